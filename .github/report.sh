@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# What a pull request changed, as Markdown: metrics and parameters against a base. DVC prints rows in random order: sorted here.
+set -euo pipefail
+base=${1:?usage: report.sh BASE}
+rows=${ROWS:-150} # a comment may have 65,536 characters
+
+changes() { # the two header lines of a table, then its rows in order
+  local table body count
+  table=$("$@") || { echo "_\`$*\` failed_"; return; }
+  body=$(tail -n +3 <<<"$table" | grep -v '^\s*$' | LC_ALL=C sort || true)
+  if [ -z "$body" ]; then echo "_no change_"; return; fi
+  count=$(wc -l <<<"$body")
+  head -n 2 <<<"$table"
+  head -n "$rows" <<<"$body"
+  if [ "$count" -gt "$rows" ]; then echo; echo "_and $((count - rows)) more: \`$*\`_"; fi
+}
+
+echo "### Metrics against \`$base\`"
+echo
+changes dvc metrics diff "$base" --md --targets metrics/summary.json --no-path
+echo
+echo "<details><summary>Parameters</summary>"
+echo
+changes dvc params diff "$base" --md --no-path
+echo
+echo "</details>"

@@ -1,0 +1,81 @@
+"""Check: every block of params.yaml against its model, and every axis value against its block, before any work starts.
+
+In: params.yaml. Out: one constant line, so that a changed parameter reruns this second of work and not the stages behind it.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from stages.cli import run
+from stages.config.curation import Curation
+from stages.config.dataset import Dataset
+from stages.config.decoding import Decoding
+from stages.config.load import check, find, read_params
+from stages.config.run import Run
+from stages.config.split import Split
+from stages.config.student import Student
+from stages.records.jsonl import write_text
+
+AXES = ("datasets", "splits", "teachers", "curations", "methods", "students")
+
+
+def plug_in(folder: str, name: object, where: str) -> ModuleType:
+    """The module stages/<folder>/<name>.py. Raises ValueError naming the files there are."""
+    if not isinstance(name, str) or find_spec(f"stages.{folder}.{name}") is None:
+        there = sorted(path.stem for path in Path(__file__).with_name(folder).glob("*.py") if path.stem != "__init__")
+        raise ValueError(f"params.yaml: `{where}`: got {name!r}, but stages/{folder}/{name}.py does not exist; there are: {', '.join(there)}")
+    return import_module(f"stages.{folder}.{name}")
+
+
+def check_dataset(name: str, values: dict[str, Any]) -> None:
+    dataset, module = check(f"datasets.{name}", values, Dataset), plug_in("datasets", name, f"datasets.{name}")
+    if dataset.source.kind == "generated":
+        check(f"datasets.{name}.source.settings", dict(dataset.source.settings), module.Settings)
+
+
+def check_axes(params: dict[str, Any], declared: Run) -> None:
+    """Every value of an axis has a block; a baseline needs no teacher."""
+    for axis in AXES:
+        listed = [*declared.methods, *declared.baselines] if axis == "methods" else getattr(declared, axis)
+        for value in listed:
+            if value not in params[axis]:
+                raise ValueError(f"params.yaml: `run.{axis}` names {value!r}, but there is no block `{axis}.{value}`; there are: {', '.join(params[axis])}")
+    for name in declared.baselines:
+        if plug_in("methods", name, "run.baselines").NEEDS_TEACHER:
+            raise ValueError(f"params.yaml: `run.baselines` names {name!r}, which learns from a teacher: list it under `run.methods`")
+
+
+def check_all(params: dict[str, Any]) -> None:
+    """Raises ValueError for the first fault found."""
+    known = ["run", *AXES, "decoding"]
+    for key in params:
+        if key not in known:
+            raise ValueError(f"params.yaml: unknown block `{key}`; legal blocks: {', '.join(known)}")
+    for name, values in find(params, "datasets").items():
+        check_dataset(name, values)
+    for name, values in find(params, "teachers").items():
+        backend = plug_in("teachers", values.get("backend"), f"teachers.{name}.backend")
+        check(f"teachers.{name}", values, backend.Settings)
+    for name, values in find(params, "methods").items():
+        check(f"methods.{name}", values, plug_in("methods", name, f"methods.{name}").Settings)
+    for axis, model in {"splits": Split, "curations": Curation, "students": Student}.items():
+        for name, values in find(params, axis).items():
+            check(f"{axis}.{name}", values, model)
+    check("decoding", find(params, "decoding"), Decoding)
+    check_axes(params, check("run", find(params, "run"), Run))
+
+
+def main(out: Annotated[Path | None, typer.Argument(help="Where to note that all is well.")] = None) -> None:
+    """Check params.yaml."""
+    check_all(read_params())
+    if out:
+        write_text(out, "params.yaml is valid\n")
+
+
+if __name__ == "__main__":
+    run(main)

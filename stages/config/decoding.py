@@ -1,0 +1,20 @@
+"""How students answer (`decoding` in params.yaml)."""
+
+from pydantic import Field, model_validator
+
+from stages.config.load import Block
+
+
+class Decoding(Block):
+    """Greedy unless a temperature is given; at most L_p tokens a step (section 3, step 3)."""
+
+    max_new_tokens: int = Field(1024, ge=1)
+    temperature: float = Field(0.0, ge=0)
+    samples: int = Field(1, ge=1)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def samples_differ(self) -> "Decoding":
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError("greedy samples are all the same: give a temperature with samples > 1")
+        return self

@@ -1,0 +1,71 @@
+"""params.yaml: read a block, check it against its pydantic model, and say plainly what is wrong with it."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+
+
+class Block(BaseModel):
+    """A block of params.yaml: unknown keys are errors and values are not coerced beyond int -> float."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+AnyBlock = TypeVar("AnyBlock", bound=BaseModel)
+
+
+def read_params(path: Path = Path("params.yaml")) -> dict[str, Any]:
+    """All of params.yaml, read as DVC reads it (YAML 1.2: 2e-05 is a number)."""
+    if not path.exists():
+        raise ValueError(f"{path.resolve()} not found: run stages from the repository's root")
+    params: dict[str, Any] = YAML(typ="safe").load(path)
+    return params
+
+
+def find(params: dict[str, Any], where: str) -> dict[str, Any]:
+    """The mapping at a dotted path such as `students.tiny`."""
+    value: Any = params
+    for depth, key in enumerate(where.split(".")):
+        if not isinstance(value, dict) or key not in value:
+            known = ", ".join(map(str, value)) if isinstance(value, dict) else "nothing"
+            parent = ".".join(where.split(".")[:depth]) or "top level"
+            raise ValueError(f"params.yaml: no block `{where}`; {parent} has: {known}")
+        value = value[key]
+    if not isinstance(value, dict):
+        raise ValueError(f"params.yaml: `{where}` is {value!r}, wanted a block of named values")
+    return value
+
+
+def legal_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """The keys that are legal where pydantic found an unknown one."""
+    fields: Any = model
+    for step in location[:-1]:
+        annotation = fields.model_fields[step].annotation if isinstance(step, str) and step in fields.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        fields = annotation
+    return "; legal keys: " + ", ".join(fields.model_fields)
+
+
+def check(where: str, values: dict[str, Any], model: type[AnyBlock]) -> AnyBlock:
+    """`values` as `model`. Raises ValueError naming the block, the key, the value and what is legal, one line per fault."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            place = ".".join([where, *map(str, fault["loc"])])
+            if fault["type"] == "extra_forbidden":
+                faults.append(f"`{place}`: unknown key (value {fault['input']!r}){legal_keys(model, fault['loc'])}")
+            elif fault["type"] == "missing":
+                faults.append(f"`{place}`: missing")
+            else:
+                faults.append(f"`{place}`: {fault['msg']}, got {fault['input']!r}")
+        raise ValueError("params.yaml: " + "\n  ".join(faults)) from error
+
+
+def block(where: str, model: type[AnyBlock]) -> AnyBlock:
+    """The checked block at a dotted path of ./params.yaml."""
+    return check(where, find(read_params(), where), model)

@@ -1,0 +1,59 @@
+"""The axes of the grid (`run` in params.yaml) and the cells they span. The lists are DVC's matrix axes."""
+
+import re
+from itertools import product
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from stages.config.load import Block
+
+
+Value = TypeVar("Value", int, str)
+
+
+def slugs(values: list[str]) -> list[str]:
+    """Values become parts of stage names and paths, joined by "-": DVC drops a cell silently when two names clash."""
+    bad = [value for value in values if not re.fullmatch(r"[a-z0-9_.]+", value)]
+    if bad:
+        raise ValueError(f"{bad} must consist of a-z, 0-9, _ and .")
+    return once(values)
+
+
+def once(values: list[Value]) -> list[Value]:
+    twice = [value for place, value in enumerate(values) if value in values[:place]]
+    if twice:
+        raise ValueError(f"{twice} listed twice")
+    return values
+
+
+Slugs = Annotated[list[str], AfterValidator(slugs)]
+
+
+class Run(Block):
+    """What is run: distilled cells are the product of all axes, baseline cells need no teacher."""
+
+    preset: str  # the overlay in use, for the reader
+    datasets: Annotated[Slugs, Field(min_length=1)]
+    splits: Annotated[Slugs, Field(min_length=1)]
+    teachers: Slugs  # who is asked, how, and how often
+    curations: Slugs  # filters and budget
+    methods: Slugs  # what is trained on a teacher's completions
+    baselines: Slugs  # methods that need none: prompting the bare student, training on gold answers
+    students: Slugs
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(once)]
+
+
+def cells(run: Run) -> list[str]:
+    """The names of all cells, as DVC joins them: distilled ones, then baselines."""
+    distilled = product(run.datasets, run.splits, run.teachers, run.curations, run.methods, run.students, run.seeds)
+    baseline = product(run.datasets, run.splits, run.baselines, run.students, run.seeds)
+    return ["-".join(map(str, values)) for values in (*distilled, *baseline)]
+
+
+def axes(name: str) -> dict[str, str]:
+    """The axis values in a cell's name; a baseline's teacher and curation are ""."""
+    values = name.split("-")
+    if len(values) == 5:
+        values[2:2] = ["", ""]
+    return dict(zip(("dataset", "split", "teacher", "curation", "method", "student", "seed"), values, strict=True))

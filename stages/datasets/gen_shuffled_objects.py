@@ -1,0 +1,139 @@
+"""Tracking shuffled objects, generated: the BIG-bench task in ten phrasings, with `people` who hold one thing each and `swaps` trades.
+
+One row: "Ada has the red cup, Rex has the blue cup. Ada and Rex swap. Which cup does Rex have at the end? Answer Choices: (A) blue cup.
+(B) red cup." -> "B". `rationale` is how the scripted teacher reasons about it.
+"""
+
+import random
+import re
+from pathlib import Path
+from string import ascii_uppercase
+from typing import NamedTuple
+
+from pydantic import Field
+
+from stages.generated import SHORT_NAMES, Draws, Written, generate, read, tell
+from stages.records.example import Example
+
+PAGE = "stages/datasets/gen_shuffled_objects.py"
+LICENCE = "that of this repository"
+CITATION = "the task: Srivastava et al. 2022, Beyond the Imitation Game"
+
+HAS, HOLDS, LIST = "{person} has the {color} {thing}", "{person} holds the {color} {thing}", "{person}: {color} {thing}"
+PAIR, WITH = "{a} and {b} {verb}.", "{a} {verb}s with {b}."
+# name: (text, how a holding is told, how a swap is told)
+TOLD = {
+    "plain": ("{start}. {swaps} Which {thing} does {person} have at the end?", HAS, PAIR),
+    "asked_first": ("Which {thing} does {person} have in the end? At first {start}. {swaps}", HAS, PAIR),
+    "game": ("In a game {start}. {swaps} When the game is over, what is with {person}?", HOLDS, WITH),
+    "list": ("Start: {start}. Moves: {swaps} What does {person} have now?", LIST, PAIR),
+    "party": ("At a party {start}. {swaps} Which {thing} does {person} take home?", HAS, WITH),
+    "school": ("In class {start}. {swaps} After the lesson, which {thing} does {person} hold?", HOLDS, PAIR),
+    "find": ("Find the {thing} of {person} after the trades. Before: {start}. Trades: {swaps}", LIST, WITH),
+    "shop": ("Before the shop opens, {start}. {swaps} What has {person} got when it opens?", HAS, WITH),
+    "bus": ("On a bus {start}. {swaps} Which {thing} does {person} carry off the bus?", HOLDS, PAIR),
+    "follow": ("Follow the swaps and say what {person} has last. {start}. {swaps}", HAS, PAIR),
+}
+PHRASINGS = {name: f"{text} Answer Choices: {{choices}}" for name, (text, _, _) in TOLD.items()}
+THINGS = ["ball", "hat", "book", "cup", "pen", "bag", "card", "key"]
+COLORS = ["red", "blue", "green", "yellow", "black", "white", "pink", "brown", "gold", "gray"]
+
+# Every step names the pair and the full state after the swap
+STEPS = {
+    "after": "{a} and {b} swap: {state}.",
+    "numbered": "{a} and {b} make swap {number}: {state}.",
+    "gets": "{a} gets {a_color}, {b} gets {b_color}: {state}.",
+    "so": "{a} trades with {b}, so {state}.",
+    "bracket": "{a} and {b} change [{state}].",
+    "arrow": "{a}-{b} -> {state}.",
+    "now": "{a} swaps with {b}, now {state}.",
+}
+NOTATIONS = ["{} {}", "{}: {}", "{}={}", "{} has {}"]
+OPENINGS = ["Start: {state}.", "At first {state}.", "To begin: {state}.", "We start with {state}.", "Before any swap: {state}."]
+CLOSINGS = [
+    "So {person} has the {color} {thing}, which is ({letter}).",
+    "At the end {person} has {color}: ({letter}).",
+    "The {color} {thing} is with {person}, so ({letter}).",
+    "In the end {person} holds the {color} {thing}, choice ({letter}).",
+    "{person} ends with {color}, and {color} is ({letter}).",
+]
+
+
+class Settings(Draws):
+    people: int = Field(default=3, ge=2, le=len(COLORS))  # BIG-bench: 3, 5 and 7; Fine-tune-CoT: 3
+    swaps: int = Field(default=3, ge=1, le=20)  # BIG-bench: as many as people
+
+
+class Facts(NamedTuple):
+    held: dict[str, str]  # person -> colour at the start
+    swaps: list[tuple[str, str]]
+    person: str  # whose thing is asked for
+    choices: list[str]  # "red ball", in the order of their letters
+
+
+def states(held: dict[str, str], swaps: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """Who holds which colour after each swap."""
+    found = []
+    for a, b in swaps:
+        held = {**held, a: held[b], b: held[a]}
+        found.append(held)
+    return found
+
+
+def draw(rng: random.Random, settings: Settings) -> Example:
+    template, thing = rng.choice(list(TOLD)), rng.choice(THINGS)
+    people, colors = rng.sample(SHORT_NAMES, settings.people), rng.sample(COLORS, settings.people)
+    pairs = [(a, b) for a, b in (rng.sample(people, 2) for _ in range(settings.swaps))]
+    _, holding, swap = TOLD[template]
+    start = ", ".join(holding.format(person=person, color=color, thing=thing) for person, color in zip(people, colors, strict=True))
+    told = " ".join(swap.format(a=a, b=b, verb=rng.choice(["swap", "trade"])) for a, b in pairs)
+    choices = [f"{color} {thing}" for color in rng.sample(colors, len(colors))]
+    listed = " ".join(f"({letter}) {choice}." for letter, choice in zip(ascii_uppercase, choices, strict=False))
+    person = rng.choice(people)
+    question = PHRASINGS[template].format(start=start, swaps=told, thing=thing, person=person, choices=listed)
+    end = states(dict(zip(people, colors, strict=True)), pairs)[-1][person]
+    answer = ascii_uppercase[choices.index(f"{end} {thing}")]
+    return Example("", "gen_shuffled_objects", question, answer, "choice", choices=choices, template=template)
+
+
+def parse(raw: Path) -> list[Example]:
+    return generate(raw, "gen_shuffled_objects", Settings, draw)
+
+
+def facts(question: str) -> Facts:
+    """Holdings, swaps, the person asked for and the choices, read from the text of the question."""
+    slots = read(question, PHRASINGS)
+    held = dict(re.findall(rf"([A-Z]\w*)[^A-Z]*? ({'|'.join(COLORS)}) ", slots["start"]))
+    swaps = re.findall(r"([A-Z]\w*) (?:and|\w+ with) ([A-Z]\w*)", slots["swaps"])
+    return Facts(held, swaps, slots["person"], re.findall(r"\([A-Z]\) ([^.]+)\.", slots["choices"]))
+
+
+def slip(swaps: list[tuple[str, str]], people: list[str], rng: random.Random) -> tuple[list[tuple[str, str]], str]:
+    """The same swaps with one lost or made by the wrong pair, and the slip's name. Two people have no wrong pair."""
+    at = rng.randrange(len(swaps))
+    others = [person for person in people if person not in swaps[at]]
+    if not others or rng.random() < 0.5:
+        return swaps[:at] + swaps[at + 1 :], "lost swap"
+    return [*swaps[:at], (swaps[at][0], rng.choice(others)), *swaps[at + 1 :]], "wrong pair"
+
+
+def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
+    """One way to reason about a question, with one wrong swap if `wrong`; its answer may be right all the same."""
+    held, swaps, person, choices = facts(question)
+    error = ""
+    if wrong:
+        swaps, error = slip(swaps, list(held), rng)
+    style, notation = rng.choice(list(STEPS)), rng.choice(NOTATIONS)
+
+    def state(now: dict[str, str]) -> str:
+        return ", ".join(notation.format(*item) for item in now.items())
+
+    after = states(held, swaps)
+    told = [
+        STEPS[style].format(a=a, b=b, a_color=now[a], b_color=now[b], state=state(now), number=number)
+        for number, ((a, b), now) in enumerate(zip(swaps, after, strict=True), 1)
+    ]
+    color, thing = [held, *after][-1][person], choices[0].split()[-1]
+    letter = ascii_uppercase[choices.index(f"{color} {thing}")]
+    closing = rng.choice(CLOSINGS).format(person=person, color=color, thing=thing, letter=letter)
+    return Written(tell(rng.choice(OPENINGS).format(state=state(held)), told, closing, rng), letter, style, error)

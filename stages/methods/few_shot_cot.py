@@ -1,0 +1,32 @@
+"""Few-shot-CoT: demonstrations with rationales, then the question (Wei et al. 2022; Fine-tune-CoT appendix A). Asked only."""
+
+from stages.config.load import Block
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.records.sequence import Segment
+
+NEEDS_TEACHER = False
+
+
+class Settings(Block):
+    pass
+
+
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
+    """Nothing is trained."""
+    return []
+
+
+def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
+    """Raises ValueError for a dataset without demonstrations (Fine-tune-CoT has none for Tracking Shuffled Objects)."""
+    if not demonstrations.strip():
+        raise ValueError(f"few_shot_cot: {example.dataset} has no demonstrations: write stages/prompts/{example.dataset}.txt or drop it from run.datasets")
+    return None if texts else f"{demonstrations.rstrip()}\n\nQ: {example.question.strip()}\nA:"
+
+
+def answer_prefix(settings: Settings) -> str:
+    return "The answer is"
+
+
+def stops(settings: Settings) -> list[str]:
+    return ["\nQ:"]

@@ -1,0 +1,36 @@
+"""Zero-shot prompting: the bare question (Fine-tune-CoT section 4, "Baseline methods"): `Q: <q>`. Asked only."""
+
+from stages.config.load import Block
+from stages.formats import FormatName
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.records.sequence import Segment
+
+NEEDS_TEACHER = False
+PROMPTS: dict[FormatName, str] = {
+    "paper": "Q: {question}",
+    "gpt3_release": "Q: {question}\n\nA:",
+    "decoder_release": "Q: {question}\n\nA:",
+    "encdec_release": "question: {question}",
+}
+
+
+class Settings(Block):
+    format: FormatName = "paper"
+
+
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
+    """Nothing is trained."""
+    return []
+
+
+def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
+    return None if texts else PROMPTS[settings.format].replace("{question}", example.question.strip())
+
+
+def answer_prefix(settings: Settings) -> str:
+    return ""
+
+
+def stops(settings: Settings) -> list[str]:
+    return ["\nQ:"]

@@ -1,0 +1,30 @@
+"""Completion: what a teacher or a student said. A teacher's rationale and a student's prediction are the same record."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stages.records.jsonl import read_rows, write_rows
+
+
+@dataclass(frozen=True)
+class Completion:
+    example_id: str
+    sample: int  # 0 .. D-1
+    prompts: list[str]  # one per step: two-step asking has two
+    texts: list[str]  # what followed each prompt, stop mark cut off
+    finish_reasons: list[str]  # per step "stop" | "length" | a failure's name
+    model: str  # "text-davinci-002", "scripted", a student's name
+    answer_prefix: str  # the mark before the answer in the last text; "": the last text is the answer
+    origin: str = ""  # where the row comes from: a released file and record, a rule and its seed, a request
+    key: str = ""  # content key of the request in the store
+    usage: dict[str, int] | None = None  # tokens in and out
+    logprob: float | None = None  # sum of token log-probabilities, when offered
+
+
+def read_completions(path: Path) -> list[Completion]:
+    return [Completion(**row) for row in read_rows(path)]
+
+
+def write_completions(path: Path, completions: Iterable[Completion]) -> None:
+    write_rows(path, map(asdict, completions))

@@ -1,0 +1,28 @@
+"""Example: one question with its gold answer, as every dataset's parser writes it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stages.records.jsonl import read_rows, write_rows
+
+
+@dataclass(frozen=True)
+class Example:
+    id: str  # "<dataset>-<row>", row as the published split files number it
+    dataset: str
+    question: str  # the whole text that is asked, answer choices included
+    answer: str  # number: "39" / choice: "A" / yes_no: "yes" or "no" / text: "yajo"
+    answer_type: str  # "number" | "choice" | "yes_no" | "text": how answers.py reads an answer
+    choices: list[str] | None = None  # option texts in the order of their letters (A), (B), ...
+    template: str | None = None  # the template the source states (or the generator used); None: mine it
+    source_split: str | None = None  # "train" | "validation" | "test" where the source has splits
+    rationale: str | None = None  # a human's, where the source has one
+
+
+def read_examples(path: Path) -> list[Example]:
+    return [Example(**row) for row in read_rows(path)]
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> None:
+    write_rows(path, map(asdict, examples))

@@ -1,0 +1,180 @@
+"""Split: which questions are trained on, which choose a checkpoint and which are the test (Fine-tune-CoT, section 4.1 and appendix E.3).
+
+In: examples, and the published index file where the scheme reads one. Out: ids per part with the template group of every id, and a
+leakage report: how much of test and validation the train part already shows.
+"""
+
+import json
+from collections import defaultdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy
+import typer
+
+from stages.cli import run
+from stages.config.load import block
+from stages.config.split import Split
+from stages.records.example import Example, read_examples
+from stages.records.jsonl import write_json
+from stages.templates import mine
+
+PARTS = ("train", "validation", "test")
+Rows = list[int]  # positions in the list of examples
+
+
+def template_groups(examples: list[Example]) -> list[int]:
+    """Group number of every example: the template that its source states, else one mined from the questions."""
+    stated = sorted({example.template for example in examples if example.template is not None})
+    mined = iter(mine([example.question for example in examples if example.template is None]))
+    return [len(stated) + next(mined) if example.template is None else stated.index(example.template) for example in examples]
+
+
+def gather(rows: Rows, groups: list[int]) -> list[Rows]:
+    """`rows` as blocks of one group each."""
+    blocks = defaultdict(list)
+    for row in rows:
+        blocks[groups[row]].append(row)
+    return list(blocks.values())
+
+
+def draw(blocks: list[Rows], examples: list[Example], seed: int) -> list[Rows]:
+    """`blocks` in an order that their questions and the seed decide, whatever the order of the rows: cuts from its start are nested."""
+
+    def key(rows: Rows) -> tuple[str, str]:
+        question, example_id = min((examples[row].question, examples[row].id) for row in rows)
+        return sha256(f"{seed} {question}".encode()).hexdigest(), example_id
+
+    return sorted(blocks, key=key)
+
+
+def cut(blocks: list[Rows], size: int | float) -> tuple[Rows, Rows]:
+    """(taken from the start, left): a share of the blocks, at least one, or whole blocks until there are `size` rows."""
+    if isinstance(size, float):
+        count = max(1, round(size * len(blocks))) if size else 0
+    else:
+        lengths = numpy.cumsum([0, *map(len, blocks)])
+        if size > lengths[-1]:
+            raise ValueError(f"wanted {size} rows, there are {lengths[-1]}")
+        count = int(numpy.searchsorted(lengths, size))
+    return sum(blocks[:count], []), sum(blocks[count:], [])
+
+
+def by_sample(count: int, test: float, seed: int) -> dict[str, Rows]:
+    """Rows at random; seed 0 and test 0.3 give Fine-tune-CoT's published index files."""
+    order = numpy.random.RandomState(seed).permutation(count).tolist()
+    train = round((1 - test) * count)
+    return {"train": order[:train], "test": order[train:]}
+
+
+def by_source(examples: list[Example]) -> dict[str, Rows]:
+    """The parts that the source states. Raises ValueError when rows have none or no row is in the test part."""
+    parts: dict[str, Rows] = {part: [] for part in PARTS}
+    for row, example in enumerate(examples):
+        if example.source_split not in parts:
+            raise ValueError(f"{example.id}: source_split is {example.source_split!r}, wanted one of {PARTS}; a source without parts needs another scheme")
+        parts[example.source_split].append(row)
+    if not parts["test"]:
+        raise ValueError(f"{examples[0].dataset}: none of {len(examples)} examples has source_split 'test'")
+    return parts
+
+
+def by_file(examples: list[Example], path: Path) -> dict[str, Rows]:
+    """The parts of an index file: index i is the example `<dataset>-<i>`. Raises ValueError when it names rows that are not there."""
+    dataset = examples[0].dataset
+    row_of = {example.id: row for row, example in enumerate(examples)}
+    indices: dict[str, list[int]] = json.loads(path.read_text(encoding="utf-8"))
+    if not {"train", "test"} <= indices.keys() <= set(PARTS):
+        raise ValueError(f"{path}: has {sorted(indices)}, wanted 'train' and 'test' and at most 'validation'")
+    named = [index for part in indices.values() for index in part]
+    if len(set(named)) < len(named):
+        raise ValueError(f"{path}: {len(named) - len(set(named))} indices stand in it twice")
+    for part, numbers in indices.items():
+        absent = [index for index in numbers if f"{dataset}-{index}" not in row_of]
+        if absent and len(absent) == len(numbers):
+            raise ValueError(
+                f"{path}: none of its {len(numbers)} {part} rows is among the {len(examples)} {dataset} examples: the source's {part} file is missing. "
+                f"Add it to data/raw/{dataset}, or use scheme `official`, which takes the parts that are there"
+            )
+        if absent:
+            raise ValueError(f"{path}: {len(absent)} of {len(numbers)} {part} rows are not among the examples, first {dataset}-{absent[0]}")
+    return {part: [row_of[f"{dataset}-{index}"] for index in numbers] for part, numbers in indices.items()}
+
+
+def by_template(examples: list[Example], groups: list[int], test: float, seed: int) -> dict[str, Rows]:
+    """Whole templates at random, the test share counted in templates as published (MultiArith 84:36, Date 29:12)."""
+    blocks = draw(gather(list(range(len(examples))), groups), examples, seed)
+    if len(blocks) < 2:
+        raise ValueError(
+            f"{examples[0].dataset}: {len(blocks)} template among {len(examples)} questions, wanted two or more for scheme `template`; "
+            "use scheme `sample`, or state `template` in the examples"
+        )
+    count = min(max(1, round((1 - test) * len(blocks))), len(blocks) - 1)
+    return {"train": sum(blocks[:count], []), "test": sum(blocks[count:], [])}
+
+
+def split_rows(examples: list[Example], groups: list[int], settings: Split, raw: Path) -> dict[str, Rows]:
+    """Row positions per part: the test is cut first, then validation, then the train part is cut to its size."""
+    if settings.scheme == "sample":
+        parts = by_sample(len(examples), settings.test, settings.seed)
+    elif settings.scheme == "official":
+        parts = by_source(examples)
+    elif settings.scheme == "published":
+        parts = by_file(examples, raw / settings.file)
+    else:
+        parts = by_template(examples, groups, settings.test, settings.seed)
+    train, validation = parts["train"], parts.get("validation", [])
+    if not validation and train:
+        whole = settings.by_template or settings.scheme == "template"
+        blocks = gather(train, groups) if whole else [[row] for row in train]
+        validation, train = cut(draw(blocks, examples, settings.seed), settings.validation)
+        if not train:
+            raise ValueError(f"{examples[0].dataset}: validation {settings.validation} takes all {len(validation)} rows of the train part")
+    if settings.train != "full":
+        train, _ = cut(draw([[row] for row in train], examples, settings.seed), settings.train)
+    return {"train": sorted(train), "validation": sorted(validation), "test": sorted(parts["test"])}
+
+
+def seen(part: Rows, train: Rows, examples: list[Example], groups: list[int]) -> dict[str, float | int | None]:
+    """Rows of `part` whose template, and whose text up to case and blanks, also occurs in train: counts and shares (None: no rows)."""
+    texts = [" ".join(example.question.casefold().split()) for example in examples]
+    facts: dict[str, float | int | None] = {}
+    for name, values in (("template", groups), ("text", texts)):
+        known = {values[row] for row in train}
+        count = sum(values[row] in known for row in part)
+        facts |= {f"{name}_rows": count, f"{name}_share": count / len(part) if part else None}
+    return facts
+
+
+def report(parts: dict[str, Rows], examples: list[Example], groups: list[int]) -> dict[str, Any]:
+    """The leakage report: rows and template groups per part, and what train already shows of the other parts."""
+    rows = {part: len(parts[part]) for part in PARTS}
+    return {
+        "rows": rows | {"unused": len(examples) - sum(rows.values())},
+        "groups": {part: len({groups[row] for row in parts[part]}) for part in PARTS} | {"all": len(set(groups))},
+        "test_seen_in_train": seen(parts["test"], parts["train"], examples, groups),
+        "validation_seen_in_train": seen(parts["validation"], parts["train"], examples, groups),
+    }
+
+
+def main(
+    name: Annotated[str, typer.Argument(metavar="SPLIT", help="A block under `splits`.")],
+    source: Annotated[Path, typer.Argument(metavar="EXAMPLES", help="data/examples/DATASET.jsonl")],
+    raw: Annotated[Path, typer.Argument(metavar="RAW_DIR", help="data/raw/DATASET, where an index file lies.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_JSON", help="Where ids per part and template groups go.")],
+    leakage: Annotated[Path, typer.Argument(metavar="LEAKAGE_JSON", help="Where the leakage report goes.")],
+) -> None:
+    """Decide the parts of a dataset and report what leaks between them."""
+    examples = read_examples(source)
+    if not examples:
+        raise ValueError(f"{source}: no examples to split")
+    groups = template_groups(examples)
+    parts = split_rows(examples, groups, block(f"splits.{name}", Split), raw)
+    ids = [example.id for example in examples]
+    write_json(out, {part: [ids[row] for row in rows] for part, rows in parts.items()} | {"templates": dict(zip(ids, groups, strict=True))})
+    write_json(leakage, report(parts, examples, groups))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,78 @@
+"""The scripted teacher: rules write step-by-step rationales for the generated tasks. It is no language model, and its rows say so.
+
+In: questions, whose text is all it reads. Out: `samples` different rationales a question in the two-step form of zero-shot-CoT
+(Fine-tune-CoT section 3, step 1), wrong at a stated rate. The rules are the `rationale` function of stages/datasets/<dataset>.py.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Literal
+
+from pydantic import Field
+
+from stages import datasets
+from stages.config.load import Block
+from stages.generated import Written
+from stages.records.completion import Completion
+from stages.records.example import Example
+
+MODEL = "scripted"
+ATTEMPTS = 1000  # how often a text that was already written is written anew before giving up
+
+
+class Settings(Block):
+    backend: Literal["scripted"]
+    samples: int = Field(ge=1)  # D, rationales a question; nested: the first 4 of 8 are those of 4
+    seed: int = 0
+    error_rate: float = Field(default=0.1, ge=0, le=1)  # probability that a rationale has one wrong step
+
+
+def rules(dataset: str) -> Callable[[str, random.Random, bool], Written]:
+    """The function that writes rationales for a dataset. Raises ValueError naming the datasets that have one."""
+    names = sorted(module.name for module in iter_modules(datasets.__path__))
+    found = getattr(import_module(f"stages.datasets.{dataset}"), "rationale", None) if dataset in names else None
+    if found is None:
+        ruled = [name for name in names if hasattr(import_module(f"stages.datasets.{name}"), "rationale")]
+        raise ValueError(f"scripted teacher: no rules for {dataset!r}; it can reason about: {', '.join(ruled)}")
+    writer: Callable[[str, random.Random, bool], Written] = found
+    return writer
+
+
+def write(example: Example, settings: Settings, rationale: Callable[[str, random.Random, bool], Written]) -> Iterator[Written]:
+    """`samples` different rationales for one question. Sample k depends on the seed, the example and the samples before it only."""
+    seen: set[str] = set()
+    for sample in range(settings.samples):
+        rng = random.Random(f"{settings.seed} {example.id} {sample}")
+        wrong = rng.random() < settings.error_rate
+        for _ in range(ATTEMPTS):
+            written = rationale(example.question, rng, wrong)
+            if written.text not in seen:
+                break
+        else:
+            raise ValueError(f"scripted teacher: {example.id} has no {settings.samples} different rationales, only {sample}; ask for fewer samples")
+        seen.add(written.text)
+        yield written
+
+
+def completion(example: Example, sample: int, written: Written, seed: int) -> Completion:
+    prompt = f"Q: {example.question}\nA: Let's think step by step."
+    return Completion(
+        example_id=example.id,
+        sample=sample,
+        prompts=[prompt, f"{prompt} {written.text}\nTherefore, the answer is"],
+        texts=[f" {written.text}", f" {written.answer}."],
+        finish_reasons=["stop", "stop"],
+        model=MODEL,
+        answer_prefix="",
+        origin=f"scripted seed {seed}, style {written.style}, error {written.error or 'none'}",
+    )
+
+
+def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
+    """Neither the raw folder nor the demonstrations are read."""
+    for example in examples:
+        for sample, written in enumerate(write(example, settings, rules(example.dataset))):
+            yield completion(example, sample, written, settings.seed)

@@ -1,0 +1,197 @@
+"""Curation: each filter on its own, the funnel's arithmetic, and the command on files."""
+
+import json
+import random
+from itertools import pairwise
+
+import pytest
+from pydantic import ValidationError
+
+from stages.config.curation import Curation
+from stages.curate import check_rows, curate, main, read_golden
+from stages.filters import answered, correct, distinct, first_samples, of_questions, undersample
+from stages.records.completion import Completion, read_completions, write_completions
+from stages.records.example import Example, write_examples
+
+EXAMPLES = {f"toy-{row}": Example(f"toy-{row}", "toy", f"What is {row} plus 1?", str(row + 1), "number") for row in range(40)}
+SPLIT = {"train": [f"toy-{i}" for i in range(20)], "validation": [f"toy-{i}" for i in range(20, 26)], "test": [f"toy-{i}" for i in range(26, 40)]}
+REASONS = ["not_in_train", "over_budget", "duplicate", "no_answer", "wrong_answer", "not_golden", "undersampled"]
+
+
+def said(row, sample=0, answer="", rationale="one more"):
+    return Completion(f"toy-{row}", sample, ["q", "q r"], [rationale, f" {answer}."], ["stop", "stop"], "scripted", "")
+
+
+def corpus(seed=0, samples=4):
+    """Every question with right, wrong, missing and repeated answers, in no particular order."""
+    rng = random.Random(seed)
+    rows = [
+        said(row, sample, rng.choice([row + 1, row + 1, row, "none at all"]), rng.choice(["one more", "One  more", "count up", "add 1"]))
+        for row in range(40)
+        for sample in range(samples)
+    ]
+    rng.shuffle(rows)
+    return rows
+
+
+def places(rows):
+    return [(row.example_id, row.sample) for row in rows]
+
+
+def test_budget_takes_the_first_samples_and_nests():
+    rows = corpus()
+    kept = [set(places(first_samples(rows, budget))) for budget in (1, 2, 3, 4, None)]
+    assert kept[0] == {(f"toy-{row}", 0) for row in range(40)}
+    assert all(few <= more for few, more in pairwise(kept)) and kept[-1] == set(places(rows))
+    gap = [said(1, 5), said(1, 2), said(1, 3)]
+    assert places(first_samples(gap, 2)) == [("toy-1", 2), ("toy-1", 3)]  # in sample order, kept in row order
+
+
+@pytest.mark.parametrize(
+    ("rationales", "kept"),
+    [
+        (["a b", "A  B", "a\tb\n"], [0]),
+        (["a b", "ab"], [0, 1]),
+        (["x", "y", "x"], [0, 1]),
+        (["Straße", "STRASSE"], [0]),  # case folding, not lower case
+    ],
+)
+def test_distinct(rationales, kept):
+    rows = [said(1, sample, 2, rationale) for sample, rationale in enumerate(rationales)]
+    assert [row.sample for row in distinct(rows)] == kept
+    assert distinct([said(1, 0, 2), said(2, 0, 2)]) == [said(1, 0, 2), said(2, 0, 2)]  # another question is no duplicate
+    assert len(distinct([said(1, 0, 2), said(1, 1, 3)])) == 2  # nor another answer after the same rationale
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "has_answer", "is_right"),
+    [
+        (" 8.", "", True, True),
+        (" 9.", "", True, False),
+        ("I cannot say", "", False, False),
+        ("7 and 1 make 8 --> 8", "-->", True, True),
+        ("7 and 1 make 8", "-->", False, False),  # no answer prefix: the last number of the text is no answer
+    ],
+)
+def test_answer_filters(text, prefix, has_answer, is_right):
+    rows = [Completion("toy-7", 0, ["q"], [text], ["stop"], "scripted", prefix)]
+    assert bool(answered(rows, EXAMPLES)) == has_answer
+    assert bool(correct(rows, EXAMPLES)) == is_right
+
+
+def test_choices_are_read_with_the_letters_of_the_example():
+    example = Example("pick-0", "pick", "Which?", "F", "choice", choices=list("uvwxyz"))
+    rows = [Completion("pick-0", 0, ["q"], [" F."], ["stop"], "scripted", "")]
+    assert correct(rows, {"pick-0": example}) == rows
+
+
+def test_undersample_draws_whole_questions_whatever_the_row_order():
+    rows = corpus(samples=3)
+    drawn = undersample(rows, 5, seed=3)
+    assert len({row.example_id for row in drawn}) == 5 and len(drawn) == 15
+    assert set(places(undersample(rows[::-1], 5, seed=3))) == set(places(drawn)) != set(places(undersample(rows, 5, seed=4)))
+    assert undersample(rows, 100, seed=0) == rows and undersample(rows, 0, seed=0) == []
+
+
+def check_sums(funnel):
+    """Rows in minus all that is removed is rows out, in every part and over all."""
+    for name in ("train", "validation", "all"):
+        part = funnel[name]
+        assert part["rows_in"] - sum(part["removed"].values()) == part["rows_out"], name
+        assert part["questions_listed"] >= part["questions_in"] >= part["questions_out"] or name == "all"
+    for reason, number in funnel["all"]["removed"].items():
+        assert number == sum(funnel[part]["removed"].get(reason, 0) for part in ("train", "validation")) or reason == "not_in_train"
+
+
+@pytest.mark.parametrize("chosen", ["answer", "none", "golden"])
+@pytest.mark.parametrize("per_question", [None, 1, 3])
+@pytest.mark.parametrize("dedup", [False, True])
+@pytest.mark.parametrize("match_size", [None, "golden"])
+def test_funnel_adds_up(chosen, per_question, dedup, match_size):
+    golden = {f"toy-{row}" for row in range(0, 40, 3)}
+    listed = "list.txt" if "golden" in (chosen, match_size) else None
+    curation = Curation(filter=chosen, per_question=per_question, dedup=dedup, golden=listed, match_size=match_size)
+    kept, funnel = curate(corpus(), EXAMPLES, SPLIT, curation, golden if listed else set())
+    check_sums(funnel)
+    assert list(funnel["all"]["removed"]) == REASONS
+    assert {row.example_id for row in kept} <= {*SPLIT["train"], *SPLIT["validation"]}
+    assert len(kept) == funnel["all"]["rows_out"] and funnel["all"]["removed"]["not_in_train"] == 14 * 4
+    if chosen != "none":
+        assert kept == correct(kept, EXAMPLES)
+    if chosen == "golden":
+        assert {row.example_id for row in kept} <= golden
+
+
+def test_budget_comes_before_the_answer_filter():
+    rows = [said(1, 0, 99), said(1, 1, 2), said(1, 2, 2)]
+    kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="answer", per_question=2), set())
+    assert places(kept) == [("toy-1", 1)]  # sample 2 is not drawn in place of the wrong one
+    assert funnel["train"]["removed"] == {
+        **{"over_budget": 1, "duplicate": 0, "no_answer": 0, "wrong_answer": 1, "not_golden": 0, "undersampled": 0}
+    }
+    assert funnel["teacher_accuracy_train"] == 0.5  # one of the two that were asked
+
+
+def test_matched_size_is_what_golden_keeps():
+    golden = {f"toy-{row}" for row in range(0, 40, 2)}
+    by_golden, _ = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="golden", golden="list.txt"), golden)
+    matched, funnel = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="answer", golden="list.txt", match_size="golden"), golden)
+    for part in ("train", "validation"):
+        counts = [len({row.example_id for row in of_questions(rows, SPLIT[part])}) for rows in (by_golden, matched)]
+        assert counts[0] == counts[1] > 0
+    assert funnel["all"]["removed"]["undersampled"] > 0 and {row.example_id for row in matched} - golden
+
+
+def test_no_train_rows_give_no_accuracy():
+    kept, funnel = curate([said(30, 0, 31)], EXAMPLES, SPLIT, Curation(filter="answer"), set())
+    assert kept == [] and funnel["teacher_accuracy_train"] is None and funnel["all"]["removed"]["not_in_train"] == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"filter": "golden"},
+        {"filter": "answer", "match_size": "golden"},
+        {"filter": "answer", "golden": "list.txt"},
+        {"filter": "best"},
+        {"filter": "answer", "per_question": 0},
+        {"filter": "answer", "budget": 3},
+    ],
+)
+def test_curation_refuses(values):
+    with pytest.raises(ValidationError):
+        Curation.model_validate(values)
+
+
+def test_golden_list(tmp_path):
+    path = tmp_path / "golden.txt"
+    path.write_text("toy-3\nother-99\n\n toy-5 \n")
+    assert read_golden(path, EXAMPLES) == {"toy-3", "toy-5"}  # one list may serve several datasets
+    path.write_text("toy-3\ntoy-400\n")
+    with pytest.raises(ValueError, match="toy-400"):
+        read_golden(path, EXAMPLES)
+    path.write_text("other-3\n")
+    with pytest.raises(ValueError, match="none of them"):
+        read_golden(path, EXAMPLES)
+
+
+@pytest.mark.parametrize(("rows", "message"), [([said(99)], "'toy-99', which is no example"), ([said(1, 2), said(1, 2)], "sample 2 twice")])
+def test_bad_rows_are_named(rows, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        check_rows(rows, EXAMPLES, tmp_path)
+
+
+def test_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("curations:\n  right: {filter: answer, per_question: 3, dedup: true}\n")
+    write_examples(tmp_path / "examples.jsonl", EXAMPLES.values())
+    (tmp_path / "split.json").write_text(json.dumps({**SPLIT, "templates": {}}))
+    write_completions(tmp_path / "all.jsonl", corpus())
+    files = [tmp_path / name for name in ("examples.jsonl", "split.json", "all.jsonl", "kept.jsonl", "funnel.json")]
+    main("right", *files)
+    kept, funnel = read_completions(tmp_path / "kept.jsonl"), json.loads((tmp_path / "funnel.json").read_text())
+    check_sums(funnel)
+    assert kept and kept == correct(kept, EXAMPLES) and len(kept) == funnel["all"]["rows_out"]
+    before = (tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes()
+    main("right", *files)
+    assert before == ((tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes())

@@ -1,0 +1,103 @@
+"""Intervals and tests against numbers worked out by hand and against scipy."""
+
+import itertools
+import random
+
+import pytest
+from scipy.stats import binomtest
+
+from stages.statistics import holm, mcnemar, wilson
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [
+        (0, 10, 0.0, 0.2775),  # z^2 / (n + z^2) = 3.8415 / 13.8415
+        (10, 10, 0.7225, 1.0),
+        (5, 10, 0.2366, 0.7634),
+        (1, 1, 0.2065, 1.0),
+        (81, 263, 0.2553, 0.3662),  # 81/263: a textbook case, Newcombe 1998
+    ],
+)
+def test_wilson_by_hand(successes, n, low, high):
+    assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_equals_scipy():
+    for n in (1, 2, 7, 150, 1319):
+        for successes in {0, 1, n // 3, n // 2, n - 1, n}:
+            for level in (0.9, 0.95):
+                theirs = binomtest(successes, n).proportion_ci(level, method="wilson")
+                assert wilson(successes, n, level) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_wilson_takes_means_of_several_samples():
+    low, high = wilson(4.5, 10)
+    assert wilson(4, 10)[0] < low < wilson(5, 10)[0] and wilson(4, 10)[1] < high < wilson(5, 10)[1]
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_wilson_refuses_impossible_counts(successes, n):
+    with pytest.raises(ValueError, match=f"{successes} successes in {n} trials"):
+        wilson(successes, n)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p"),
+    [
+        ("11111", "11111", 1.0),  # nothing differs
+        ("1111111111", "0000000000", 2 / 1024),
+        ("11110", "00001", 2 * (1 + 5) / 32),  # 4 wins, 1 loss
+        ("10", "01", 1.0),  # 1 to 1: twice the tail is more than 1
+        ("", "", 1.0),
+    ],
+)
+def test_mcnemar_by_hand(first, second, p):
+    a, b = ([int(mark) for mark in marks] for marks in (first, second))
+    assert mcnemar(a, b) == mcnemar(b, a) == pytest.approx(p)
+
+
+def test_mcnemar_equals_scipy_and_its_own_definition():
+    rng = random.Random(0)
+    for n in (5, 12, 300):
+        a, b = ([rng.randint(0, 1) for _ in range(n)] for _ in range(2))
+        wins, losses = sum(x > y for x, y in zip(a, b, strict=True)), sum(x < y for x, y in zip(a, b, strict=True))
+        assert mcnemar(a, b) == pytest.approx(binomtest(wins, wins + losses).pvalue)
+    a, b = [1, 1, 1, 1, 0], [0, 0, 1, 0, 1]
+    outcomes = [sum(signs) for signs in itertools.product((1, -1), repeat=4)]  # every way that the four differing marks could fall
+    assert mcnemar(a, b) == pytest.approx(sum(abs(outcome) >= 2 for outcome in outcomes) / 16)
+
+
+def test_mcnemar_counts_an_example_once_over_seeds():
+    assert mcnemar([2, 1, 0, 2], [0, 0, 0, 2]) == mcnemar([1, 1, 0, 0], [0, 0, 0, 0]) == 0.5
+
+
+def test_mcnemar_refuses_other_examples():
+    with pytest.raises(ValueError, match="2 and 3 examples"):
+        mcnemar([1, 0], [1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ([], []),
+        ([0.02], [0.02]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),  # 3 x 0.01; 2 x 0.03; 1 x 0.04 is raised to its predecessor
+        ([0.5, 0.6], [1.0, 1.0]),
+        ([0.01, 0.01], [0.02, 0.02]),
+    ],
+)
+def test_holm_by_hand(p_values, adjusted):
+    assert holm(p_values) == pytest.approx(adjusted)
+
+
+def test_holm_rejects_what_the_stepwise_rule_rejects():
+    rng = random.Random(1)
+    for _ in range(200):
+        p_values = [rng.choice((0.001, 0.01, 0.02, 0.04, 0.2)) for _ in range(rng.randint(1, 6))]
+        rejected = set()
+        for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+            if p_values[place] > 0.05 / (len(p_values) - rank):
+                break
+            rejected.add(p_values[place])
+        assert {p for p, q in zip(p_values, holm(p_values), strict=True) if q <= 0.05} == rejected
