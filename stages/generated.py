@@ -15,10 +15,11 @@ from stages.config.load import Block, check
 from stages.records.example import Example
 
 # Two to four letters: a small vocabulary spends about one token a letter on a name
-SHORT_NAMES = """
+LISTED = """
 Abe Al Amy Ann Art Ben Bob Cal Dan Dee Don Ed Eli Eve Fay Flo Gil Gus Hal Ian Ida Jan Jay Jim Joe Jon Kay Ken Kim Lee Leo Lou Max Meg Mia Ned Pam
 Pat Peg Ray Ron Roy Sam Sid Sue Ted Tim Tom Una Val Vic Wes Zoe
-""".split()
+"""
+SHORT_NAMES = LISTED.split()
 
 
 class Draws(Block):

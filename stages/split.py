@@ -1,12 +1,14 @@
-"""Split: which questions are trained on, which choose a checkpoint and which are the test (Fine-tune-CoT, section 4.1 and appendix E.3).
+"""Split: which questions are trained on, which choose a checkpoint and which are the test (Fine-tune-CoT, appendices B and E.3).
 
 In: examples, and the published index file where the scheme reads one. Out: ids per part with the template group of every id, and a
 leakage report: how much of test and validation the train part already shows.
+Differs: the paper has no validation part (its best epoch is chosen on test); here one is cut from train.
 """
 
 import json
 from collections import defaultdict
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +41,10 @@ def gather(rows: Rows, groups: list[int]) -> list[Rows]:
     return list(blocks.values())
 
 
+def flat(blocks: list[Rows]) -> Rows:
+    return list(chain.from_iterable(blocks))
+
+
 def draw(blocks: list[Rows], examples: list[Example], seed: int) -> list[Rows]:
     """`blocks` in an order that their questions and the seed decide, whatever the order of the rows: cuts from its start are nested."""
 
@@ -49,16 +55,16 @@ def draw(blocks: list[Rows], examples: list[Example], seed: int) -> list[Rows]:
     return sorted(blocks, key=key)
 
 
-def cut(blocks: list[Rows], size: int | float) -> tuple[Rows, Rows]:
+def cut(blocks: list[Rows], size: int | float, what: str) -> tuple[Rows, Rows]:
     """(taken from the start, left): a share of the blocks, at least one, or whole blocks until there are `size` rows."""
     if isinstance(size, float):
         count = max(1, round(size * len(blocks))) if size else 0
     else:
         lengths = numpy.cumsum([0, *map(len, blocks)])
         if size > lengths[-1]:
-            raise ValueError(f"wanted {size} rows, there are {lengths[-1]}")
+            raise ValueError(f"{what}: wanted {size} rows, there are {lengths[-1]} to take them from")
         count = int(numpy.searchsorted(lengths, size))
-    return sum(blocks[:count], []), sum(blocks[count:], [])
+    return flat(blocks[:count]), flat(blocks[count:])
 
 
 def by_sample(count: int, test: float, seed: int) -> dict[str, Rows]:
@@ -73,7 +79,9 @@ def by_source(examples: list[Example]) -> dict[str, Rows]:
     parts: dict[str, Rows] = {part: [] for part in PARTS}
     for row, example in enumerate(examples):
         if example.source_split not in parts:
-            raise ValueError(f"{example.id}: source_split is {example.source_split!r}, wanted one of {PARTS}; a source without parts needs another scheme")
+            raise ValueError(
+                f"{example.id}: source_split is {example.source_split!r}, wanted one of {PARTS}; a source without parts needs another scheme"
+            )
         parts[example.source_split].append(row)
     if not parts["test"]:
         raise ValueError(f"{examples[0].dataset}: none of {len(examples)} examples has source_split 'test'")
@@ -94,8 +102,8 @@ def by_file(examples: list[Example], path: Path) -> dict[str, Rows]:
         absent = [index for index in numbers if f"{dataset}-{index}" not in row_of]
         if absent and len(absent) == len(numbers):
             raise ValueError(
-                f"{path}: none of its {len(numbers)} {part} rows is among the {len(examples)} {dataset} examples: the source's {part} file is missing. "
-                f"Add it to data/raw/{dataset}, or use scheme `official`, which takes the parts that are there"
+                f"{path}: none of its {len(numbers)} {part} rows is among the {len(examples)} {dataset} examples: the source's {part} file "
+                f"is missing. Add it to data/raw/{dataset}, or use scheme `official`, which takes the parts that are there"
             )
         if absent:
             raise ValueError(f"{path}: {len(absent)} of {len(numbers)} {part} rows are not among the examples, first {dataset}-{absent[0]}")
@@ -111,7 +119,7 @@ def by_template(examples: list[Example], groups: list[int], test: float, seed: i
             "use scheme `sample`, or state `template` in the examples"
         )
     count = min(max(1, round((1 - test) * len(blocks))), len(blocks) - 1)
-    return {"train": sum(blocks[:count], []), "test": sum(blocks[count:], [])}
+    return {"train": flat(blocks[:count]), "test": flat(blocks[count:])}
 
 
 def split_rows(examples: list[Example], groups: list[int], settings: Split, raw: Path) -> dict[str, Rows]:
@@ -124,15 +132,15 @@ def split_rows(examples: list[Example], groups: list[int], settings: Split, raw:
         parts = by_file(examples, raw / settings.file)
     else:
         parts = by_template(examples, groups, settings.test, settings.seed)
-    train, validation = parts["train"], parts.get("validation", [])
+    dataset, train, validation = examples[0].dataset, parts["train"], parts.get("validation", [])
     if not validation and train:
         whole = settings.by_template or settings.scheme == "template"
         blocks = gather(train, groups) if whole else [[row] for row in train]
-        validation, train = cut(draw(blocks, examples, settings.seed), settings.validation)
+        validation, train = cut(draw(blocks, examples, settings.seed), settings.validation, f"{dataset}: validation")
         if not train:
-            raise ValueError(f"{examples[0].dataset}: validation {settings.validation} takes all {len(validation)} rows of the train part")
+            raise ValueError(f"{dataset}: validation {settings.validation} takes all {len(validation)} rows of the train part")
     if settings.train != "full":
-        train, _ = cut(draw([[row] for row in train], examples, settings.seed), settings.train)
+        train, _ = cut(draw([[row] for row in train], examples, settings.seed), settings.train, f"{dataset}: train")
     return {"train": sorted(train), "validation": sorted(validation), "test": sorted(parts["test"])}
 
 

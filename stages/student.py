@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers.utils import logging
 
 from stages.config.student import Base
 
@@ -41,6 +42,7 @@ def autocast(where: torch.device) -> Any:
 
 def load(source: str | Path, revision: str | None = None) -> Loaded:
     """A model and its tokenizer from a folder or a hub id. Code from the hub is never run; weights are safetensors."""
+    logging.disable_progress_bar()  # it would print into logs
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(source, **options)

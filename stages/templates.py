@@ -1,4 +1,4 @@
-"""Which questions are the same text with other names and numbers: groups for template-wise splits (Fine-tune-CoT, section 4.3 and appendix E.3).
+"""Which questions are the same text with other names and numbers: groups for template-wise splits (Fine-tune-CoT, appendix E.3).
 
 Numbers, dates, names and pronouns are masked, stock questions that follow many texts are left out, and nearly equal skeletons are joined.
 Differs: the paper grouped MultiArith and Date by hand; here a rule does it for any list of questions.
@@ -19,11 +19,13 @@ SIMILAR = 0.83
 STOCK = 5
 
 CHOICES = re.compile(r"\s*(?:answer choices|options)\s*:\s*\(A\).*", re.IGNORECASE | re.DOTALL)
-MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
 NUMBER = r"\$?\d+(?:[.,/:]\d+)*(?:st|nd|rd|th)?"
 TOKEN = re.compile(rf"\b{MONTH} \d+(?:st|nd|rd|th)?(?:, \d+)?\b|{NUMBER}|[^\W\d_]+|[.?!]")
-NUMBER_WORDS = frozenset("one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand".split())
-PRONOUNS = frozenset("he she him her his hers himself herself they them their theirs themselves".split())
+NUMBER_WORD = re.compile("one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand")
+PRONOUN = re.compile("he|she|him|her|his|hers|himself|herself|they|them|their|theirs|themselves")
 ENDS = ".?!"
 
 
@@ -45,11 +47,11 @@ def mask(row: list[str], names: set[str]) -> list[str]:
     """The tokens in lower case with NUMBER, NAME and PRONOUN for what changes between questions of one template; runs of one mask are one."""
 
     def masked(token: str) -> str:
-        if any(map(str.isdigit, token)) or token.lower() in NUMBER_WORDS:
+        if any(map(str.isdigit, token)) or NUMBER_WORD.fullmatch(token.lower()):
             return "NUMBER"
         if token in names:
             return "NAME"
-        return "PRONOUN" if token.lower() in PRONOUNS else token.lower()
+        return "PRONOUN" if PRONOUN.fullmatch(token.lower()) else token.lower()
 
     runs = groupby(map(masked, row))
     return [token for token, run in runs for _ in (range(1) if token.isupper() else run)]

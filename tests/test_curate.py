@@ -42,7 +42,8 @@ def test_budget_takes_the_first_samples_and_nests():
     rows = corpus()
     kept = [set(places(first_samples(rows, budget))) for budget in (1, 2, 3, 4, None)]
     assert kept[0] == {(f"toy-{row}", 0) for row in range(40)}
-    assert all(few <= more for few, more in pairwise(kept)) and kept[-1] == set(places(rows))
+    assert all(few <= more for few, more in pairwise(kept))
+    assert kept[-1] == set(places(rows))
     gap = [said(1, 5), said(1, 2), said(1, 3)]
     assert places(first_samples(gap, 2)) == [("toy-1", 2), ("toy-1", 3)]  # in sample order, kept in row order
 
@@ -88,9 +89,11 @@ def test_choices_are_read_with_the_letters_of_the_example():
 def test_undersample_draws_whole_questions_whatever_the_row_order():
     rows = corpus(samples=3)
     drawn = undersample(rows, 5, seed=3)
-    assert len({row.example_id for row in drawn}) == 5 and len(drawn) == 15
+    assert len({row.example_id for row in drawn}) == 5
+    assert len(drawn) == 15
     assert set(places(undersample(rows[::-1], 5, seed=3))) == set(places(drawn)) != set(places(undersample(rows, 5, seed=4)))
-    assert undersample(rows, 100, seed=0) == rows and undersample(rows, 0, seed=0) == []
+    assert undersample(rows, 100, seed=0) == rows
+    assert undersample(rows, 0, seed=0) == []
 
 
 def check_sums(funnel):
@@ -115,7 +118,8 @@ def test_funnel_adds_up(chosen, per_question, dedup, match_size):
     check_sums(funnel)
     assert list(funnel["all"]["removed"]) == REASONS
     assert {row.example_id for row in kept} <= {*SPLIT["train"], *SPLIT["validation"]}
-    assert len(kept) == funnel["all"]["rows_out"] and funnel["all"]["removed"]["not_in_train"] == 14 * 4
+    assert len(kept) == funnel["all"]["rows_out"]
+    assert funnel["all"]["removed"]["not_in_train"] == 14 * 4
     if chosen != "none":
         assert kept == correct(kept, EXAMPLES)
     if chosen == "golden":
@@ -126,9 +130,7 @@ def test_budget_comes_before_the_answer_filter():
     rows = [said(1, 0, 99), said(1, 1, 2), said(1, 2, 2)]
     kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="answer", per_question=2), set())
     assert places(kept) == [("toy-1", 1)]  # sample 2 is not drawn in place of the wrong one
-    assert funnel["train"]["removed"] == {
-        **{"over_budget": 1, "duplicate": 0, "no_answer": 0, "wrong_answer": 1, "not_golden": 0, "undersampled": 0}
-    }
+    assert funnel["train"]["removed"] == {**{"over_budget": 1, "duplicate": 0, "no_answer": 0, "wrong_answer": 1, "not_golden": 0, "undersampled": 0}}
     assert funnel["teacher_accuracy_train"] == 0.5  # one of the two that were asked
 
 
@@ -139,12 +141,15 @@ def test_matched_size_is_what_golden_keeps():
     for part in ("train", "validation"):
         counts = [len({row.example_id for row in of_questions(rows, SPLIT[part])}) for rows in (by_golden, matched)]
         assert counts[0] == counts[1] > 0
-    assert funnel["all"]["removed"]["undersampled"] > 0 and {row.example_id for row in matched} - golden
+    assert funnel["all"]["removed"]["undersampled"] > 0
+    assert {row.example_id for row in matched} - golden
 
 
 def test_no_train_rows_give_no_accuracy():
     kept, funnel = curate([said(30, 0, 31)], EXAMPLES, SPLIT, Curation(filter="answer"), set())
-    assert kept == [] and funnel["teacher_accuracy_train"] is None and funnel["all"]["removed"]["not_in_train"] == 1
+    assert kept == []
+    assert funnel["teacher_accuracy_train"] is None
+    assert funnel["all"]["removed"]["not_in_train"] == 1
 
 
 @pytest.mark.parametrize(
@@ -191,7 +196,9 @@ def test_command(tmp_path, monkeypatch):
     main("right", *files)
     kept, funnel = read_completions(tmp_path / "kept.jsonl"), json.loads((tmp_path / "funnel.json").read_text())
     check_sums(funnel)
-    assert kept and kept == correct(kept, EXAMPLES) and len(kept) == funnel["all"]["rows_out"]
+    assert kept
+    assert kept == correct(kept, EXAMPLES)
+    assert len(kept) == funnel["all"]["rows_out"]
     before = (tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes()
     main("right", *files)
     assert before == ((tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes())

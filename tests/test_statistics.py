@@ -33,7 +33,8 @@ def test_wilson_equals_scipy():
 
 def test_wilson_takes_means_of_several_samples():
     low, high = wilson(4.5, 10)
-    assert wilson(4, 10)[0] < low < wilson(5, 10)[0] and wilson(4, 10)[1] < high < wilson(5, 10)[1]
+    assert wilson(4, 10)[0] < low < wilson(5, 10)[0]
+    assert wilson(4, 10)[1] < high < wilson(5, 10)[1]
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 5), (6, 5)])

@@ -51,7 +51,8 @@ def test_cells_are_the_product_in_order():
 @pytest.mark.parametrize("name", MARKS)
 def test_axes_invert_names(name):
     assert "-".join(filter(None, axes(name).values())) == name
-    assert bool(axes(name)["teacher"]) == ("scripted_2" in name) and axes(name)["student"] == "tiny"
+    assert bool(axes(name)["teacher"]) == ("scripted_2" in name)
+    assert axes(name)["student"] == "tiny"
 
 
 @pytest.mark.parametrize(
@@ -109,9 +110,11 @@ def test_accuracy_table(folder):
     assert head == ["", "toy_a", "toy_b", "average"]
     table = {row[0]: row[1:] for row in rows}
     assert list(table) == ["chance", "train prior", "most frequent train answer", "teacher scripted_2", WITH, f"{WITH}, best test epoch", WITHOUT]
-    assert table["teacher scripted_2"] == ["90.0", "90.0", "90.0"] and table["train prior"][0] == "40.0"
+    assert table["teacher scripted_2"] == ["90.0", "90.0", "90.0"]
+    assert table["train prior"][0] == "40.0"
     low, high = wilson(7.5, 10)
-    assert table[WITH] == [f"75.0 ±{50 * (high - low):.1f}", table[WITH][1], "62.5"] and table[WITH][1].startswith("50.0 ±")
+    assert table[WITH] == [f"75.0 ±{50 * (high - low):.1f}", table[WITH][1], "62.5"]
+    assert table[WITH][1].startswith("50.0 ±")
     assert table[f"{WITH}, best test epoch"] == ["85.0", "60.0", "72.5"]
 
 
@@ -126,7 +129,9 @@ def test_a_teacher_that_was_not_asked_the_test_questions_has_no_number(folder):
 
 def test_paired_table(folder):
     head, *rows = paired_table(grouped(read_cells(folder, list(MARKS))), "sample", GRID["datasets"])
-    assert head == ["", "toy_a", "toy_b"] and len(rows) == 1 and rows[0][0] == f"{WITH} - {WITHOUT}"
+    assert head == ["", "toy_a", "toy_b"]
+    assert len(rows) == 1
+    assert rows[0][0] == f"{WITH} - {WITHOUT}"
     # toy_a: seven questions are won (the first 2 to 1), the eighth 1 to 0; toy_b: one is lost
     p_values = holm([mcnemar([1] * 8, [0] * 8), mcnemar([0], [1])])
     assert rows[0][1:] == [f"+70.0 (p {p_values[0]:.3f})", f"-12.5 (p {p_values[1]:.3f})"] == ["+70.0 (p 0.016)", "-12.5 (p 1.000)"]
@@ -144,12 +149,15 @@ def test_command(folder, tmp_path, monkeypatch, capsys):
     assert "accuracy in %, split sample" in capsys.readouterr().out
     assert set(json.loads(out[0].read_text())) == {"toy_a-sample", "toy_b-sample", "average-sample"}
     text = out[1].read_text()
-    assert "## Split sample" in text and "### Distilled against baselines" in text
+    assert "## Split sample" in text
+    assert "### Distilled against baselines" in text
     assert len({len(re.findall(r"\|", line)) for line in text.split("###")[0].splitlines() if line.startswith("|")}) == 1
     rows = list(csv.DictReader(out[2].open()))
     assert [row["cell"] for row in rows] == list(MARKS)
     wanted = {"dataset": "toy_a", "split": "sample", "method": "with_steps", "corpus": "scripted_2/answer", "student": "tiny", "seed": "0"}
-    assert wanted.items() <= rows[0].items() and rows[0]["accuracy"] == "0.8" and rows[-1]["corpus"] == "-"
+    assert wanted.items() <= rows[0].items()
+    assert rows[0]["accuracy"] == "0.8"
+    assert rows[-1]["corpus"] == "-"
     assert float(rows[0]["low"]) < 0.8 < float(rows[0]["high"])
     before = [path.read_bytes() for path in out]
     main(folder, *out)

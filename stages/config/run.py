@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field
 
 from stages.config.load import Block
 
-
 Value = TypeVar("Value", int, str)
 
 

@@ -1,6 +1,6 @@
 """Coin flip, generated: the task of Wei et al. 2022 and Kojima et al. 2022 in ten phrasings, with `people` who flip a coin or leave it.
 
-One row: "A coin is heads up. Ada flips it. Rex leaves it alone. Is the coin still heads up?" -> "no".
+One row: "A coin lies heads up. Ada flips it. Rex leaves it alone. Does it still lie heads up?" -> "no".
 `rationale` is how the scripted teacher reasons about it.
 """
 
@@ -20,7 +20,7 @@ CITATION = "the task: Wei et al. 2022, Chain-of-Thought Prompting Elicits Reason
 
 # {events} are sentences, {chain} is one; without {asked} it is the side of the start that is asked for
 PHRASINGS = {
-    "still": "A coin is {start} up. {events} Is the coin still {start} up?",
+    "still": "A coin lies {start} up. {events} Does it still lie {start} up?",
     "asked_first": "Is the coin {asked} up in the end? At first it is {start} up. {events}",
     "table": "On the table lies a penny with {start} up. {events} Does the penny show {asked} now?",
     "line": "People in a line pass on a coin that shows {start}: {chain}. Does it come out with {asked} up?",
@@ -61,7 +61,7 @@ OPENINGS = [
 ]
 CLOSINGS = [
     "It ends with {end}, asked is {asked}: {answer}.",
-    "The end is {end} and the question is {asked}, so {answer}.",
+    "In the end it is {end} and {asked} is asked, so {answer}.",
     "Last side {end}, wanted side {asked}: {answer}.",
     "At the end {end} is up; is that {asked}? {answer}.",
     "Final: {end}. Asked: {asked}. Same side: {answer}.",
@@ -70,7 +70,7 @@ CLOSINGS = [
 
 
 class Settings(Draws):
-    people: int = Field(default=4, ge=1, le=12)  # Wei et al. train on 2 and test on up to 4
+    people: int = Field(default=4, ge=1, le=12)  # Wei et al.: 2 in the demonstrations, up to 4 in the test
 
 
 class Facts(NamedTuple):

@@ -1,6 +1,6 @@
 """Last letter concatenation, generated: the task of Wei et al. 2022 and Kojima et al. 2022 in ten phrasings, with `words` first names.
 
-One row: 'Take the last letter of each name in "Ada Otto" and join them.' -> "ao". `rationale` is how the scripted teacher reasons about it.
+One row: 'Join the last letter of each name in "Ada Otto".' -> "ao". `rationale` is how the scripted teacher reasons about it.
 """
 
 import random
@@ -17,7 +17,7 @@ LICENCE = "that of this repository"
 CITATION = "the task: Wei et al. 2022, Chain-of-Thought Prompting Elicits Reasoning in Large Language Models"
 
 PHRASINGS = {
-    "quoted": 'Take the last letter of each name in "{spaced}" and join them.',
+    "quoted": 'Join the last letter of each name in "{spaced}".',
     "names_first": "The names are {listed}. What do their last letters make when they are put together?",
     "line": "{listed} stand in a line. Each one says the last letter of their own name. What is said, in order?",
     "code": "A secret code is made of the last letters of the names {listed}. What is the code?",
@@ -28,7 +28,7 @@ PHRASINGS = {
     "password": "My password is the last letter of the name of each friend, in order: {listed}. What is my password?",
     "keep": "From each of these names keep only the end letter: {spaced}. Put the letters side by side.",
 }
-NAMES = """
+LISTED = """
 Aaron Abby Abigail Adam Adele Agnes Aidan Alan Albert Alec Alex Alfred Alice Alison Allen Alma Alvin Amanda Amber Amelia Amos Amy Andrea Andrew
 Angela Anita Anna Annie Anthony April Ariel Arnold Arthur Ashley Astrid Audrey Austin Ava Barbara Barry Basil Beatrix Becky Belinda Bella Ben
 Bernard Bert Bertha Beth Betty Bianca Bill Blake Bonnie Boris Brad Brandon Brenda Brett Brian Bridget Bruce Bruno Bryan Caleb Calvin Camille Carl
@@ -43,7 +43,8 @@ Lois Louis Louise Lucas Lucy Luke Lydia Lynn Mabel Madison Marcus Margaret Maria
 Michael Milton Miriam Mitchell Molly Monica Morris Nancy Naomi Natalie Nathan Neil Nicholas Nicole Nigel Noah Nora Norman Oliver Olivia Oscar Owen
 Pamela Patrick Paul Paula Peter Philip Phoebe Rachel Ralph Raymond Rebecca Robert Robin Roger Rose Ruby Ruth Samuel Sarah Scott Simon Sophie Stella
 Steven Stuart Susan Thomas Tracy Victor Vincent Violet Walter Wendy William
-""".split()
+"""
+NAMES = LISTED.split()
 
 # Every step names the word, spells it and states the letter that is taken; every closing lists the letters and joins them
 STEPS = {
@@ -74,7 +75,7 @@ CLOSINGS = [
 
 
 class Settings(Draws):
-    words: int = Field(default=3, ge=2, le=12)  # names in one question; Wei et al. train on 2 and test on up to 4
+    words: int = Field(default=3, ge=2, le=12)  # names in one question; Wei et al.: 2 in the demonstrations, up to 4 in the test
 
 
 def draw(rng: random.Random, settings: Settings) -> Example:

@@ -48,7 +48,7 @@ STEPS = {
     "arrow": "{a}-{b} -> {state}.",
     "now": "{a} swaps with {b}, now {state}.",
 }
-NOTATIONS = ["{} {}", "{}: {}", "{}={}", "{} has {}"]
+NOTATIONS = ["{} {}", "{}: {}", "{}={}", "{} ({})"]
 OPENINGS = ["Start: {state}.", "At first {state}.", "To begin: {state}.", "We start with {state}.", "Before any swap: {state}."]
 CLOSINGS = [
     "So {person} has the {color} {thing}, which is ({letter}).",
@@ -61,7 +61,7 @@ CLOSINGS = [
 
 class Settings(Draws):
     people: int = Field(default=3, ge=2, le=len(COLORS))  # BIG-bench: 3, 5 and 7; Fine-tune-CoT: 3
-    swaps: int = Field(default=3, ge=1, le=20)  # BIG-bench: as many as people
+    swaps: int = Field(default=3, ge=1, le=20)  # BIG-bench, three objects: 3
 
 
 class Facts(NamedTuple):

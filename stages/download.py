@@ -1,0 +1,162 @@
+"""Download: a dataset's files as its source serves them, every checksum checked (Fine-tune-CoT appendix B).
+
+In: `source` of a block under `datasets`. Out: data/raw/DATASET, whole or not at all. The folder $COT_MIRROR is asked
+before the network. Nothing is parsed here.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import typer
+
+from stages.cli import progress, run
+from stages.config.dataset import Dataset, Generated, Hub, Local, RemoteFile, Source, Url
+from stages.config.load import check, find, read_params
+from stages.records.jsonl import write_json, write_rows
+
+TRIES = 4
+WAIT_SECONDS = 1.0  # before the second try, doubled before each further one
+
+
+def mirror_path(url: str) -> Path:
+    """Where a mirror keeps a url: github/<owner>/<repo>/<commit>/<path> for GitHub's raw files, else <host>/<path>."""
+    parts = urlsplit(url)
+    host = "github" if parts.hostname == "raw.githubusercontent.com" else str(parts.hostname)
+    return Path(host, unquote(parts.path).lstrip("/"))
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(path: Path, file: RemoteFile, origin: object) -> None:
+    """Raises ValueError unless `path`, which came from `origin`, holds the pinned bytes."""
+    size, digest = path.stat().st_size, sha256_of(path)
+    if (size, digest) != (file.bytes, file.sha256):
+        raise ValueError(f"{origin}: got {size} bytes, sha256 {digest}; {file.url} is pinned to {file.bytes} bytes, sha256 {file.sha256}")
+
+
+def receive(file: RemoteFile, part: Path) -> None:
+    """Stream a url into `part`, going on after the bytes that are already there if the server can. Raises httpx.HTTPError."""
+    have = part.stat().st_size if part.exists() else 0
+    resumed = {"Range": f"bytes={have}-"} if 0 < have < file.bytes else {}
+    headers = {"Accept-Encoding": "identity", **resumed}  # a range counts the bytes that are sent, compressed or not
+    with httpx.stream("GET", file.url, headers=headers, follow_redirects=True, timeout=30.0) as response:
+        response.raise_for_status()
+        with part.open("ab" if response.status_code == httpx.codes.PARTIAL_CONTENT else "wb") as out:
+            for chunk in response.iter_bytes():
+                out.write(chunk)
+
+
+def from_network(file: RemoteFile, target: Path) -> None:
+    """Fetch into TARGET.part and rename. A lost connection and a server's failure are tried again, a refusal (4xx) is not."""
+    part = target.with_name(f"{target.name}.part")
+    try:
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(WAIT_SECONDS * 2 ** (attempt - 1))
+            try:
+                receive(file, part)
+                break
+            except httpx.HTTPError as error:
+                refused = isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
+                if refused or attempt == TRIES - 1:
+                    told = " ".join(str(error).split())
+                    raise ValueError(
+                        f"{file.url}: {told} (try {attempt + 1} of {TRIES}); wanted {file.bytes} bytes, sha256 {file.sha256}. Without a network, set COT_MIRROR "
+                        f"to a folder that holds {mirror_path(file.url)}; `python -m stages.download --mirror DIR` makes one"
+                    ) from error
+        verify(part, file, file.url)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def fetch(file: RemoteFile, target: Path) -> None:
+    """One file, from the mirror if it has it, else from the network. Raises ValueError for other bytes than the pinned ones."""
+    mirror = os.environ.get("COT_MIRROR")
+    if mirror and not Path(mirror).is_dir():
+        raise ValueError(f"COT_MIRROR is {mirror!r}, wanted a folder")
+    if mirror and (kept := Path(mirror, mirror_path(file.url))).is_file():
+        shutil.copyfile(kept, target)
+        verify(target, file, kept)
+    else:
+        from_network(file, target)
+
+
+def from_hub(source: Hub, folder: Path) -> None:
+    """Each split as JSON lines; code from the hub is never run."""
+    from datasets import load_dataset  # seconds to import, and only this kind needs it
+
+    for name, split in source.splits.items():
+        rows = load_dataset(source.path, source.name, revision=source.revision, split=split)
+        write_rows(folder / f"{name}.jsonl", map(dict, rows))
+
+
+def collect(source: Source, folder: Path) -> None:
+    """Put all files of a source into `folder`."""
+    match source:
+        case Url():
+            for name, file in progress(source.files.items(), "download", len(source.files)):
+                fetch(file, folder / name)
+        case Hub():
+            from_hub(source, folder)
+        case Generated():
+            write_json(folder / "settings.json", source.settings)
+        case Local():
+            for name, path in source.files.items():
+                if not Path(path).is_file():
+                    raise ValueError(f"{path}: no such file, wanted for {name} (paths start at the repository's root)")
+                shutil.copyfile(path, folder / name)
+
+
+def download(dataset: str, out: Path) -> None:
+    """Fill a folder beside `out` and rename it: `out` holds all files or is as it was."""
+    where = f"datasets.{dataset}"
+    source = check(where, {"source": find(read_params(), f"{where}.source")}, Dataset).source
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed run
+    part.mkdir(parents=True)
+    try:
+        collect(source, part)
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def fill_mirror(folder: Path) -> None:
+    """Fetch every url of params.yaml that `folder` does not hold yet, so that it can serve as COT_MIRROR elsewhere."""
+    blocks = find(read_params(), "datasets")
+    sources = [check(f"datasets.{name}", values, Dataset).source for name, values in blocks.items()]
+    files = {file.url: file for source in sources if isinstance(source, Url) for file in source.files.values()}
+    for file in progress(files.values(), "mirror", len(files)):
+        target = folder / mirror_path(file.url)
+        if not (target.is_file() and sha256_of(target) == file.sha256):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            from_network(file, target)
+
+
+def main(
+    dataset: Annotated[str | None, typer.Argument(help="A block under `datasets`.")] = None,
+    out: Annotated[Path | None, typer.Argument(metavar="OUT_DIR", help="data/raw/DATASET")] = None,
+    mirror: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: fetch the url files of all datasets into a mirror folder.")] = None,
+) -> None:
+    """Fetch a dataset's files."""
+    if mirror and not dataset:
+        fill_mirror(mirror)
+    elif dataset and out and not mirror:
+        download(dataset, out)
+    else:
+        raise ValueError("wanted either DATASET OUT_DIR or --mirror DIR")
+
+
+if __name__ == "__main__":
+    run(main)

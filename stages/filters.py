@@ -1,0 +1,57 @@
+"""Filters of a corpus: completions in, the completions that stay out, in the same order. One question's rows share example_id."""
+
+import random
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from stages.answers import is_correct, read
+from stages.records.completion import Completion
+from stages.records.example import Example
+
+
+def of_questions(completions: list[Completion], ids: Collection[str]) -> list[Completion]:
+    return [completion for completion in completions if completion.example_id in ids]
+
+
+def first_samples(completions: list[Completion], per_question: int | None) -> list[Completion]:
+    """The first `per_question` samples of each question by sample index (None: all), so that smaller budgets nest in larger ones."""
+    asked = defaultdict(list)
+    for completion in completions:
+        asked[completion.example_id].append(completion.sample)
+    kept = {(question, sample) for question, samples in asked.items() for sample in sorted(samples)[:per_question]}
+    return [completion for completion in completions if (completion.example_id, completion.sample) in kept]
+
+
+def distinct(completions: list[Completion]) -> list[Completion]:
+    """The first of a question's completions whose texts differ only in upper case and white space."""
+    first: dict[tuple[str, tuple[str, ...]], Completion] = {}
+    for completion in completions:
+        texts = tuple(" ".join(text.split()).casefold() for text in completion.texts)
+        first.setdefault((completion.example_id, texts), completion)
+    return list(first.values())
+
+
+def strict_answer(completion: Completion, example: Example) -> str | None:
+    """Differs: reasoning-teacher takes the last number or letter of a text without its answer prefix; here that is no answer."""
+    return read(completion.texts[-1], completion.answer_prefix, example.answer_type, len(example.choices or ())).strict
+
+
+def answered(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+    """Completions with an answer in the place where their prefix says it is."""
+    return [completion for completion in completions if strict_answer(completion, examples[completion.example_id]) is not None]
+
+
+def correct(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+    """Completions whose answer is the gold answer (Fine-tune-CoT section 3, step 2); the rationale may still be wrong (appendix E.1)."""
+    return [
+        completion
+        for completion in completions
+        for example in [examples[completion.example_id]]
+        if is_correct(strict_answer(completion, example), example.answer, example.answer_type)
+    ]
+
+
+def undersample(completions: list[Completion], questions: int, seed: int) -> list[Completion]:
+    """All completions of `questions` questions drawn without replacement; which ones does not depend on the order of the rows."""
+    ids = sorted({completion.example_id for completion in completions})
+    return of_questions(completions, set(random.Random(seed).sample(ids, min(questions, len(ids)))))

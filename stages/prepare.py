@@ -1,0 +1,123 @@
+"""Prepare: a dataset's raw files become examples, and its few-shot demonstrations one text (Fine-tune-CoT appendix B).
+
+In: data/raw/DATASET. Out: examples, checked, and demonstrations (empty where there are none). The parser is the file
+stages/datasets/DATASET.py; a block with `columns` needs none. `--licences` prints where each dataset comes from.
+"""
+
+import json
+from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stages.cli import run
+from stages.config.dataset import Dataset
+from stages.config.load import block, read_params
+from stages.datasets.columns import parse_columns
+from stages.datasets.fields import LETTERS, number
+from stages.records.example import Example, write_examples
+from stages.records.jsonl import write_text
+
+HERE = Path(__file__).parent
+
+
+def dataset_file(dataset: str) -> ModuleType:
+    if not dataset.isidentifier() or find_spec(f"stages.datasets.{dataset}") is None:
+        raise ValueError(f"stages/datasets/{dataset}.py not found: a dataset has a file with PAGE, LICENCE, CITATION and, without `columns`, parse(raw)")
+    return import_module(f"stages.datasets.{dataset}")
+
+
+def parse(dataset: str, raw: Path, settings: Dataset) -> list[Example]:
+    """All examples of a dataset, in the order of the published row numbers."""
+    module = dataset_file(dataset)
+    if settings.columns:
+        return parse_columns(raw, dataset, settings.columns)
+    if not hasattr(module, "parse"):
+        raise ValueError(f"stages/datasets/{dataset}.py has no parse(raw), and `datasets.{dataset}` no columns: wanted one of them")
+    examples: list[Example] = module.parse(raw)
+    return examples
+
+
+def wanted_answer(example: Example) -> str | None:
+    """What a legal answer would be; None if the answer is legal."""
+    if example.answer_type == "number":
+        canonical = number(example.answer, example.id)
+        return None if example.answer == canonical else canonical
+    if example.answer_type == "choice":
+        letters = LETTERS[: len(example.choices or [])]
+        return None if len(example.answer) == 1 and example.answer in letters else f"one of the letters {letters!r}"
+    if example.answer_type == "yes_no":
+        return None if example.answer in ("yes", "no") else "'yes' or 'no'"
+    if example.answer_type == "text":
+        return None if example.answer.strip() else "a text that is not empty"
+    return f"an answer_type of number, choice, yes_no, text, not {example.answer_type!r}"
+
+
+def check_examples(dataset: str, examples: list[Example], rows: int | None) -> None:
+    """Raises ValueError for a wrong count, an id that occurs twice, an empty question or an illegal answer."""
+    if not examples or (rows is not None and len(examples) != rows):
+        raise ValueError(f"{dataset}: got {len(examples)} examples, wanted {rows or 'some'} (datasets.{dataset}.rows)")
+    twice = [example_id for example_id, count in Counter(example.id for example in examples).items() if count > 1]
+    if twice:
+        raise ValueError(f"{dataset}: {len(twice)} ids occur more than once, first {twice[0]!r}")
+    for example in examples:
+        if not example.question.strip():
+            raise ValueError(f"{example.id}: question is {example.question!r}, wanted a text that is not empty")
+        if wanted := wanted_answer(example):
+            raise ValueError(f"{example.id}: answer is {example.answer!r}, wanted {wanted}")
+
+
+def demonstrations_of(dataset: str, key: str | None, raw: Path) -> str:
+    """Few-shot-CoT exemplars (appendix A): an entry of the released few_shot_cot_prompts.json, else a file of ours, else nothing."""
+    if key is None:
+        ours = HERE / "prompts" / f"{dataset}.txt"
+        return ours.read_text(encoding="utf-8") if ours.exists() else ""
+    path = raw / "few_shot_cot_prompts.json"
+    if not path.exists():
+        raise ValueError(f"`datasets.{dataset}.demonstrations` is {key!r}, but {path} does not exist: list it under source.files")
+    prompts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if key not in prompts:
+        raise ValueError(f"{path}: no entry {key!r} (datasets.{dataset}.demonstrations); there are: {', '.join(prompts)}")
+    return str(prompts[key]["prompt"])
+
+
+def licences() -> Table:
+    """Every dataset file with its source, licence and size (appendix Table 3)."""
+    table = Table("dataset", "page", "licence", "citation", "rows")
+    blocks = read_params().get("datasets", {})
+    for path in sorted((HERE / "datasets").glob("*.py")):
+        module = import_module(f"stages.datasets.{path.stem}")
+        if hasattr(module, "PAGE"):
+            rows = blocks.get(path.stem, {}).get("rows")
+            table.add_row(path.stem, module.PAGE, module.LICENCE, module.CITATION, "" if rows is None else str(rows))
+    return table
+
+
+def main(
+    dataset: Annotated[str | None, typer.Argument(help="A block under `datasets`.")] = None,
+    raw: Annotated[Path | None, typer.Argument(metavar="RAW_DIR", help="data/raw/DATASET")] = None,
+    out: Annotated[Path | None, typer.Argument(metavar="EXAMPLES_OUT", help="Where the examples go.")] = None,
+    demonstrations: Annotated[Path | None, typer.Argument(metavar="DEMONSTRATIONS_OUT", help="Where the demonstrations go.")] = None,
+    show_licences: Annotated[bool, typer.Option("--licences", help="Instead: print page, licence, citation and rows of every dataset.")] = False,
+) -> None:
+    """Parse a dataset's raw files."""
+    if show_licences:
+        Console().print(licences())
+    elif dataset and raw and out and demonstrations:
+        settings = block(f"datasets.{dataset}", Dataset)
+        examples = parse(dataset, raw, settings)
+        check_examples(dataset, examples, settings.rows)
+        write_examples(out, examples)
+        write_text(demonstrations, demonstrations_of(dataset, settings.demonstrations, raw))
+    else:
+        raise ValueError("wanted either DATASET RAW_DIR EXAMPLES_OUT DEMONSTRATIONS_OUT or --licences")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,129 @@
+"""Score: read the answers of a student's predictions and count (Fine-tune-CoT section 4 and appendices C to E).
+
+In: examples, split, predictions of the test part, and optionally what the teacher says to the same questions. Out: one
+cell of the results as JSON. Every test question must have its rows: a lost row would silently change what is measured.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+
+from stages.cli import run
+from stages.metrics import chance, grade, length, majority_correct, most_frequent, rates, train_prior
+from stages.records.completion import Completion, read_completions
+from stages.records.example import Example, read_examples
+from stages.records.jsonl import write_json
+from stages.statistics import wilson
+
+SELECTED = "selected"  # origin of rows by the checkpoint chosen on validation; "epoch <K>" are rows of a kept epoch
+
+
+def check_rows(rows: list[Completion], ids: list[str], what: str) -> None:
+    """Raises ValueError unless every id has the same samples 0 .. D-1, once each, and nobody else has any."""
+    samples: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        samples[row.example_id].append(row.sample)
+    missing, extra = [one for one in ids if one not in samples], sorted(samples.keys() - set(ids))
+    if missing or extra:
+        raise ValueError(f"{what}: {len(missing)} test ids without rows {missing[:5]}, {len(extra)} ids that are no test ids {extra[:5]}")
+    wanted = list(range(len(samples[ids[0]])))
+    uneven = {one: samples[one] for one in ids if sorted(samples[one]) != wanted}
+    if uneven:
+        raise ValueError(f"{what}: samples {dict(list(uneven.items())[:5])}, wanted {wanted} for every test id")
+
+
+def by_origin(rows: list[Completion], ids: list[str], what: str) -> dict[str, list[Completion]]:
+    """Rows under their origin, each origin complete. Raises ValueError for unknown origins and where nothing is selected."""
+    groups: dict[str, list[Completion]] = {SELECTED: []}
+    for row in rows:
+        if row.origin != SELECTED and not re.fullmatch(r"epoch \d+", row.origin):
+            raise ValueError(f"{what}: {row.example_id!r} has origin {row.origin!r}, wanted {SELECTED!r} or 'epoch <number>'")
+        groups.setdefault(row.origin, []).append(row)
+    for origin, group in groups.items():
+        check_rows(group, ids, f"{what}, rows {origin!r}")
+    return groups
+
+
+def best_on_test(groups: Mapping[str, list[Completion]], examples: Mapping[str, Example]) -> dict[str, float]:
+    """The paper's protocol (appendix A, best test accuracy over epochs), where epochs were kept: optimistic, so it has its own name."""
+    epochs = sorted(int(origin.split()[1]) for origin in groups if origin != SELECTED)
+    accuracy = {epoch: rates(grade(groups[f"epoch {epoch}"], examples))["accuracy"] for epoch in epochs}
+    if not accuracy:
+        return {}
+    best = max(accuracy, key=accuracy.__getitem__)
+    return {"accuracy_best_test_epoch": accuracy[best], "best_test_epoch": best}
+
+
+def teacher_accuracy(completions: list[Completion], examples: Mapping[str, Example], test: list[str]) -> dict[str, float | None]:
+    """The teacher's first sample on the test part and on all it was asked: the paper prints one number and means one of the two."""
+    first = grade([row for row in completions if row.sample == 0], examples)
+    tested = first.filter(pl.col("example_id").is_in(test))
+    here = {"teacher_accuracy": rates(tested)["accuracy"], "teacher_n": len(tested)}  # null where the teacher was asked none of them
+    return {**here, "teacher_accuracy_whole": rates(first)["accuracy"], "teacher_n_whole": len(first)}
+
+
+def cell(groups: Mapping[str, list[Completion]], examples: Mapping[str, Example], split: Mapping[str, list[str]]) -> dict[str, Any]:
+    """All numbers of one cell. With several samples per question, accuracy is their mean and `majority_accuracy` their vote's."""
+    graded = grade(groups[SELECTED], examples)
+    test, train = ([examples[one] for one in split[part]] for part in ("test", "train"))
+    numbers: dict[str, Any] = rates(graded)
+    low, high = wilson(numbers["accuracy"] * len(test), len(test))
+    right = majority_correct(graded, examples)
+    samples = len(graded) // len(test)
+    if samples > 1:
+        numbers["majority_accuracy"] = sum(right.values()) / len(test)
+    answers = [example.answer for example in train], [example.answer for example in test]
+    return {
+        **numbers,
+        **{"accuracy_low": low, "accuracy_high": high, "n": len(test), "samples": samples, "n_train": len(train), "length": length(graded)},
+        **{"chance": chance(test), "train_prior": train_prior(*answers), "train_most_frequent": most_frequent(*answers)},
+        **best_on_test(groups, examples),
+        "correct": "".join(str(int(right[one.id])) for one in test),  # in the order of the split's test ids, for paired tests
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to 4 decimals at any depth: diffs show changes, not noise."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def show(rows: list[Completion], examples: Mapping[str, Example], count: int) -> None:
+    """Print mistakes, those first on which the strict and the lenient reading disagree."""
+    graded = grade(rows, examples).with_row_index().with_columns(differ=pl.col("strict").ne_missing(pl.col("lenient")))
+    worst = graded.filter(pl.col("differ") | ~pl.col("correct")).sort("differ", descending=True, maintain_order=True)
+    for row in worst.head(count).iter_rows(named=True):
+        example, completion = examples[row["example_id"]], rows[row["index"]]
+        typer.echo(f"--- {example.id} sample {row['sample']}: gold {example.answer!r}, strict {row['strict']!r}, lenient {row['lenient']!r}")
+        typer.echo("\n".join([example.question, *completion.texts]))
+
+
+def main(
+    examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
+    split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
+    predictions: Annotated[Path, typer.Argument(help="Completions of the test questions.")],
+    out: Annotated[Path, typer.Argument(help="Where the cell's numbers go (JSON).")],
+    teacher: Annotated[Path | None, typer.Option(help="The teacher's completions, for its accuracy on the same questions.")] = None,
+    peek: Annotated[int, typer.Option("--show", help="Print this many mistakes instead of writing.")] = 0,
+) -> None:
+    """Score one cell of the grid."""
+    by_id = {example.id: example for example in read_examples(examples)}
+    parts = json.loads(split.read_text(encoding="utf-8"))
+    if not parts["test"]:
+        raise ValueError(f"{split}: no test ids, nothing to score")
+    groups = by_origin(read_completions(predictions), parts["test"], str(predictions))
+    if peek:
+        return show(groups[SELECTED], by_id, peek)
+    scores = cell(groups, by_id, parts) | (teacher_accuracy(read_completions(teacher), by_id, parts["test"]) if teacher else {})
+    write_json(out, rounded(scores))
+
+
+if __name__ == "__main__":
+    run(main)
