@@ -43,8 +43,8 @@ def verify(path: Path, file: RemoteFile, origin: object) -> None:
         raise ValueError(f"{origin}: got {size} bytes, sha256 {digest}; {file.url} is pinned to {file.bytes} bytes, sha256 {file.sha256}")
 
 
-def receive(file: RemoteFile, part: Path) -> None:
-    """Stream a url into `part`, going on after the bytes that are already there if the server can. Raises httpx.HTTPError."""
+def stream(file: RemoteFile, part: Path) -> None:
+    """One try: a url into `part`, going on after the bytes that are already there if the server can. Raises httpx.HTTPError."""
     have = part.stat().st_size if part.exists() else 0
     resumed = {"Range": f"bytes={have}-"} if 0 < have < file.bytes else {}
     headers = {"Accept-Encoding": "identity", **resumed}  # a range counts the bytes that are sent, compressed or not
@@ -55,24 +55,27 @@ def receive(file: RemoteFile, part: Path) -> None:
                 out.write(chunk)
 
 
+def receive(file: RemoteFile, part: Path) -> None:
+    """A lost connection and a server's failure are tried again, a refusal (4xx) is not. Raises ValueError when no try is left."""
+    for tried in range(1, TRIES + 1):
+        try:
+            return stream(file, part)
+        except httpx.HTTPError as error:
+            refused = isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
+            if refused or tried == TRIES:
+                raise ValueError(
+                    f"{file.url}: {str(error).splitlines()[0] if str(error) else type(error).__name__} (try {tried} of {TRIES}); "
+                    f"wanted {file.bytes} bytes, sha256 {file.sha256}. Without a network, set COT_MIRROR to a folder that holds "
+                    f"{mirror_path(file.url)}; `python -m stages.download --mirror DIR` makes one where there is a network"
+                ) from error
+        time.sleep(WAIT_SECONDS * 2 ** (tried - 1))
+
+
 def from_network(file: RemoteFile, target: Path) -> None:
-    """Fetch into TARGET.part and rename. A lost connection and a server's failure are tried again, a refusal (4xx) is not."""
+    """Fetch into TARGET.part, verify, rename."""
     part = target.with_name(f"{target.name}.part")
     try:
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(WAIT_SECONDS * 2 ** (attempt - 1))
-            try:
-                receive(file, part)
-                break
-            except httpx.HTTPError as error:
-                refused = isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
-                if refused or attempt == TRIES - 1:
-                    told = " ".join(str(error).split())
-                    raise ValueError(
-                        f"{file.url}: {told} (try {attempt + 1} of {TRIES}); wanted {file.bytes} bytes, sha256 {file.sha256}. Without a network, set COT_MIRROR "
-                        f"to a folder that holds {mirror_path(file.url)}; `python -m stages.download --mirror DIR` makes one"
-                    ) from error
+        receive(file, part)
         verify(part, file, file.url)
         part.replace(target)
     finally:
@@ -104,7 +107,7 @@ def collect(source: Source, folder: Path) -> None:
     """Put all files of a source into `folder`."""
     match source:
         case Url():
-            for name, file in progress(source.files.items(), "download", len(source.files)):
+            for name, file in progress(source.files.items(), "download"):
                 fetch(file, folder / name)
         case Hub():
             from_hub(source, folder)
@@ -137,7 +140,7 @@ def fill_mirror(folder: Path) -> None:
     blocks = find(read_params(), "datasets")
     sources = [check(f"datasets.{name}", values, Dataset).source for name, values in blocks.items()]
     files = {file.url: file for source in sources if isinstance(source, Url) for file in source.files.values()}
-    for file in progress(files.values(), "mirror", len(files)):
+    for file in progress(files.values(), "mirror"):
         target = folder / mirror_path(file.url)
         if not (target.is_file() and sha256_of(target) == file.sha256):
             target.parent.mkdir(parents=True, exist_ok=True)

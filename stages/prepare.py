@@ -29,7 +29,9 @@ HERE = Path(__file__).parent
 
 def dataset_file(dataset: str) -> ModuleType:
     if not dataset.isidentifier() or find_spec(f"stages.datasets.{dataset}") is None:
-        raise ValueError(f"stages/datasets/{dataset}.py not found: a dataset has a file with PAGE, LICENCE, CITATION and, without `columns`, parse(raw)")
+        raise ValueError(
+            f"stages/datasets/{dataset}.py not found: a dataset has a file with PAGE, LICENCE, CITATION and, without `columns`, parse(raw)"
+        )
     return import_module(f"stages.datasets.{dataset}")
 
 

@@ -63,7 +63,7 @@ def test_yes_no(text, expected):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(' "yajo."', ["yajo"]), ("y a\nj o", ["yajo"]), ("y-a-j-o", ["y-a-j-o"]), (' ".\n\'', []), ("", [])],
+    [(' "yajo."', ["yajo"]), ("y a\nj o", ["yajo"]), ("y-a-j-o", ["y-a-j-o"]), (" \".\n'", []), ("", [])],
 )
 def test_text(text, expected):
     assert candidates(text, "text") == expected

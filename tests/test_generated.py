@@ -1,6 +1,7 @@
 """The generated datasets, checked by solvers that read the questions in another way than the generators do."""
 
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -164,10 +165,15 @@ def test_settings_that_are_no_json_or_absent_are_named(tmp_path: Path) -> None:
         parse(tmp_path)
 
 
-def test_more_questions_than_there_are_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("stages.datasets.gen_coin_flip"), "SHORT_NAMES", ["Ann"])
-    with pytest.raises(ValueError, match=r"gen_coin_flip: found \d+ different questions, wanted 500"):
-        make(tmp_path, "gen_coin_flip", people=1, questions=500)
+def test_more_questions_than_there_are_is_an_error(tmp_path: Path) -> None:
+    def draw(rng: random.Random, settings: generated.Draws) -> Example:
+        return Example("", "dice", f"What comes after {rng.randint(1, 6)}?", "?", "text")
+
+    (tmp_path / "settings.json").write_text('{"questions": 6, "seed": 0}')
+    assert {example.id for example in generated.generate(tmp_path, "dice", generated.Draws, draw)} == {f"dice-{row}" for row in range(6)}
+    (tmp_path / "settings.json").write_text('{"questions": 7, "seed": 0}')
+    with pytest.raises(ValueError, match="dice: found 6 different questions, wanted 7"):
+        generated.generate(tmp_path, "dice", generated.Draws, draw)
 
 
 @pytest.mark.parametrize(

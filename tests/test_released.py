@@ -1,16 +1,18 @@
 """The released teacher: made-up records in the upstream formats, then the published files when a mirror is there."""
 
 import json
-import os
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
-from stages.answers import candidates, equals_as_text, read
+from stages.answers import candidates, equals_as_text, is_correct, read
 from stages.config.load import check
+from stages.download import mirror_path
 from stages.records.example import Example
+from stages.records.jsonl import read_rows
 from stages.teachers.released import FAITHFUL_PREFIX, MODELS, Settings, complete, loose, parse_log, stem
 
 RULER = "*" * 25
@@ -29,7 +31,9 @@ data size : {len(records)}
 
 def write_record(number: int, question: str, reply: str, before: str, after: str, gold: str) -> str:
     start = f"{number}st data\n1_th_sampling" if number else "0_th_sampling"
-    return f"{start}\nQ: {question}\nA: {reply}\npred_before : {before}\npred_after : {after}\npred_list : ['{after}']\npred_mode : {after}\nGT : {gold}"
+    return (
+        f"{start}\nQ: {question}\nA: {reply}\npred_before : {before}\npred_after : {after}\npred_list : ['{after}']\npred_mode : {after}\nGT : {gold}"
+    )
 
 
 TRIGGER = r"\nTherefore, the answer is"
@@ -38,7 +42,9 @@ COT = [
     # plain; a question of two lines; an old log's answer without its colon; the trigger again in the answer; and at the rationale's end
     write_record(1, "One and one?", f"{STEP} One.\n\nThen two. \nTherefore, the answer is 2.", " 2.", "2", "2"),
     write_record(2, "Two lines,\nhow many?", f"{STEP} Two \nTherefore, the answer is: 3:45.", "345.", "345", "2"),
-    write_record(3, "Again?", f"{STEP} Yes. \nTherefore, the answer is 4.\nTherefore, the answer is 4.", " 4.\nTherefore, the answer is 4.", "4", "4"),
+    write_record(
+        3, "Again?", f"{STEP} Yes. \nTherefore, the answer is 4.\nTherefore, the answer is 4.", " 4.\nTherefore, the answer is 4.", "4", "4"
+    ),
     write_record(4, "And?", f"{STEP} Five. \nTherefore, the answer is 5. \nTherefore, the answer is 6.", " 6.", "6", "6"),
     write_record(5, "Own block?", f"{STEP} So\nQ: Other?\nA: {STEP} hm \nTherefore, the answer is", "", "", "7"),
     write_record(0, "One and one?", f"{STEP} Second record. \nTherefore, the answer is 2.\n\nmore", " 2.\n\nmore", "2", "2"),
@@ -176,14 +182,13 @@ def test_unknown_sources_are_refused(sources):
 
 ZERO_SHOT_COT = "github/kojima-takeshi188/zero_shot_cot/5ef330fcdeec0cd26aee27943504f91f8ec1c33c"
 FAITHFUL = "github/veronica320/Faithful-COT/301784317c99cf348cfad92a1b3e8810900e095b"
+THEIRS = {"aqua": "AQUA", "multiarith": "MultiArith", "svamp": "SVAMP", "date_understanding": "date", "strategy_qa": "StrategyQA"}
 
 
-@pytest.fixture(scope="module")
-def mirror() -> Path:
-    root = Path(os.environ.get("COT_MIRROR") or Path(__file__).parents[1] / "../shared/upstream")
-    if not (root / ZERO_SHOT_COT / "log").is_dir():
-        pytest.skip("no mirror of the published files: set COT_MIRROR")
-    return root
+def upstream(mirror: Path, path: str) -> Path:
+    if not (mirror / path).exists():
+        pytest.skip(f"the mirror does not hold {path}")
+    return (mirror / path).resolve()
 
 
 # dataset, log name, answer type, choices, records, accuracy in percent zero-shot-CoT and zero-shot (the last line of each log),
@@ -214,13 +219,14 @@ EACH_LOG = pytest.mark.parametrize(
 
 @EACH_LOG
 def test_logged_accuracies(mirror, log, answer_type, n_choices, records, accuracy, changed):
-    text = (mirror / ZERO_SHOT_COT / "log" / log).read_text(encoding="utf-8")
+    text = upstream(mirror, f"{ZERO_SHOT_COT}/log/{log}").read_text(encoding="utf-8")
     parsed = parse_log(text)
     answers = [read(record.steps[-1][1], "", answer_type, n_choices).strict for record in parsed]
     right = sum(equals_as_text(answer, record.gold) for answer, record in zip(answers, parsed, strict=True))
     assert len(parsed) == records
     assert round(100 * right / records, 4) == accuracy
-    assert f"accuracy : {100 * right / records:.4f}"[:17] in text
+    logged = text.rpartition("\naccuracy : ")[2].split("\n")[0]
+    assert float(logged) == pytest.approx(100 * right / records)
     assert sum((answer or "") != record.pred_after for answer, record in zip(answers, parsed, strict=True)) == changed
     assert all([*candidates(record.pred_before, answer_type, n_choices), ""][0] == record.pred_after for record in parsed)
     for record in parsed:  # nothing of the log is lost or moved
@@ -231,15 +237,15 @@ def test_logged_accuracies(mirror, log, answer_type, n_choices, records, accurac
 def raw_folder(mirror: Path, tmp_path: Path, dataset: str) -> Path:
     """data/raw/<dataset> as `download` would lay it out, by links into the mirror."""
     name = next(row[1] for row in LOGS if row[0] == dataset)
-    for method in ("zero_shot_cot", "zero_shot"):
-        (tmp_path / f"log_{method}.log").symlink_to((mirror / ZERO_SHOT_COT / "log" / f"{name}_{method}.log").resolve())
-    theirs = {"aqua": "AQUA", "multiarith": "MultiArith", "svamp": "SVAMP", "date_understanding": "date", "strategy_qa": "StrategyQA"}.get(dataset)
-    if theirs:
-        (tmp_path / "faithful_questions.jsonl").symlink_to((mirror / FAITHFUL / "data" / theirs / "test.jsonl").resolve())
-        for key, model in [("code002", "code002"), ("text002", "text002"), ("text003", "text003"), ("gpt35", "gpt-3.5-turbo"), ("gpt4", "gpt4")]:
-            path = mirror / FAITHFUL / "output_dir" / theirs / "test" / f"{model}_COT" / "predictions.jsonl"
-            if path.exists():
-                (tmp_path / f"faithful_{key}.jsonl").symlink_to(path.resolve())
+    files = {f"log_{method}.log": f"{ZERO_SHOT_COT}/log/{name}_{method}.log" for method in ("zero_shot_cot", "zero_shot")}
+    if dataset in THEIRS:
+        files["faithful_questions.jsonl"] = f"{FAITHFUL}/data/{THEIRS[dataset]}/test.jsonl"
+        models = ["code002", "text002", "text003", "gpt35", "gpt4"] if dataset != "strategy_qa" else ["text002", "gpt35"]
+        for model in models:
+            folder = model.replace("gpt35", "gpt-3.5-turbo") + "_COT"
+            files[f"faithful_{model}.jsonl"] = f"{FAITHFUL}/output_dir/{THEIRS[dataset]}/test/{folder}/predictions.jsonl"
+    for raw_name, path in files.items():
+        (tmp_path / raw_name).symlink_to(upstream(mirror, path))
     return tmp_path
 
 
@@ -267,22 +273,42 @@ def test_every_source_covers_its_questions(mirror, tmp_path, dataset, covered):
     assert all(loose(row.prompts[0].removeprefix("Q: ").split("\nA:")[0]) == loose(questions[row.example_id]) for row in rows)
 
 
-@pytest.mark.parametrize(("dataset", "part"), [("multiarith", 0.9), ("svamp", 0.75)])
-def test_faithful_completions_are_mostly_right(mirror, tmp_path, dataset, part):
-    """A wrong join would drop accuracy to chance."""
+@pytest.mark.parametrize("dataset", ["multiarith", "svamp"])
+def test_faithful_completions_belong_to_their_questions(mirror, tmp_path, dataset):
+    """The gold answer that Faithful-CoT states for the matched id is that of the example, and most completions reach it."""
     raw = raw_folder(mirror, tmp_path, dataset)
     examples = examples_of_log(raw, dataset)
     gold = {example.id: example.answer for example in examples}
+    stated = {row["id"]: row["answer"].removeprefix("#### ") for row in read_rows(raw / "faithful_questions.jsonl")}
     sources = [source for source in MODELS if source.startswith("faithful_")]
     rows = list(complete(examples, Settings(backend="released", sources=sources), raw, ""))
-    for sample in range(len(sources)):
-        readings = [(read(row.texts[-1], row.answer_prefix, "number"), gold[row.example_id]) for row in rows if row.sample == sample]
-        assert sum(equals_as_text(reading.lenient, answer) for reading, answer in readings) / len(readings) > part
+    assert all(is_correct(stated[int(row.origin.rsplit(" ", 1)[1])], gold[row.example_id], "number") for row in rows)
+    readings = [read(row.texts[-1], row.answer_prefix, "number") for row in rows]
+    right = sum(is_correct(reading.lenient, gold[row.example_id], "number") for row, reading in zip(rows, readings, strict=True))
+    assert right / len(rows) > 0.75
+    assert sum(reading.formatted for reading in readings) / len(rows) > 0.9
 
 
 @pytest.mark.parametrize("dataset", [row[0] for row in LOGS])
 def test_logs_cover_the_parsed_examples(mirror, tmp_path, dataset):
     """Questions as the dataset's parser writes them meet those of the logs: all rows, or the test part where only that was asked."""
-    pytest.importorskip(f"stages.datasets.{dataset}", reason="parser not there")
-    prepared = import_module("tests.test_datasets")
-    pytest.skip(f"to be joined with {prepared}")
+    params = Path(__file__).parents[1] / "params.yaml"
+    blocks = YAML(typ="safe").load(params)["datasets"] if params.exists() else {}
+    if dataset not in blocks:
+        pytest.skip(f"params.yaml has no block datasets.{dataset}")
+    for name, file in blocks[dataset]["source"]["files"].items():
+        (tmp_path / name).symlink_to(upstream(mirror, str(mirror_path(file["url"]))))
+    examples = import_module(f"stages.datasets.{dataset}").parse(tmp_path)
+    records = next(row[4] for row in LOGS if row[0] == dataset)
+    gold = {example.id: example for example in examples}
+    for method in ("zero_shot_cot", "zero_shot"):
+        rows = list(complete(examples, Settings(backend="released", sources=[f"log_{method}.log"]), tmp_path, ""))
+        logged = {r.question.strip(): r.gold for r in parse_log((tmp_path / f"log_{method}.log").read_text(encoding="utf-8"))}
+        assert len(rows) == records
+        if dataset in {"gsm8k", "aqua", "commonsense_qa"}:
+            assert {row.example_id for row in rows} == {example.id for example in examples if example.source_split == "test"}
+        else:
+            assert {row.example_id for row in rows} == set(gold)
+        for row in rows:
+            example = gold[row.example_id]
+            assert is_correct(logged[example.question].strip(), example.answer, example.answer_type)

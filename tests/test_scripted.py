@@ -3,12 +3,13 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import binomtest
+from test_generated import COLORS, FRAME_WORDS, SIZES, SOLVERS, make
 
 from stages import answers
 from stages.config.load import check
@@ -16,7 +17,6 @@ from stages.methods import zero_shot_cot
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example
 from stages.teachers import scripted
-from tests.test_generated import COLORS, FRAME_WORDS, SIZES, SOLVERS, make
 
 ERRORS = {
     "gen_last_letter": {"misread letter", "skipped name"},
@@ -140,6 +140,36 @@ def test_without_errors_every_step_and_every_answer_is_right(tmp_path: Path, dat
         assert origin(completion)[1] == "none"
         styles.add(origin(completion)[0])
     assert len(styles) >= 6
+
+
+@pytest.mark.parametrize("dataset", SOLVERS)
+def test_what_a_style_tells_beside_the_states_is_right(tmp_path: Path, dataset: str) -> None:
+    """Numbers of names and swaps, counts of flips, and who gets what in a swap."""
+    examples = {example.id: example for example in make(tmp_path, dataset)}
+    told = set()
+    for completion in asked(list(examples.values()), 4, error_rate=0.0):
+        style, text = origin(completion)[0], rationale(completion)
+        truth = READERS[dataset][0](examples[completion.example_id].question)
+        numbers = [int(number) for number in re.findall(r"\d+", text)]
+        if style == "counted":
+            assert numbers == list(accumulate(flip for _, flip, _ in truth[1:]))
+        elif style == "numbered":
+            assert numbers == list(range(1, 1 + len(truth) - (dataset == "gen_shuffled_objects")))
+        else:
+            assert numbers == []
+        if style == "gets":
+            gains = re.findall(r"([A-Z]\w*) gets (\w+)", text)
+            after = [state for state in truth[1:] for _ in "ab"]
+            assert [state[person] for state, (person, _) in zip(after, gains, strict=True)] == [color for _, color in gains]
+        told.add(style)
+    assert told & {"counted", "numbered"}
+
+
+def test_errors_fall_on_single_samples_not_on_whole_questions(tmp_path: Path) -> None:
+    completions = asked(make(tmp_path, "gen_coin_flip", questions=50), 20, error_rate=0.5)
+    errors = Counter(completion.example_id for completion in completions if origin(completion)[1] != "none")
+    assert len(errors) == 50
+    assert max(errors.values()) < 20
 
 
 @pytest.mark.parametrize(("dataset", "size"), SIZES)

@@ -62,7 +62,9 @@ class Columns(Block):
     @model_validator(mode="after")
     def choices_belong_to_choice(self) -> Self:
         if (self.answer_type == "choice") != (self.choices is not None):
-            raise ValueError(f"answer_type is {self.answer_type!r} and choices is {self.choices!r}: a column of choices goes with answer_type 'choice'")
+            raise ValueError(
+                f"answer_type is {self.answer_type!r} and choices is {self.choices!r}: a column of choices goes with answer_type 'choice'"
+            )
         return self
 
 

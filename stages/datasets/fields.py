@@ -12,13 +12,15 @@ from stages.records.example import Example
 from stages.records.jsonl import read_rows
 
 LETTERS = string.ascii_uppercase
-NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 Row = dict[str, Any]
 Kind = TypeVar("Kind")
 
 
-def field(row: Row, name: str, where: str, kind: type[Kind]) -> Kind:
+def field(row: object, name: str, where: str, kind: type[Kind]) -> Kind:
     """row[name], of type `kind`. Raises ValueError if it is absent or something else."""
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: got {row!r}, wanted an object with field {name!r}")
     if name not in row:
         raise ValueError(f"{where}: no field {name!r}, wanted {kind.__name__}; it has: {', '.join(map(str, row))}")
     value = row[name]
@@ -53,7 +55,7 @@ def rows_of(path: Path, under: str | None = None) -> Iterator[tuple[str, Row]]:
 def number(value: object, where: str) -> str:
     """The one way to write a number: "39" for 39.0, "1200" for "1,200", "0.6666666666666666" in full. Raises ValueError for anything else."""
     text = "" if isinstance(value, bool) else str(value).strip()
-    if not NUMBER.fullmatch(text) or not re.match(r"[+-]?[.,]?\d", text):
+    if not NUMBER.fullmatch(text):
         raise ValueError(f"{where}: answer is {value!r}, wanted a number")
     bare = text.replace(",", "")
     if re.fullmatch(r"[+-]?\d+", bare):

@@ -1,0 +1,148 @@
+"""Presets and the checking of params.yaml: what is legal, what is refused, in which words."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from stages.check import check_all
+from stages.config.load import Block, check, read_params
+
+PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
+
+
+def params() -> dict:
+    return YAML(typ="safe").load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    return tmp_path
+
+
+def call(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "stages.presets", *words]
+    return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True, check=False)
+
+
+def comments(path: Path) -> list[str]:
+    return [line[line.index("#") :].strip() for line in path.read_text().splitlines() if "#" in line]
+
+
+def test_the_committed_parameters_are_valid() -> None:
+    check_all(params())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_use_writes_a_valid_file_and_keeps_the_comments(name: str, copy: Path) -> None:
+    done = call(copy, "use", name)
+    assert done.returncode == 0, done.stderr
+    written, preset = read_params(copy / "params.yaml"), YAML(typ="safe").load(ROOT / "presets" / f"{name}.yaml")
+    check_all(written)
+    assert written["run"] == params()["run"] | preset["run"]
+    assert preset["run"]["preset"] == name
+    assert comments(copy / "params.yaml") == comments(ROOT / "params.yaml")
+
+
+def test_use_embedded_is_what_is_committed(copy: Path) -> None:
+    call(copy, "use", "released")
+    call(copy, "use", "embedded")
+    assert read_params(copy / "params.yaml") == params()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_args_say_the_same_as_use(name: str, copy: Path) -> None:
+    words = call(copy, "args", name).stdout.split("\n")[:-1]
+    assert words[::2] == ["-S"] * (len(words) // 2)
+    listed = ",".join(YAML(typ="safe").load(ROOT / "presets" / f"{name}.yaml")["run"]["datasets"])
+    assert f"run.datasets=[{listed}]" in words[1::2]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "said"),
+    [
+        ("run: {dataset: [svamp]}", "unknown key `run.dataset`; params.yaml has: preset, datasets, splits"),
+        ("students: {tiny: {learning_rate: 1}}", "unknown key `students.tiny.learning_rate`"),
+        ("students: {mine: {lr: 1.0}}", "`students.mine.base`: missing"),
+        ("run: {students: [mine]}", "names 'mine', but there is no block `students.mine`; there are: tiny, gpt2"),
+    ],
+)
+def test_a_wrong_preset_changes_nothing(overlay: str, said: str, copy: Path) -> None:
+    (copy / "presets" / "wrong.yaml").write_text(overlay)
+    before = (copy / "params.yaml").read_text()
+    done = call(copy, "use", "wrong")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (copy / "params.yaml").read_text() == before
+
+
+def test_an_unknown_preset_lists_those_there_are(copy: Path) -> None:
+    done = call(copy, "use", "relesed")
+    assert f"no preset 'relesed'; there are: {', '.join(PRESETS)}" in done.stderr
+
+
+WRONG = [
+    (("run", "datasets"), ["svamp", "sv-amp"], r"`run.datasets`: .*'sv-amp'.* must consist of a-z, 0-9, _ and \., got \['svamp', 'sv-amp'\]"),
+    (("run", "baselines"), ["fine_tune_cot"], "`run.baselines` names 'fine_tune_cot', which learns from a teacher"),
+    (("run", "seeds"), ["0"], r"`run.seeds.0`: .*integer, got '0'"),
+    (("students", "tiny", "lr"), "high", r"`students.tiny.lr`: .*number, got 'high'"),
+    (("students", "tiny", "ephocs"), 3, r"`students.tiny.ephocs`: unknown key \(value 3\); legal keys: base, lr, batch_size, epochs"),
+    (("students", "tiny", "base", "rev"), "x", r"`students.tiny.base.rev`: unknown key \(value 'x'\); legal keys: hub, revision, path, sha256"),
+    (("students", "gpt2", "base", "revision"), None, "`students.gpt2.base`: .*pin it"),
+    (("teachers", "scripted", "backend"), "scripts", r"`teachers.scripted.backend`: got 'scripts', but stages/teachers/scripts.py does not exist; .*scripted"),
+    (("teachers", "scripted", "error_rate"), 1.5, "`teachers.scripted.error_rate`: .*less than or equal to 1, got 1.5"),
+    (("methods", "fine_tune", "format"), "gpt4", "`methods.fine_tune.format`: .*'paper'.*got 'gpt4'"),
+    (("curations", "d1", "filter"), "anwser", "`curations.d1.filter`: .*'answer'"),
+    (("splits", "sample", "scheme"), "random", "`splits.sample.scheme`: .*'template'.*got 'random'"),
+    (("decoding", "samples"), 2, "`decoding`: .*give a temperature"),
+    (("datasets", "gen_coin_flip", "source", "settings", "coins"), 2, "`datasets.gen_coin_flip.source.settings.coins`: unknown key"),
+    (("datasets", "nowhere"), {"source": {"kind": "generated", "settings": {}}}, "stages/datasets/nowhere.py does not exist"),
+    (("methds",), {}, "unknown block `methds`; legal blocks: run, datasets"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), WRONG, ids=[".".join(path) for path, _, _ in WRONG])
+def test_wrong_parameters_are_named(path: tuple[str, ...], value: object, said: str) -> None:
+    values = params()
+    block = values
+    for key in path[:-1]:
+        block = block[key]
+    block[path[-1]] = value
+    with pytest.raises(ValueError, match=said):
+        check_all(values)
+
+
+class Inner(Block):
+    size: int
+
+
+class Outer(Block):
+    name: str
+    inner: Inner
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"name": "a", "inner": {"size": 1, "sise": 2}}, "`here.inner.sise`: unknown key (value 2); legal keys: size"),
+        ({"name": "a", "inner": {"size": "1"}}, "`here.inner.size`: Input should be a valid integer, got '1'"),
+        ({"name": "a"}, "`here.inner`: missing"),
+        ({"nam": "a", "inner": {"size": 1}}, "`here.nam`: unknown key (value 'a'); legal keys: name, inner"),
+    ],
+)
+def test_faults_name_block_key_value_and_legal_keys(values: dict, said: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the text is compared below)
+        check("here", values, Outer)
+    assert said in str(caught.value)
+
+
+def test_no_params_file_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="run stages from the repository's root"):
+        read_params(tmp_path / "params.yaml")
