@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from stages.cli import run
 from stages.config.dataset import Dataset
@@ -91,7 +91,7 @@ def demonstrations_of(dataset: str, key: str | None, raw: Path) -> str:
 
 def licences() -> Table:
     """Every dataset file with its source, licence and size (appendix Table 3)."""
-    table = Table("dataset", "page", "licence", "citation", "rows")
+    table = Table("dataset", Column("page", overflow="fold"), "licence", "citation", "rows")
     blocks = read_params().get("datasets", {})
     for path in sorted((HERE / "datasets").glob("*.py")):
         module = import_module(f"stages.datasets.{path.stem}")

@@ -19,7 +19,8 @@ def parse(raw: Path) -> list[Example]:
     for row, (where, source) in enumerate(rows_of(raw / "task.json", under="examples")):
         scores = field(source, "target_scores", where, dict)
         choices = list(scores)
-        asked = f"{field(source, 'input', where, str)}\nWhich choice is true ?".strip()  # the input breaks off where the option goes on
+        # the input breaks off where the option goes on; zero-shot-CoT leaves one blank there
+        asked = f"{field(source, 'input', where, str).strip()} \nWhich choice is true ?"
         answer = right_choice(scores, choices, where)
         examples.append(
             Example(f"tracking_shuffled_objects-{row}", "tracking_shuffled_objects", with_choices(asked, choices), answer, "choice", choices)

@@ -178,5 +178,7 @@ def complete(examples: list[Example], settings: Settings, raw: Path, demonstrati
             waiting[key(answered.question)].append(answered)
         matched = [(example, waiting[key(example.question)].popleft()) for example in examples if waiting[key(example.question)]]
         if not matched:
-            raise ValueError(f"{raw / source}: no question of it is one of the {len(examples)} examples, such as {examples[0].question!r}")
+            raise ValueError(
+                f"{raw / source}: no question of it is one of the {len(examples)} examples, such as {[example.question for example in examples[:1]]}"
+            )
         yield from (completion(example, sample, source, answered) for example, answered in matched)
