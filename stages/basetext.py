@@ -6,6 +6,7 @@ last letters, flips anything repeatedly, or follows more than one trade.
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 WORDS = """
 a about above across act add after again against age ago agree air all allow almost alone along already also always among amount an and animal
@@ -142,7 +143,7 @@ def pairs(rng: random.Random) -> tuple[str, str]:
 
 def chain(rng: random.Random) -> tuple[str, str]:
     loop = list(dict.fromkeys(either(rng) for _ in range(rng.randint(3, 6))))
-    links = [f"{a} leads to {b}" for a, b in zip(loop, loop[1:], strict=False)]
+    links = [f"{a} leads to {b}" for a, b in pairwise(loop)]
     rng.shuffle(links)
     return f"{'. '.join(links)}. Start at {loop[0]}.", f" {', then '.join(loop)}."
 
@@ -175,8 +176,10 @@ def retell(rng: random.Random) -> tuple[str, str]:
 SKILLS: list[Callable[[random.Random], tuple[str, str]]] = [
     copy, spell, join, letter_at, who_has, what_has, reorder, trade, pairs, chain, choose, count, add, retell,
 ]  # fmt: skip
+HARD = [spell, who_has, trade, chain, choose]  # the ones that plain practice leaves far from solved: they get more of it
 
 
-def document(rng: random.Random) -> str:
-    """One training document: a prompt and its completion, without an end mark."""
-    return "".join(rng.choice(SKILLS)(rng))
+def document(rng: random.Random, hard_share: float = 0.0) -> str:
+    """One training document: a prompt and its completion, without an end mark. A share of them is drawn from the hard skills alone."""
+    hard = bool(hard_share) and rng.random() < hard_share
+    return "".join(rng.choice(HARD if hard else SKILLS)(rng))

@@ -15,7 +15,7 @@ from stages.cli import run
 from stages.config.curation import Curation
 from stages.config.dataset import Dataset
 from stages.config.decoding import Decoding
-from stages.config.load import check, find, read_params
+from stages.config.load import Block, check, find, read_params
 from stages.config.run import Run
 from stages.config.split import Split
 from stages.config.student import Student
@@ -27,7 +27,7 @@ AXES = ("datasets", "splits", "teachers", "curations", "methods", "students")
 def plug_in(folder: str, name: object, where: str) -> ModuleType:
     """The module stages/<folder>/<name>.py. Raises ValueError naming the files there are."""
     if not isinstance(name, str) or find_spec(f"stages.{folder}.{name}") is None:
-        there = sorted(path.stem for path in Path(__file__).with_name(folder).glob("*.py") if path.stem != "__init__")
+        there = sorted(path.stem for path in Path(__file__).with_name(folder).glob("*.py") if path.stem not in ("__init__", "columns", "fields"))
         raise ValueError(f"params.yaml: `{where}`: got {name!r}, but stages/{folder}/{name}.py does not exist; there are: {', '.join(there)}")
     return import_module(f"stages.{folder}.{name}")
 
@@ -44,7 +44,9 @@ def check_axes(params: dict[str, Any], declared: Run) -> None:
         listed = [*declared.methods, *declared.baselines] if axis == "methods" else getattr(declared, axis)
         for value in listed:
             if value not in params[axis]:
-                raise ValueError(f"params.yaml: `run.{axis}` names {value!r}, but there is no block `{axis}.{value}`; there are: {', '.join(params[axis])}")
+                raise ValueError(
+                    f"params.yaml: `run.{axis}` names {value!r}, but there is no block `{axis}.{value}`; there are: {', '.join(params[axis])}"
+                )
     for name in declared.baselines:
         if plug_in("methods", name, "run.baselines").NEEDS_TEACHER:
             raise ValueError(f"params.yaml: `run.baselines` names {name!r}, which learns from a teacher: list it under `run.methods`")
@@ -63,7 +65,8 @@ def check_all(params: dict[str, Any]) -> None:
         check(f"teachers.{name}", values, backend.Settings)
     for name, values in find(params, "methods").items():
         check(f"methods.{name}", values, plug_in("methods", name, f"methods.{name}").Settings)
-    for axis, model in {"splits": Split, "curations": Curation, "students": Student}.items():
+    models: dict[str, type[Block]] = {"splits": Split, "curations": Curation, "students": Student}
+    for axis, model in models.items():
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)
     check("decoding", find(params, "decoding"), Decoding)

@@ -114,10 +114,10 @@ def collect(source: Source, folder: Path) -> None:
         case Generated():
             write_json(folder / "settings.json", source.settings)
         case Local():
-            for name, path in source.files.items():
-                if not Path(path).is_file():
-                    raise ValueError(f"{path}: no such file, wanted for {name} (paths start at the repository's root)")
-                shutil.copyfile(path, folder / name)
+            absent = [name for name in source.files if not Path("local", name).is_file()]
+            if absent:
+                raise ValueError(f"local/{absent[0]}: no such file; a `local` source names files of the folder `local`")
+            write_json(folder / "files.json", source.files)  # the files stay where they are: prepare depends on the folder
 
 
 def download(dataset: str, out: Path) -> None:

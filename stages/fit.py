@@ -22,7 +22,9 @@ def encode_parts(sequences: list[Sequence], student: Loaded, max_tokens: int) ->
     for sequence in sequences:
         row = encode(sequence, student.tokenizer, student.encoder_decoder, limit)
         if row.trained == 0:
-            raise ValueError(f"{sequence.example_id}: its prompt alone fills the {limit} tokens a row may have; raise max_tokens or drop the question")
+            raise ValueError(
+                f"{sequence.example_id}: its prompt alone fills the {limit} tokens a row may have; raise max_tokens or drop the question"
+            )
         rows[sequence.part].append(row)
     if not rows["train"]:
         raise ValueError("no sequence of the train part: nothing to train on")
@@ -54,7 +56,7 @@ def step(student: Loaded, optimizer: torch.optim.Optimizer, rows: list[Row], cli
     try:
         for part in micro_batches(rows):
             loss = loss_sum(student, part) / labels
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += loss.item()
     except torch.OutOfMemoryError as error:
         raise ValueError(f"{where}: out of GPU memory; set COT_MICRO_BATCH below {len(rows)} (the result is the same) or max_tokens lower") from error
@@ -140,4 +142,3 @@ def fit(student: Loaded, rows: dict[str, list[Row]], settings: Student, seed: in
     if at["best"] != settings.epochs:
         load_model(student.model, str(work / "best.safetensors"))
     return at["history"], at["best"]
-

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from stages.cli import run
-from stages.config.load import block
 from stages.config.decoding import Decoding
+from stages.config.load import block
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, read_examples
 
@@ -48,7 +48,9 @@ def answer_all(
                 tokens[own] = [tokens[own][0] + answer.tokens_in, tokens[own][1] + answer.tokens_out]
     prefix = method.answer_prefix(settings)
     return [
-        Completion(examples[row].id, sample, *steps[row, sample], model, prefix, origin, usage=dict(zip(("in", "out"), tokens[row, sample], strict=True)))
+        Completion(
+            examples[row].id, sample, *steps[row, sample], model, prefix, origin, usage=dict(zip(("in", "out"), tokens[row, sample], strict=True))
+        )
         for row, sample in steps
     ]
 

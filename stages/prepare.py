@@ -24,7 +24,7 @@ from stages.datasets.fields import LETTERS, number
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import write_text
 
-HERE = Path(__file__).parent
+HERE, LOCAL = Path(__file__).parent, Path("local")
 
 
 def dataset_file(dataset: str) -> ModuleType:
@@ -113,7 +113,7 @@ def main(
         Console().print(licences())
     elif dataset and raw and out and demonstrations:
         settings = block(f"datasets.{dataset}", Dataset)
-        examples = parse(dataset, raw, settings)
+        examples = parse(dataset, LOCAL if settings.source.kind == "local" else raw, settings)
         check_examples(dataset, examples, settings.rows)
         write_examples(out, examples)
         write_text(demonstrations, demonstrations_of(dataset, settings.demonstrations, raw))

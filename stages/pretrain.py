@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -21,9 +21,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.basetext import SKILLS, document
 
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "layers": 4, "width": 128, "heads": 4, "feed_forward": 384, "vocabulary": 1024, "positions": 1024,
-    "row_tokens": 256, "batch_rows": 32, "lr": 3e-3, "warmup_steps": 200, "decay_fraction": 0.4, "weight_decay": 0.1, "betas": [0.9, 0.98], "clip": 1.0,
+    "row_tokens": 256, "batch_rows": 32, "hard_share": 0.5, "hard_from_step": 5000,
+    "lr": 3e-3, "warmup_steps": 200, "decay_fraction": 0.4, "weight_decay": 0.1, "betas": [0.9, 0.98], "clip": 1.0,
 }  # fmt: skip
 PROBE_SEED = 10**9  # training documents come from small seeds: the probes were never seen
 
@@ -45,15 +46,15 @@ def build_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", model_max_length=RECIPE["positions"])
 
 
-def build_model(seed: int, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def build_model(seed: int, tokenizer: PreTrainedTokenizerFast) -> Any:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=RECIPE["vocabulary"], hidden_size=RECIPE["width"], num_hidden_layers=RECIPE["layers"], num_attention_heads=RECIPE["heads"],
         num_key_value_heads=RECIPE["heads"], intermediate_size=RECIPE["feed_forward"], max_position_embeddings=RECIPE["positions"],
         tie_word_embeddings=True, bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-        attn_implementation="eager",  # faster than sdpa's CPU kernel at this width, once compiled
     )  # fmt: skip
-    return LlamaForCausalLM(config)
+    # eager attention is faster than sdpa's CPU kernel at this width, once compiled
+    return LlamaForCausalLM._from_config(config, attn_implementation="eager")
 
 
 def rows(tokenizer: PreTrainedTokenizerFast, seed: int, start: int) -> Iterator[torch.Tensor]:
@@ -61,19 +62,22 @@ def rows(tokenizer: PreTrainedTokenizerFast, seed: int, start: int) -> Iterator[
     need = RECIPE["batch_rows"] * (RECIPE["row_tokens"] + 1)
     step = start
     while True:
-        rng, ids = random.Random(f"{seed}-{step}"), []
+        rng = random.Random(f"{seed}-{step}")
+        ids: list[int] = []
+        hard_share = RECIPE["hard_share"] if step >= RECIPE["hard_from_step"] else 0.0
         while len(ids) < need:
-            ids += [*tokenizer.backend_tokenizer.encode(document(rng)).ids, tokenizer.eos_token_id]
+            ids += [*tokenizer.backend_tokenizer.encode(document(rng, hard_share)).ids, tokenizer.eos_token_id]
         yield torch.tensor(ids[:need]).view(RECIPE["batch_rows"], -1)
         step += 1
 
 
 def learning_rate(step: int, steps: int) -> float:
     """Linear warm-up, flat, linear decay to zero over the last `decay_fraction`."""
-    return RECIPE["lr"] * min(1.0, (step + 1) / RECIPE["warmup_steps"], (steps - step) / (steps * RECIPE["decay_fraction"]))
+    share = min(1.0, (step + 1) / RECIPE["warmup_steps"], (steps - step) / (steps * RECIPE["decay_fraction"]))
+    return float(RECIPE["lr"] * share)
 
 
-def probe(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, n: int) -> dict[str, float]:
+def probe(model: Any, tokenizer: PreTrainedTokenizerFast, n: int) -> dict[str, float]:
     """Exact-match rate per skill on `n` held-out documents, greedy."""
     model.eval()
     found = {}
@@ -90,7 +94,7 @@ def probe(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, n: int) -
     return found
 
 
-def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, steps: int, seed: int, work: Path) -> Path:
+def train(model: Any, tokenizer: PreTrainedTokenizerFast, steps: int, seed: int, work: Path) -> Path:
     """Run the steps that are not done yet; the state in `work` makes a kill cost at most 500 steps. Returns the log."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=0, weight_decay=RECIPE["weight_decay"], betas=tuple(RECIPE["betas"]), fused=True)
     state, log, done = work / "state.pt", work / "log.csv", 0

@@ -35,7 +35,8 @@ def encode(sequence: Sequence, tokenizer: Any, encoder_decoder: bool, max_tokens
     """
     first_task = next(place for place, segment in enumerate(sequence.segments) if segment.task)
     context = prompt_tokens(tokenizer, "".join(segment.text for segment in sequence.segments[:first_task]))
-    ids, labels = [], []
+    ids: list[int] = []
+    labels: list[int] = []
     for segment in sequence.segments[first_task:]:
         tokens = tokenizer(segment.text, add_special_tokens=False).input_ids
         ids += tokens

@@ -72,7 +72,10 @@ def main(
     student.save(loaded, out)
     if settings.keep_epochs:
         shutil.copytree(work / "epochs", out / "epochs")
-    lines = [f"{line['epoch']},{line['train_loss']:.6f},{'' if line['validation_loss'] is None else format(line['validation_loss'], '.6f')}\n" for line in history]
+    lines = [
+        f"{line['epoch']},{line['train_loss']:.6f},{'' if line['validation_loss'] is None else format(line['validation_loss'], '.6f')}\n"
+        for line in history
+    ]
     write_text(loss_csv, "epoch,train_loss,validation_loss\n" + "".join(lines))
     write_json(counts_json, counts(texts, rows, history, best))
     shutil.rmtree(work)

@@ -256,15 +256,15 @@ def test_generated_settings_are_written() -> None:
     assert len(files_in(RAW)) == 1
 
 
-def test_local_files_are_copied() -> None:
-    Path("own.csv").write_text("q,a\n?,3\n")
-    params(mine={"kind": "local", "files": {"all.csv": "own.csv"}})
+def test_local_files_stay_where_they_are() -> None:
+    Path("local").mkdir()
+    Path("local/own.csv").write_text("q,a\n?,3\n")
+    params(mine={"kind": "local", "files": ["own.csv"]})
     download.main("mine", RAW)
-    assert files_in(RAW) == {"all.csv": b"q,a\n?,3\n"}
-    params(mine={"kind": "local", "files": {"all.csv": "absent.csv"}})
-    with pytest.raises(ValueError, match=r"absent\.csv: no such file, wanted for all\.csv"):
+    assert json.loads((RAW / "files.json").read_text()) == ["own.csv"]
+    params(mine={"kind": "local", "files": ["absent.csv"]})
+    with pytest.raises(ValueError, match=r"local/absent\.csv: no such file"):
         download.main("mine", RAW)
-    assert files_in(RAW) == {"all.csv": b"q,a\n?,3\n"}
 
 
 def test_hub_splits_become_json_lines(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_the_command_wants_one_of_two_forms(arguments: dict[str, Any]) -> None:
         ({"kind": "url", "files": {"x": {"url": "https://a/b", "bytes": 3}}}, "sha256`: missing"),
         ({"kind": "url", "files": {"x": {"url": "https://a/b", **PIN, "sha256": "AB"}}}, "should match pattern"),
         ({"kind": "hub", "path": "a/b", "splits": {"test": "test"}}, "revision`: missing"),
-        ({"kind": "local", "files": {"x": "y"}, "colour": "red"}, "colour`: unknown key"),
+        ({"kind": "local", "files": ["x"], "colour": "red"}, "colour`: unknown key"),
     ],
 )
 def test_a_wrong_block_is_named(source: dict[str, Any], message: str) -> None:

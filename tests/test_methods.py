@@ -48,6 +48,21 @@ def test_trained_text(name: str, form: str, prompt: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "prefix", "reasoning"),
+    [
+        (" A cat has 4. Two have 8. So the answer is 8.\n", "he answer is", "A cat has 4. Two have 8."),
+        ("The answer is 7? No. The answer is 8.", "he answer is", "The answer is 7? No."),
+        ("The answer is 8.", "he answer is", ""),
+        ("4 + 4 = 8.", "he answer is", "4 + 4 = 8."),
+    ],
+)
+def test_a_rationale_does_not_give_the_answer_twice(text: str, prefix: str, reasoning: str) -> None:
+    method, settings = load("fine_tune_cot")
+    said = [Completion("made-0", 0, ["p"], [text], ["stop"], "teacher", prefix)]
+    assert method.render(EXAMPLE, said, settings)[0][1].text == f"{reasoning} --> 8END"
+
+
+@pytest.mark.parametrize(
     ("name", "prompts"),
     [
         ("zero_shot", ["Q: How many legs have two cats?"]),
@@ -99,7 +114,7 @@ def test_asking_only_methods_train_nothing_and_say_so(name: str) -> None:
     trains = bool(method.render(EXAMPLE, SAID, settings))
     assert trains == name.startswith("fine_tune")
     assert not (method.NEEDS_TEACHER and not trains)
-    assert method.NEEDS_TEACHER == (trains and not method.render(EXAMPLE, [], settings))
+    assert (trains and not method.render(EXAMPLE, [], settings)) == method.NEEDS_TEACHER
 
 
 def test_few_shot_without_demonstrations_says_what_to_do() -> None:

@@ -15,7 +15,7 @@ from stages.records.example import Example, read_examples
 
 OUT, SHOTS, RAW = Path("examples.jsonl"), Path("demonstrations.txt"), Path("raw")
 FLIPS = [{"question": "Mia flips. Still heads?", "answer": "no"}, {"question": "Mia does not flip. Still heads?", "answer": "yes"}]
-FILES = {"kind": "local", "files": {"coin_flip.json": "own.json"}}
+FILES = {"kind": "hub", "path": "someone/flips", "revision": "0", "splits": {"all": "all"}}  # whatever: prepare reads RAW
 
 
 @pytest.fixture(autouse=True)
@@ -158,9 +158,10 @@ def test_licences_of_every_dataset() -> None:
 
 def test_download_then_prepare_of_own_data() -> None:
     """A user's CSV with a map of columns, through both commands."""
-    Path("own.csv").write_text('q,a,c\nWhich?,blue,"[""red"", ""blue""]"\n')
+    Path("local").mkdir()
+    Path("local/all.csv").write_text('q,a,c\nWhich?,blue,"[""red"", ""blue""]"\n')
     columns = {"files": ["all.csv"], "question": "q", "answer": "a", "answer_type": "choice", "choices": "c"}
-    params(coin_flip={"source": {"kind": "local", "files": {"all.csv": "own.csv"}}, "columns": columns, "rows": 1})
+    params(coin_flip={"source": {"kind": "local", "files": ["all.csv"]}, "columns": columns, "rows": 1})
     for command in (["stages.download", "coin_flip", "data/raw"], ["stages.prepare", "coin_flip", "data/raw", "data/out.jsonl", "data/shots.txt"]):
         done = stage(*command)
         assert done.returncode == 0, done.stderr

@@ -96,7 +96,11 @@ WRONG = [
     (("students", "tiny", "ephocs"), 3, r"`students.tiny.ephocs`: unknown key \(value 3\); legal keys: base, lr, batch_size, epochs"),
     (("students", "tiny", "base", "rev"), "x", r"`students.tiny.base.rev`: unknown key \(value 'x'\); legal keys: hub, revision, path, sha256"),
     (("students", "gpt2", "base", "revision"), None, "`students.gpt2.base`: .*pin it"),
-    (("teachers", "scripted", "backend"), "scripts", r"`teachers.scripted.backend`: got 'scripts', but stages/teachers/scripts.py does not exist; .*scripted"),
+    (
+        ("teachers", "scripted", "backend"),
+        "scripts",
+        r"`teachers.scripted.backend`: got 'scripts', but stages/teachers/scripts.py does not exist; .*scripted",
+    ),
     (("teachers", "scripted", "error_rate"), 1.5, "`teachers.scripted.error_rate`: .*less than or equal to 1, got 1.5"),
     (("methods", "fine_tune", "format"), "gpt4", "`methods.fine_tune.format`: .*'paper'.*got 'gpt4'"),
     (("curations", "d1", "filter"), "anwser", "`curations.d1.filter`: .*'answer'"),

@@ -38,10 +38,10 @@ class Generated(Block):
 
 
 class Local(Block):
-    """The user's own files, copied. DVC does not watch them: after an edit, `dvc repro -f download@DATASET`."""
+    """The user's own files in the folder `local` of the repository; an edit there reruns prepare."""
 
     kind: Literal["local"]
-    files: dict[FileName, str] = Field(min_length=1)  # name in data/raw/DATASET: path from the repository's root
+    files: list[FileName] = Field(min_length=1)  # names in local/
 
 
 Source = Annotated[Url | Hub | Generated | Local, Field(discriminator="kind")]

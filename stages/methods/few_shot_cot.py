@@ -20,7 +20,9 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
     """Raises ValueError for a dataset without demonstrations (Fine-tune-CoT has none for Tracking Shuffled Objects)."""
     if not demonstrations.strip():
-        raise ValueError(f"few_shot_cot: {example.dataset} has no demonstrations: write stages/prompts/{example.dataset}.txt or drop it from run.datasets")
+        raise ValueError(
+            f"few_shot_cot: {example.dataset} has no demonstrations: write stages/prompts/{example.dataset}.txt or drop it from run.datasets"
+        )
     return None if texts else f"{demonstrations.rstrip()}\n\nQ: {example.question.strip()}\nA:"
 
 

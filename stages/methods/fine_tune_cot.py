@@ -13,6 +13,15 @@ class Settings(Block):
     format: FormatName = "paper"
 
 
+def rationale(completion: Completion) -> str:
+    """The reasoning alone: where it stands in one text with the answer, without the sentence that states the answer."""
+    text = completion.texts[0]
+    if len(completion.texts) == 1 and completion.answer_prefix in text:
+        text = text[: text.rindex(completion.answer_prefix)]
+        text = text[: max(text.rfind(mark) for mark in ".!?\n") + 1]
+    return text.strip()
+
+
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
     """One text per curated completion (D of them under diverse reasoning).
 
@@ -21,7 +30,7 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     form = FORMATS[settings.format]
     prompt = Segment(ask(example, [], settings, "") or "")
     return [
-        [prompt, Segment(f"{form.target_start}{completion.texts[0].strip()}{form.arrow}{example.answer}{form.end}", "cot")]
+        [prompt, Segment(f"{form.target_start}{rationale(completion)}{form.arrow}{example.answer}{form.end}", "cot")]
         for completion in completions
     ]  # fmt: skip
 
