@@ -4,6 +4,7 @@ In: examples, split, demonstrations, student. Out: completions of the test part;
 """
 
 import json
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,41 +19,43 @@ from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, read_examples
 
 
+@dataclass
+class Talk:
+    """One sample's way through the steps of its method."""
+
+    example: Example
+    sample: int
+    prompts: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    finish_reasons: list[str] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=lambda: {"in": 0, "out": 0})
+
+    def add(self, prompt: str, answer: Any) -> None:
+        self.prompts.append(prompt)
+        self.texts.append(answer.text)
+        self.finish_reasons.append(answer.finish_reason)
+        self.usage = {"in": self.usage["in"] + answer.tokens_in, "out": self.usage["out"] + answer.tokens_out}
+
+
 def answer_all(
     loaded: Any, method: ModuleType, settings: Any, examples: list[Example], shown: str, decoding: Decoding, model: str, origin: str
 ) -> list[Completion]:
-    """Every question's completions, step by step; a sample's second step continues its own first step."""
+    """Every question's completions. Samples share their first prompt, which is read once; a later step continues its own sample."""
     from stages.decode import decode
 
-    steps: dict[tuple[int, int], tuple[list[str], list[str], list[str]]] = {}
-    tokens: dict[tuple[int, int], list[int]] = {}
-    for row in range(len(examples)):
-        for sample in range(decoding.samples):
-            steps[row, sample], tokens[row, sample] = ([], [], []), [0, 0]
-    while True:
-        asked = {at: method.ask(examples[at[0]], texts, settings, shown) for at, (_, texts, _) in steps.items()}
-        if not any(asked.values()):
-            break
-        first = all(not texts for _, texts, _ in steps.values())
-        # the first step's samples share their prompt: it is read once; later steps have a prompt per sample
-        places = [at for at, prompt in asked.items() if prompt is not None and (at[1] == 0 or not first)]
-        how = decoding if first else decoding.model_copy(update={"samples": 1})
-        said = decode(loaded, [asked[at] for at in places], method.stops(settings), how, f"predict {origin}")
-        for at, answers in zip(places, said, strict=True):
-            for extra, answer in enumerate(answers):
-                own = (at[0], at[1] + extra)
-                prompts, texts, reasons = steps[own]
-                prompts.append(asked[at])
-                texts.append(answer.text)
-                reasons.append(answer.finish_reason)
-                tokens[own] = [tokens[own][0] + answer.tokens_in, tokens[own][1] + answer.tokens_out]
+    marks, what = method.stops(settings), f"predict {origin}"
+    first = [method.ask(example, [], settings, shown) for example in examples]
+    talks = []
+    for example, prompt, answers in zip(examples, first, decode(loaded, first, marks, decoding, what), strict=True):
+        for sample, answer in enumerate(answers):
+            talks.append(Talk(example, sample))
+            talks[-1].add(prompt, answer)
+    alone = decoding.model_copy(update={"samples": 1})
+    while pending := [(talk, prompt) for talk in talks if (prompt := method.ask(talk.example, talk.texts, settings, shown)) is not None]:
+        for (talk, prompt), (answer,) in zip(pending, decode(loaded, [prompt for _, prompt in pending], marks, alone, what), strict=True):
+            talk.add(prompt, answer)
     prefix = method.answer_prefix(settings)
-    return [
-        Completion(
-            examples[row].id, sample, *steps[row, sample], model, prefix, origin, usage=dict(zip(("in", "out"), tokens[row, sample], strict=True))
-        )
-        for row, sample in steps
-    ]
+    return [Completion(t.example.id, t.sample, t.prompts, t.texts, t.finish_reasons, model, prefix, origin, usage=t.usage) for t in talks]
 
 
 def main(

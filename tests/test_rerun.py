@@ -27,6 +27,7 @@ class Project:
         for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "local", folder / "local")
         shutil.copytree(student, folder / "students" / "small")
         sha256 = hashlib.sha256((student / "model.safetensors").read_bytes()).hexdigest()
         params = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -57,11 +58,11 @@ class Project:
         assert old in text
         path.write_text(text.replace(old, new, 1))
 
-    def call(self, *command: str) -> str:
+    def call(self, *command: str, fails: bool = False) -> str:
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", "COT_DEVICE": "cpu"}
         environment |= {"COT_WORK": str(self.folder.parent / "work"), "PYTHONPATH": ""}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        assert (done.returncode != 0) == fails, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout + done.stderr
 
     def ran(self) -> set[str]:
@@ -158,8 +159,6 @@ def test_more_samples_leave_the_first_ones_and_their_students_alone(project: Pro
 
 def test_a_mistyped_key_stops_everything_at_once(project: Project) -> None:
     project.change("students", "small", "learning_rate", to=0.1)
-    done = subprocess.run([Path(sys.executable).parent / "dvc", "repro"], cwd=project.folder, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    said = done.stdout + done.stderr
+    said = project.call("dvc", "repro", fails=True)
     assert "`students.small.learning_rate`: unknown key (value 0.1); legal keys: base, lr, batch_size" in said
     assert re.findall(r"Running stage '([^']+)'", said) == ["check"]
