@@ -39,7 +39,7 @@ def check_dataset(name: str, values: dict[str, Any]) -> None:
 
 
 def check_axes(params: dict[str, Any], declared: Run) -> None:
-    """Every value of an axis has a block; a baseline needs no teacher."""
+    """Every value of an axis has a block; methods learn from a teacher or from gold answers, baselines need no teacher."""
     for axis in AXES:
         listed = [*declared.methods, *declared.baselines] if axis == "methods" else getattr(declared, axis)
         for value in listed:
@@ -47,9 +47,10 @@ def check_axes(params: dict[str, Any], declared: Run) -> None:
                 raise ValueError(
                     f"params.yaml: `run.{axis}` names {value!r}, but there is no block `{axis}.{value}`; there are: {', '.join(params[axis])}"
                 )
-    for name in declared.baselines:
-        if plug_in("methods", name, "run.baselines").NEEDS_TEACHER:
-            raise ValueError(f"params.yaml: `run.baselines` names {name!r}, which learns from a teacher: list it under `run.methods`")
+    for axis, unfit, instead in (("baselines", "rationales", "methods"), ("methods", "nothing", "baselines")):
+        for name in getattr(declared, axis):
+            if unfit == plug_in("methods", name, f"run.{axis}").LEARNS_FROM:
+                raise ValueError(f"params.yaml: `run.{axis}` names {name!r}, which learns from {unfit}: list it under `run.{instead}`")
 
 
 def check_all(params: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ test questions), and a funnel that says for every row that is gone what it was g
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,15 @@ def counts(listed: int, before: list[Completion], after: list[Completion], remov
     return {**rows, "questions_listed": listed, "questions_in": len(questions_in), "questions_out": len(questions_out)}
 
 
+def below_budget(completions: list[Completion], questions: set[str], budget: int | None) -> int:
+    """How many questions have fewer completions than the budget asks for. Raises ValueError if all have: D would be a wrong label."""
+    asked = Counter(row.example_id for row in completions)
+    short = sum(asked[question] < (budget or 0) for question in questions)
+    if short and short == len(questions):
+        raise ValueError(f"per_question is {budget}, but the teacher gave at most {max(asked.values(), default=0)} completions a question")
+    return short
+
+
 def curate(
     completions: list[Completion], examples: Mapping[str, Example], split: Mapping[str, list[str]], curation: Curation, golden: set[str]
 ) -> tuple[list[Completion], dict[str, object]]:
@@ -86,6 +96,8 @@ def curate(
         funnel[part] = counts(len(split[part]), before, after, gone)
         removed = {**removed, **{reason: removed[reason] + number for reason, number in gone.items()}}
         removed["not_in_train"] -= len(before)
+    listed = set(split["train"]) | set(split["validation"])
+    funnel["questions_below_budget"] = below_budget(of_questions(completions, listed), listed, curation.per_question)
     funnel["all"] = counts(sum(len(split[part]) for part in PARTS), completions, kept, removed)
     asked = first_samples(of_questions(completions, set(split["train"])), curation.per_question)
     funnel["teacher_accuracy_train"] = round(len(correct(asked, examples)) / len(asked), 4) if asked else None
@@ -116,7 +128,7 @@ def main(
     by_id = {example.id: example for example in read_examples(examples)}
     rows = read_completions(completions)
     check_rows(rows, by_id, completions)
-    golden = read_golden(Path(curation.golden), by_id) if curation.golden else set()
+    golden = read_golden(Path("local", curation.golden), by_id) if curation.golden else set()
     kept, report = curate(rows, by_id, json.loads(split.read_text(encoding="utf-8")), curation, golden)
     write_completions(out, kept)
     write_json(funnel, report)

@@ -1,5 +1,6 @@
 """Decode: what a student says after each prompt, greedy or sampled, batched by length, stopped at a mark."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ def answer_batch(student: Loaded, prompts: list[list[int]], marks: list[str], de
         mask = pad([[1] * len(p) for p in prompts], 0).flip(1)
         start = inputs.shape[1]
     room = min(decoding.max_new_tokens, student.positions - inputs.shape[1]) if not student.encoder_decoder else decoding.max_new_tokens
-    sampling = {"do_sample": True, "temperature": decoding.temperature, "top_k": 0} if decoding.temperature else {"do_sample": False}
+    sampling = {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0} if decoding.temperature else {"do_sample": False}
     with autocast(where):
         out = student.model.generate(
             input_ids=inputs.to(where), attention_mask=mask.to(where), max_new_tokens=room, num_return_sequences=decoding.samples,
@@ -63,6 +64,19 @@ def answer_batch(student: Loaded, prompts: list[list[int]], marks: list[str], de
             eos_token_id=tokenizer.eos_token_id, **sampling,
         )  # fmt: skip
     return [row[start + student.encoder_decoder :] for row in out.tolist()]  # a decoder's row begins with its start token
+
+
+def batches(order: list[int], lengths: list[int], roomy: int) -> Iterator[list[int]]:
+    """`order`, shortest first, in batches of at most ROWS. Prompts longer than `roomy` tokens are answered beside their equals only:
+    padding would take from the room that is left to a shorter one."""
+    batch: list[int] = []
+    for i in order:
+        if batch and (len(batch) == ROWS or (lengths[i] > roomy and lengths[i] != lengths[batch[0]])):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def decode(student: Loaded, prompts: list[str], marks: list[str], decoding: Decoding, what: str) -> list[list[Answer]]:
@@ -74,8 +88,7 @@ def decode(student: Loaded, prompts: list[str], marks: list[str], decoding: Deco
     fitting = sorted((i for i, row in enumerate(ids) if len(row) < student.positions), key=lambda i: len(ids[i]))
     with progress_bar() as bar:
         task = bar.add_task(what, total=len(fitting), rate="")
-        for first in range(0, len(fitting), ROWS):
-            chosen = fitting[first : first + ROWS]
+        for chosen in batches(fitting, [len(row) for row in ids], student.positions - decoding.max_new_tokens):
             said = answer_batch(student, [ids[i] for i in chosen], marks, decoding)
             for place, i in enumerate(chosen):
                 rows = said[place * decoding.samples : (place + 1) * decoding.samples]

@@ -56,12 +56,13 @@ def stream(file: RemoteFile, part: Path) -> None:
 
 
 def receive(file: RemoteFile, part: Path) -> None:
-    """A lost connection and a server's failure are tried again, a refusal (4xx) is not. Raises ValueError when no try is left."""
+    """A lost connection, a server's failure and "too many requests" are tried again, another refusal (4xx) is not. Raises ValueError at the end."""
     for tried in range(1, TRIES + 1):
         try:
             return stream(file, part)
         except httpx.HTTPError as error:
-            refused = isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
+            status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else 0
+            refused = 400 <= status < 500 and status not in (408, 429)
             if refused or tried == TRIES:
                 raise ValueError(
                     f"{file.url}: {str(error).splitlines()[0] if str(error) else type(error).__name__} (try {tried} of {TRIES}); "

@@ -1,5 +1,6 @@
 """The training loop: seeded order, micro-batches, a state on disk from which a killed run continues bit by bit (on CPU)."""
 
+import math
 import os
 import time
 from pathlib import Path
@@ -59,8 +60,8 @@ def step(student: Loaded, optimizer: torch.optim.Optimizer, rows: list[Row], cli
             loss.backward()
             total += loss.item()
     except torch.OutOfMemoryError as error:
-        raise ValueError(f"{where}: out of GPU memory; set COT_MICRO_BATCH below {len(rows)} (the result is the same) or max_tokens lower") from error
-    if total != total or total in (float("inf"), float("-inf")):
+        raise ValueError(f"{where}: out of memory; set COT_MICRO_BATCH below {len(rows)} (the result is the same) or max_tokens lower") from error
+    if not math.isfinite(total):
         raise ValueError(f"{where}: the loss is {total}; lower `lr`, or look at the rows with `python -m stages.render --show 3 ...`")
     torch.nn.utils.clip_grad_norm_(student.model.parameters(), clip)
     optimizer.step()
@@ -100,6 +101,8 @@ def restore_state(state: Path, student: Loaded, optimizer: torch.optim.Optimizer
 def end_epoch(student: Loaded, validation: list[Row], settings: Student, at: dict[str, Any], steps: int, work: Path) -> None:
     """Score the epoch on the validation slice and keep its weights if they are the best so far (or the last, without a slice)."""
     loss = mean_loss(student, validation, settings.batch_size)
+    if loss is not None and not math.isfinite(loss):
+        raise ValueError(f"epoch {at['epoch'] + 1}: the validation loss is {loss}; lower `lr`")
     at["history"].append({"epoch": at["epoch"] + 1, "train_loss": at["sum"] / steps, "validation_loss": loss})
     if loss is None or loss < at["least"]:
         at["least"], at["best"] = loss if loss is not None else at["least"], at["epoch"] + 1

@@ -7,6 +7,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.records.example import Example
+
 FormatName = Literal["paper", "gpt3_release", "decoder_release", "encdec_release"]
 
 
@@ -17,11 +19,16 @@ class Format:
     target_start: str
     arrow: str  # between rationale and answer
     end: str  # after the answer; "" leaves stopping to the end-of-text token
+    strip: bool = True  # are blanks around question and rationale dropped?
 
 
 FORMATS: dict[FormatName, Format] = {
     "paper": Format("###", "###", "", " --> ", "END"),
-    "gpt3_release": Format("\n\n###\n\n", "\n\n ### \n\n", " ", "\n\n-->\n\n", " END"),
+    "gpt3_release": Format("\n\n###\n\n", "\n\n ### \n\n", " ", "\n\n-->\n\n", " END", strip=False),
     "decoder_release": Format(" ###", " ###", " ", " --> ", " END"),
     "encdec_release": Format("", "", "", " --> ", ""),
 }
+
+
+def question(example: Example, name: FormatName) -> str:
+    return example.question.strip() if FORMATS[name].strip else example.question

@@ -37,7 +37,7 @@ def grade(completions: Sequence[Completion], examples: Mapping[str, Example]) ->
                 "formatted": reading.formatted,
                 "correct": is_correct(reading.strict, example.answer, example.answer_type),
                 "lenient_correct": is_correct(reading.lenient, example.answer, example.answer_type),
-                "completed": completion.finish_reasons[-1] == "stop",
+                "completed": all(reason == "stop" for reason in completion.finish_reasons),
                 "words": sum(len(text.split()) for text in completion.texts),
                 "characters": sum(len(text.strip()) for text in completion.texts),
             }

@@ -5,6 +5,7 @@ adds to a mapping of blocks (a dataset, a student) is legal; an unknown key insi
 """
 
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from ruamel.yaml.comments import CommentedSeq
 
 from stages.check import check_all
 from stages.cli import fail_plainly
+from stages.records.jsonl import write_text
 
 PRESETS, PARAMS = Path("presets"), Path("params.yaml")
 BLOCKS = ("datasets", "splits", "teachers", "curations", "methods", "students")
@@ -89,11 +91,10 @@ def use(name: Annotated[str, typer.Argument(help="A file of presets/.")]) -> Non
     yaml = round_trip()
     params = yaml.load(PARAMS)
     merge(params, read_preset(name), name)
-    part = PARAMS.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        yaml.dump(params, file)
-    check_all(YAML(typ="safe").load(part))
-    part.replace(PARAMS)
+    text = StringIO()
+    yaml.dump(params, text)
+    check_all(YAML(typ="safe").load(text.getvalue()))
+    write_text(PARAMS, text.getvalue())
     typer.echo(f"params.yaml now holds the preset {name}: `dvc repro` builds it")
 
 

@@ -1,14 +1,12 @@
 """Make the base checkpoint of the student `tiny`: a small Llama trained on procedural text (stages/basetext.py).
 
-Not a DVC stage: it runs once, for about an hour and a half on two cores, and its result is in Git under students/tiny.
+Not a DVC stage: it runs once, for about an hour on two cores, and its result is in Git under students/tiny.
 In: nothing but a seed. Out: model.safetensors (bf16), tokenizer, recipe.json, log.csv, probes.json.
 """
 
-import csv
 import json
 import math
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,13 +18,15 @@ from tokenizers import pre_tokenizers as pre
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.basetext import SKILLS, document
+from stages.cli import progress, run
+from stages.records.jsonl import write_json, write_text
 
 RECIPE: dict[str, Any] = {
     "layers": 4, "width": 128, "heads": 4, "feed_forward": 384, "vocabulary": 1024, "positions": 1024,
     "row_tokens": 256, "batch_rows": 32, "hard_share": 0.5, "hard_from_step": 5000,
     "lr": 3e-3, "warmup_steps": 200, "decay_fraction": 0.4, "weight_decay": 0.1, "betas": [0.9, 0.98], "clip": 1.0,
 }  # fmt: skip
-PROBE_SEED = 10**9  # training documents come from small seeds: the probes were never seen
+PROBE_SEED = 10**9  # training draws from seeds that are texts, "<seed>-<step>": the probes were never seen
 
 
 def build_tokenizer(seed: int) -> PreTrainedTokenizerFast:
@@ -94,17 +94,25 @@ def probe(model: Any, tokenizer: PreTrainedTokenizerFast, n: int) -> dict[str, f
     return found
 
 
-def train(model: Any, tokenizer: PreTrainedTokenizerFast, steps: int, seed: int, work: Path) -> Path:
-    """Run the steps that are not done yet; the state in `work` makes a kill cost at most 500 steps. Returns the log."""
+def resume(state: Path, model: Any, optimizer: torch.optim.Optimizer, recipe: dict[str, Any]) -> tuple[int, list[str]]:
+    """Steps done and the log so far. Raises ValueError for a state of another recipe."""
+    if not state.exists():
+        return 0, []
+    saved = torch.load(state, weights_only=True)
+    if saved["recipe"] != recipe:
+        raise ValueError(f"{state} belongs to another recipe or seed: {saved['recipe']}; remove it or give another --work")
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    return saved["step"], saved["log"]
+
+
+def train(model: Any, tokenizer: PreTrainedTokenizerFast, recipe: dict[str, Any], work: Path) -> list[str]:
+    """Run the steps that are not done yet; the state in `work` makes a kill cost at most 500 steps. Returns the log's lines."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=0, weight_decay=RECIPE["weight_decay"], betas=tuple(RECIPE["betas"]), fused=True)
-    state, log, done = work / "state.pt", work / "log.csv", 0
-    if state.exists():
-        saved = torch.load(state, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        done = saved["step"]
-    compiled, began, total = torch.compile(model), time.time(), 0.0
-    for step, batch in zip(range(done, steps), rows(tokenizer, seed, done), strict=False):
+    steps, seed, state = recipe["steps"], recipe["seed"], work / "state.pt"
+    done, log = resume(state, model, optimizer, recipe)
+    compiled, total = torch.compile(model), 0.0
+    for step, batch in zip(progress(range(done, steps), "pretrain"), rows(tokenizer, seed, done), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -116,20 +124,19 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, steps: int, seed: int,
         optimizer.zero_grad()
         total += loss.item()
         if (step + 1) % 100 == 0:
-            tokens = (step + 1) * RECIPE["batch_rows"] * RECIPE["row_tokens"]
-            line = [step + 1, tokens, round(total / 100, 4), round(time.time() - began)]
-            with log.open("a", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerow(line)
+            log.append(f"{step + 1},{(step + 1) * RECIPE['batch_rows'] * RECIPE['row_tokens']},{total / 100:.4f}\n")
             total = 0.0
         if (step + 1) % 500 == 0:
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, state)
+            part = state.with_suffix(".part")
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "log": log, "recipe": recipe}, part)
+            part.replace(state)
             typer.echo(f"step {step + 1}: {json.dumps(probe(model, tokenizer, 32))}")
     return log
 
 
 def main(
     out: Annotated[Path, typer.Argument(help="Folder for the finished base checkpoint.")] = Path("students/tiny"),
-    tokens: Annotated[int, typer.Option(help="Tokens to train on.")] = 120_000_000,
+    tokens: Annotated[int, typer.Option(help="Tokens to train on.")] = 82_000_000,
     seed: Annotated[int, typer.Option(help="Seed of weights and text.")] = 0,
     work: Annotated[Path, typer.Option(help="Folder for the running state; a second run goes on from it.")] = Path(".pretrain"),
 ) -> None:
@@ -137,16 +144,22 @@ def main(
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer(seed)
     model = build_model(seed, tokenizer)
-    steps = math.ceil(tokens / (RECIPE["batch_rows"] * RECIPE["row_tokens"]))
-    log = train(model, tokenizer, steps, seed, work)
+    size = sum(p.numel() for p in model.parameters())
+    recipe = {
+        **RECIPE,
+        "seed": seed,
+        "steps": math.ceil(tokens / (RECIPE["batch_rows"] * RECIPE["row_tokens"])),
+        "tokens": tokens,
+        "parameters": size,
+    }
+    log = train(model, tokenizer, recipe, work)
     model = model.to(torch.bfloat16)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    size = sum(p.numel() for p in model.parameters())
-    (out / "recipe.json").write_text(json.dumps({**RECIPE, "seed": seed, "steps": steps, "tokens": tokens, "parameters": size}, indent=2) + "\n")
-    (out / "log.csv").write_text("step,tokens,loss,seconds\n" + log.read_text())
-    (out / "probes.json").write_text(json.dumps(probe(model, tokenizer, 200), indent=2) + "\n")
+    write_json(out / "recipe.json", recipe)
+    write_text(out / "log.csv", "step,tokens,loss\n" + "".join(log))
+    write_json(out / "probes.json", probe(model, tokenizer, 200))
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

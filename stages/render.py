@@ -58,12 +58,13 @@ def main(
     """Write what a method trains on."""
     method = import_module(f"stages.methods.{name}")
     settings = block(f"methods.{name}", method.Settings)
-    if method.NEEDS_TEACHER and corpus is None:
+    if method.LEARNS_FROM == "rationales" and corpus is None:
         raise ValueError(f"{name} learns from a teacher's rationales: list it under run.methods, not run.baselines")
     parts = json.loads(split.read_text(encoding="utf-8"))
     sequences = render(method, settings, read_examples(examples), parts, read_completions(corpus) if corpus else [])
-    if corpus and not sequences:
-        raise ValueError(f"{name}: nothing to train on; {corpus} keeps no completion of a train question (see its funnel in metrics/funnels)")
+    if method.LEARNS_FROM != "nothing" and not any(sequence.part == "train" for sequence in sequences):
+        why = f"{corpus} keeps no completion of a train question (metrics/funnels says why)" if corpus else f"{split} has no train question"
+        raise ValueError(f"{name}: nothing to train on; {why}")
     if peek:
         show(sequences, peek)
     else:

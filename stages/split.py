@@ -92,6 +92,8 @@ def by_file(examples: list[Example], path: Path) -> dict[str, Rows]:
     """The parts of an index file: index i is the example `<dataset>-<i>`. Raises ValueError when it names rows that are not there."""
     dataset = examples[0].dataset
     row_of = {example.id: row for row, example in enumerate(examples)}
+    if not path.exists():
+        raise ValueError(f"{path} not found: no such split was published for {dataset}; drop it from run.datasets or this split from run.splits")
     indices: dict[str, list[int]] = json.loads(path.read_text(encoding="utf-8"))
     if not {"train", "test"} <= indices.keys() <= set(PARTS):
         raise ValueError(f"{path}: has {sorted(indices)}, wanted 'train' and 'test' and at most 'validation'")

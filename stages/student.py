@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging
 
 from stages.config.student import Base
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,30 @@ def load(source: str | Path, revision: str | None = None) -> Loaded:
         raise ValueError(f"cannot load the student {source}{pinned}: {error}. Without network, give `base: {{path, sha256}}` instead") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    start = model.generation_config.decoder_start_token_id or config.decoder_start_token_id if config.is_encoder_decoder else None
+    # a model's own generation settings (a repetition penalty, say) would make "greedy" mean something else for each
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, decoder_start_token_id=start)
     return Loaded(model.to(device()), tokenizer, device())
+
+
+def content(folder: Path) -> str:
+    """sha256 over the files of a local base that decide what it says. DVC does not watch the folder: params.yaml holds this instead."""
+    present = [folder / name for name in FILES if (folder / name).exists()]
+    return hashlib.sha256(b"".join(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes() for path in present)).hexdigest()
 
 
 def load_base(base: Base) -> Loaded:
     """The weights before fine-tuning, verified where they are local."""
     if base.hub:
         return load(base.hub, base.revision)
-    weights = Path(str(base.path)) / "model.safetensors"
-    if not weights.exists():
-        raise ValueError(f"{weights} not found: `students.<name>.base.path` must hold config.json, a tokenizer and model.safetensors")
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if found != base.sha256:
-        raise ValueError(f"{weights}: sha256 is {found}, params.yaml has {base.sha256}")
-    return load(str(base.path))
+    folder = Path(str(base.path))
+    if not (folder / "model.safetensors").exists():
+        raise ValueError(
+            f"{folder}/model.safetensors not found: `students.<name>.base.path` must hold config.json, a tokenizer and model.safetensors"
+        )
+    if (found := content(folder)) != base.sha256:
+        raise ValueError(f"{folder}: sha256 of {', '.join(FILES)} is {found}, params.yaml has {base.sha256}")
+    return load(folder)
 
 
 def save(student: Loaded, folder: Path) -> None:

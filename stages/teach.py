@@ -46,7 +46,7 @@ def main(
     questions = read_examples(examples)
     shown = demonstrations.read_text(encoding="utf-8")
     rank = {example.id: place for place, example in enumerate(questions)}
-    completions = list(progress(backend.complete(questions, settings, raw, shown), f"teach {teacher}"))
+    completions = list(progress(backend.complete(questions, settings, raw, shown), f"teach {teacher}", len(questions) * settings.samples))
     completions.sort(key=lambda completion: (rank[completion.example_id], completion.sample))
     write_completions(out, completions)
     write_json(counts, report(questions, completions))

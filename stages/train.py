@@ -4,9 +4,12 @@ In: sequences, a student's block, a seed. Out: the student of the epoch with the
 without a validation slice), its loss curve, its counts. Killed and started again, it goes on where it was.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +32,15 @@ def work_folder(sequences: Path, settings: Student, seed: int) -> Path:
         content.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     home = os.environ.get("COT_WORK") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cot-distill" / "training"
     return Path(home) / content.hexdigest()[:32]
+
+
+@contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """Wait for another training of the same content: when dvc is killed, the stage that it ran may live on."""
+    work.parent.mkdir(parents=True, exist_ok=True)
+    with work.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def counts(sequences: list[Sequence], rows: dict[str, list[Any]], history: list[dict[str, Any]], best: int) -> dict[str, Any]:
@@ -67,18 +79,19 @@ def main(
     loaded = student.load_base(settings.base)
     rows = encode_parts(texts, loaded, settings.max_tokens)
     work = work_folder(sequences, settings, seed)
-    history, best = fit(loaded, rows, settings, seed, work)
-    shutil.rmtree(out, ignore_errors=True)
-    student.save(loaded, out)
-    if settings.keep_epochs:
-        shutil.copytree(work / "epochs", out / "epochs")
+    with alone(work):
+        history, best = fit(loaded, rows, settings, seed, work)
+        shutil.rmtree(out, ignore_errors=True)
+        student.save(loaded, out)
+        if settings.keep_epochs:
+            shutil.copytree(work / "epochs", out / "epochs")
+        shutil.rmtree(work)
     lines = [
         f"{line['epoch']},{line['train_loss']:.6f},{'' if line['validation_loss'] is None else format(line['validation_loss'], '.6f')}\n"
         for line in history
     ]
     write_text(loss_csv, "epoch,train_loss,validation_loss\n" + "".join(lines))
     write_json(counts_json, counts(texts, rows, history, best))
-    shutil.rmtree(work)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,11 @@ def joined(segments) -> str:
     ("name", "form", "prompt", "target"),
     [
         ("fine_tune_cot", "paper", "How many legs have two cats?###", "A cat has 4 legs. 2 * 4 = 8. --> 8END"),
-        ("fine_tune_cot", "gpt3_release", "How many legs have two cats?\n\n###\n\n", " A cat has 4 legs. 2 * 4 = 8.\n\n-->\n\n8 END"),
+        ("fine_tune_cot", "gpt3_release", " How many legs have two cats? \n\n###\n\n", "  A cat has 4 legs. 2 * 4 = 8. \n\n-->\n\n8 END"),
         ("fine_tune_cot", "decoder_release", "How many legs have two cats? ###", " A cat has 4 legs. 2 * 4 = 8. --> 8 END"),
         ("fine_tune_cot", "encdec_release", "How many legs have two cats?", "A cat has 4 legs. 2 * 4 = 8. --> 8"),
         ("fine_tune", "paper", "How many legs have two cats?###", "8END"),
-        ("fine_tune", "gpt3_release", "How many legs have two cats?\n\n ### \n\n", " 8 END"),
+        ("fine_tune", "gpt3_release", " How many legs have two cats? \n\n ### \n\n", " 8 END"),
         ("fine_tune", "encdec_release", "How many legs have two cats?", "8"),
     ],
 )
@@ -111,10 +111,8 @@ def test_every_asked_prompt_is_a_prefix_of_what_was_trained(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_asking_only_methods_train_nothing_and_say_so(name: str) -> None:
     method, settings = load(name)
-    trains = bool(method.render(EXAMPLE, SAID, settings))
-    assert trains == name.startswith("fine_tune")
-    assert not (method.NEEDS_TEACHER and not trains)
-    assert (trains and not method.render(EXAMPLE, [], settings)) == method.NEEDS_TEACHER
+    with_teacher, without = bool(method.render(EXAMPLE, SAID, settings)), bool(method.render(EXAMPLE, [], settings))
+    assert {"nothing": (False, False), "answers": (True, True), "rationales": (True, False)}[method.LEARNS_FROM] == (with_teacher, without)
 
 
 def test_few_shot_without_demonstrations_says_what_to_do() -> None:

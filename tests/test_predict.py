@@ -1,12 +1,13 @@
 """Decoding and asking: batches against one at a time, stop marks, steps, samples, prompts without room."""
 
+import shutil
 from importlib import import_module
 
 import pytest
 from conftest import shapes
 
 from stages.config.decoding import Decoding
-from stages.decode import cut, decode
+from stages.decode import batches, cut, decode
 from stages.predict import answer_all
 from stages.records.example import Example
 from stages.student import load
@@ -75,6 +76,30 @@ def test_a_prompt_without_room_is_answered_by_its_reason(random_student) -> None
     long, short = decode(student, ["x" * 600, "x" * 500], [], Decoding(max_new_tokens=50), "test")
     assert (long[0].text, long[0].finish_reason) == ("", "prompt_too_long")
     assert short[0].tokens_out <= 12
+
+
+def test_a_long_prompt_takes_no_room_from_a_short_one(random_student) -> None:
+    student = load(random_student("gpt2"))
+    greedy = Decoding(max_new_tokens=100)
+    together = decode(student, ["ab", "x" * 500], [], greedy, "test")
+    assert together[0] == decode(student, ["ab"], [], greedy, "test")[0]
+    assert together[0][0].tokens_out > 12 >= together[1][0].tokens_out
+
+
+@pytest.mark.parametrize(
+    ("lengths", "roomy", "found"),
+    [([1, 2, 3], 10, [[0, 1, 2]]), ([1, 8, 9, 9], 5, [[0], [1], [2, 3]]), ([1] * 130, 5, [list(range(64)), list(range(64, 128)), [128, 129]])],
+)
+def test_batches(lengths: list[int], roomy: int, found: list[list[int]]) -> None:
+    assert list(batches(list(range(len(lengths))), lengths, roomy)) == found
+
+
+def test_greedy_is_greedy_whatever_the_model_s_own_settings_say(random_student, tmp_path) -> None:
+    plain = random_student("gpt2")
+    shutil.copytree(plain, tmp_path / "penalised")
+    (tmp_path / "penalised" / "generation_config.json").write_text('{"repetition_penalty": 3.0, "do_sample": true, "top_k": 5}')
+    greedy = Decoding(max_new_tokens=40)
+    assert decode(load(tmp_path / "penalised"), PROMPTS, [], greedy, "test") == decode(load(plain), PROMPTS, [], greedy, "test")
 
 
 EXAMPLES = [Example(f"made-{i}", "made", f"Question {i}?", str(i), "number") for i in range(3)]

@@ -1,12 +1,13 @@
 """A small repository of its own, the whole line on it, then one change at a time: exactly which stages run?"""
 
-import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +15,15 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-CELL = "gen_last_letter-sample-scripted-d1-fine_tune_cot-small-0"
-PROMPTED, DIRECT = (f"gen_last_letter-sample-{method}-small-0" for method in ("zero_shot_cot", "fine_tune"))
-CORPUS = "gen_last_letter-sample-scripted-d1"
+from stages.student import content
+
+LETTERS, COINS = "gen_last_letter-sample", "gen_coin_flip-sample"
+CORPUS, CELL, PROMPTED = "-scripted-d1", "-scripted-d1-fine_tune_cot-small-0", "-zero_shot_cot-small-0"
+
+
+def both(*names: str) -> set[str]:
+    """The stages of both datasets."""
+    return {name.replace("*", dataset) for name in names for dataset in (LETTERS, COINS)}
 
 
 class Project:
@@ -29,13 +36,14 @@ class Project:
         shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "local", folder / "local")
         shutil.copytree(student, folder / "students" / "small")
-        sha256 = hashlib.sha256((student / "model.safetensors").read_bytes()).hexdigest()
+        sha256 = content(student)
         params = YAML(typ="safe").load(ROOT / "params.yaml")
-        settings = {"questions": 30, "seed": 0, "words": 2}
-        params["datasets"] = {"gen_last_letter": {"rows": 30, "source": {"kind": "generated", "settings": settings}}}
+        sizes = {"gen_last_letter": {"words": 2}, "gen_coin_flip": {"people": 2}}
+        params["datasets"] = {n: {"source": {"kind": "generated", "settings": {"questions": 30, "seed": 0, **size}}} for n, size in sizes.items()}
         params["students"] = {"small": {"base": {"path": "students/small", "sha256": sha256}, "epochs": 1, "max_tokens": 512}}
         params["decoding"] = {"max_new_tokens": 4}
-        params["run"] |= {"datasets": ["gen_last_letter"], "splits": ["sample"], "curations": ["d1"], "students": ["small"], "seeds": [0]}
+        params["run"] |= {"datasets": list(sizes), "splits": ["sample"], "curations": ["d1"], "baselines": ["zero_shot_cot"]}
+        params["run"] |= {"students": ["small"], "seeds": [0]}
         self.write(params)
         for command in (["git", "init", "-q"], ["git", "add", "-A"], ["dvc", "init", "-q"]):
             self.call(*command)
@@ -58,10 +66,13 @@ class Project:
         assert old in text
         path.write_text(text.replace(old, new, 1))
 
+    def environment(self, **more: str) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        own = {"PATH": path, "DVC_NO_ANALYTICS": "1", "COT_DEVICE": "cpu", "COT_WORK": str(self.folder.parent / "work"), "PYTHONPATH": ""}
+        return {**os.environ, **own, **more}
+
     def call(self, *command: str, fails: bool = False) -> str:
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", "COT_DEVICE": "cpu"}
-        environment |= {"COT_WORK": str(self.folder.parent / "work"), "PYTHONPATH": ""}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False)
         assert (done.returncode != 0) == fails, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout + done.stderr
 
@@ -102,21 +113,32 @@ def test_nothing_changed_nothing_runs(project: Project) -> None:
 
 
 def test_the_numbers_are_there(project: Project) -> None:
-    summary = json.loads((project.folder / "metrics/summary.json").read_text())
-    assert list(summary)
-    for cell in (CELL, PROMPTED, DIRECT):
+    assert json.loads((project.folder / "metrics/summary.json").read_text())
+    for cell in both(f"*{CELL}", f"*{PROMPTED}"):
         scored = json.loads((project.folder / f"metrics/cells/{cell}.json").read_text())
         assert scored["n"] == 9  # 30 % of 30
         assert 0 <= scored["accuracy"] <= 1
     assert "gen_last_letter" in (project.folder / "metrics/table.md").read_text()
 
 
+def test_a_comment_in_the_parameters_reruns_their_check_alone(project: Project) -> None:
+    with (project.folder / "params.yaml").open("a") as file:
+        file.write("# a remark\n")
+    assert project.ran() == {"check"}
+
+
 def test_a_decoding_parameter_reruns_prediction(project: Project) -> None:
     project.change("decoding", "max_new_tokens", to=5)
-    always = {"check", f"predict@{CELL}", f"predict_baseline@{PROMPTED}", f"predict_baseline@{DIRECT}"}
-    ran = project.ran()
-    assert always <= ran
-    assert ran <= always | {f"score@{CELL}", f"score_baseline@{PROMPTED}", f"score_baseline@{DIRECT}", "summarize"}
+    expected = both(f"predict@*{CELL}", f"predict_baseline@*{PROMPTED}", f"score@*{CELL}", f"score_baseline@*{PROMPTED}")
+    assert project.ran() - {"summarize"} == {"check", *expected}  # summarize runs if a number moved, which the random student decides
+
+
+def test_other_questions_of_one_dataset_leave_the_other_alone(project: Project) -> None:
+    project.change("datasets", "gen_coin_flip", "source", "settings", "seed", to=1)
+    steps = {"split@*", f"curate@*{CORPUS}", f"render@*{CORPUS}-fine_tune_cot", f"train@*{CELL}", f"predict@*{CELL}", f"score@*{CELL}"}
+    steps |= {"render_baseline@*-zero_shot_cot", f"predict_baseline@*{PROMPTED}", f"score_baseline@*{PROMPTED}"}
+    first = {"check", "download@gen_coin_flip", "prepare@gen_coin_flip", "teach@gen_coin_flip-scripted"}
+    assert project.ran() - {"summarize"} == first | {step.replace("*", COINS) for step in steps}
 
 
 def test_a_comment_in_a_dataset_s_file_changes_no_example_and_stops_there(project: Project) -> None:
@@ -125,36 +147,42 @@ def test_a_comment_in_a_dataset_s_file_changes_no_example_and_stops_there(projec
     assert project.ran() == {"check", "prepare@gen_last_letter", "teach@gen_last_letter-scripted"}
 
 
+def test_a_parser_that_reads_otherwise_reruns_its_own_dataset(project: Project) -> None:
+    project.edit("stages/datasets/gen_last_letter.py", 'PAGE = "', 'PAGE = "see ')
+    project.edit("stages/datasets/gen_last_letter.py", '"text", template=template', '"text", template="one"')
+    ran = project.ran()
+    assert {"prepare@gen_last_letter", f"split@{LETTERS}"} <= ran
+    assert not [name for name in ran if "gen_coin_flip" in name]
+
+
 def test_another_way_to_read_answers_never_generates(project: Project) -> None:
     with (project.folder / "stages/answers.py").open("a") as file:
         file.write("\n# read differently\n")
-    scores = {f"score@{CELL}", f"score_baseline@{PROMPTED}", f"score_baseline@{DIRECT}"}
-    assert project.ran() - {"check", "prepare@gen_last_letter"} == {f"curate@{CORPUS}", *scores}
+    assert project.ran() == {*both(f"curate@*{CORPUS}", f"score@*{CELL}", f"score_baseline@*{PROMPTED}")}
 
 
 def test_a_method_s_text_retrains_that_method(project: Project) -> None:
     project.change("methods", "fine_tune_cot", "format", to="decoder_release")
-    ran = project.ran()
-    assert ran - {"summarize"} == {"check", f"render@{CORPUS}-fine_tune_cot", f"train@{CELL}", f"predict@{CELL}", f"score@{CELL}"}
+    expected = both(f"render@*{CORPUS}-fine_tune_cot", f"train@*{CELL}", f"predict@*{CELL}", f"score@*{CELL}")
+    assert project.ran() - {"summarize"} == {"check", *expected}
 
 
 def test_a_method_s_code_without_its_text_trains_nothing(project: Project) -> None:
     project.edit("stages/methods/fine_tune_cot.py", '"""', '"""Reworded: ')
-    assert project.ran() == {"check", f"render@{CORPUS}-fine_tune_cot", f"predict@{CELL}"}
+    assert project.ran() == {"check", *both(f"render@*{CORPUS}-fine_tune_cot", f"predict@*{CELL}")}
 
 
 def test_a_seed_is_a_new_cell(project: Project) -> None:
     project.change("run", "seeds", to=[0, 1])
-    new = {cell[:-1] + "1" for cell in (CELL, PROMPTED, DIRECT)}
-    ran = project.ran()
-    assert {name.split("@")[1] for name in ran if name.split("@")[0].startswith(("train", "predict", "score"))} == new
-    assert {name for name in ran if "@" not in name} == {"check", "summarize"}
-    assert all("@" not in name or name.endswith("-1") for name in ran)
+    cells = both(f"train@*{CELL}", f"predict@*{CELL}", f"score@*{CELL}")
+    cells |= both(f"train_baseline@*{PROMPTED}", f"predict_baseline@*{PROMPTED}", f"score_baseline@*{PROMPTED}")
+    assert project.ran() == {"check", "summarize", *(cell[:-1] + "1" for cell in cells)}
 
 
 def test_more_samples_leave_the_first_ones_and_their_students_alone(project: Project) -> None:
     project.change("teachers", "scripted", "samples", to=8)
-    assert project.ran() == {"check", "teach@gen_last_letter-scripted", f"curate@{CORPUS}", f"score@{CELL}"}
+    taught = {"teach@gen_last_letter-scripted", "teach@gen_coin_flip-scripted"}
+    assert project.ran() == {"check", *taught, *both(f"curate@*{CORPUS}", f"score@*{CELL}")}
 
 
 def test_a_mistyped_key_stops_everything_at_once(project: Project) -> None:
@@ -162,3 +190,30 @@ def test_a_mistyped_key_stops_everything_at_once(project: Project) -> None:
     said = project.call("dvc", "repro", fails=True)
     assert "`students.small.learning_rate`: unknown key (value 0.1); legal keys: base, lr, batch_size" in said
     assert re.findall(r"Running stage '([^']+)'", said) == ["check"]
+
+
+def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
+    """kill -9 of dvc and of the training it runs, in the middle; then `dvc repro` again, against a training never disturbed."""
+    project.change("students", "small", "epochs", to=40)
+    stage, work = f"train@{COINS}{CELL}", project.folder.parent / "work"
+    running = subprocess.Popen(
+        ["dvc", "repro", stage], cwd=project.folder, env=project.environment(COT_CHECKPOINT_SECONDS="0"), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(work.glob("*/state.pt")):
+        assert running.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert list(work.glob("*/state.pt"))
+    assert not (project.folder / f"data/students/{COINS}{CELL}/model.safetensors").exists()
+    project.call("dvc", "repro", stage)
+    assert not list(work.glob("*/state.pt"))
+    sequences = f"data/sequences/{COINS}{CORPUS}-fine_tune_cot.jsonl"
+    project.call(sys.executable, "-m", "stages.train", "small", "0", sequences, "../whole", "../whole.csv", "../whole.json")
+    student = project.folder / f"data/students/{COINS}{CELL}"
+    for path in student.iterdir():
+        assert path.read_bytes() == (project.folder.parent / "whole" / path.name).read_bytes(), path.name
+    assert (project.folder.parent / "whole.csv").read_text() == (project.folder / f"metrics/loss/{COINS}{CELL}.csv").read_text()

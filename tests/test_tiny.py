@@ -1,16 +1,14 @@
 """The base checkpoint in students/tiny: the weights that params.yaml pins, what its tokenizer does, that it can copy and look up."""
 
-import hashlib
 import json
 import random
-from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from stages.basetext import HARD, SKILLS, document
-from stages.student import load
+from stages.basetext import SKILLS, document
+from stages.student import content, load
 
 TINY = ROOT / "students" / "tiny"
 
@@ -22,7 +20,7 @@ def tiny():
 
 def test_the_weights_are_those_that_params_pin() -> None:
     pinned = YAML(typ="safe").load(ROOT / "params.yaml")["students"]["tiny"]["base"]
-    assert pinned == {"path": "students/tiny", "sha256": hashlib.sha256((TINY / "model.safetensors").read_bytes()).hexdigest()}
+    assert pinned == {"path": "students/tiny", "sha256": content(TINY)}
 
 
 def test_the_checkpoint_is_small_and_comes_with_its_recipe() -> None:
@@ -71,10 +69,12 @@ def test_base_text_holds_no_evaluation_task() -> None:
     assert all(line.count("now:") <= 1 for line in text.split("\n"))  # one trade, no chain of them
 
 
-def test_the_hard_share_is_drawn_from_the_hard_skills() -> None:
-    own = [skill(random.Random(5))[0].split()[0] for skill in HARD]
-    assert len(own) == len(HARD) < len(SKILLS)
-    assert document(random.Random(3), 0.0) == document(random.Random(3))
+def test_the_hard_share_is_drawn_from_the_hard_skills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.basetext.HARD", [lambda rng: ("hard", "")])
+    rng = random.Random(0)
+    for share in (0.0, 0.3, 1.0):
+        found = sum(document(rng, share) == "hard" for _ in range(2000)) / 2000
+        assert found == pytest.approx(share, abs=0.04)
 
 
 def test_pretraining_text_is_a_function_of_seed_and_step(tiny) -> None:
@@ -90,7 +90,3 @@ def test_pretraining_text_is_a_function_of_seed_and_step(tiny) -> None:
     assert max(rates) == pytest.approx(3e-3)
     assert rates[0] < rates[100] < rates[199]
     assert rates[-1] < 1e-5
-
-
-def test_readme_of_the_checkpoint_says_what_it_is() -> None:
-    assert "procedural" in Path(TINY / "README.md").read_text()

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from stages.config.student import Base, Student
 from stages.fit import encode_parts, fit, loss_sum, mean_loss
 from stages.records.sequence import Segment, Sequence, write_sequences
-from stages.student import load
+from stages.student import content, load
 from stages.tokens import IGNORE, collate, encode
 
 FAMILIES = list(shapes())
@@ -123,6 +123,16 @@ def test_a_loss_that_is_no_number_stops_the_run(random_student, tmp_path) -> Non
         fit(student, encode_parts([sequence(0)], student, 512), settings(), 0, tmp_path)
 
 
+def test_out_of_memory_says_how_to_go_on(random_student, tmp_path, monkeypatch) -> None:
+    def full(*_):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr("stages.fit.loss_sum", full)
+    student = load(random_student("gpt2"))
+    with pytest.raises(ValueError, match=r"epoch 1, step 1: out of memory; set COT_MICRO_BATCH below 2"):
+        fit(student, encode_parts([sequence(0), sequence(1)], student, 512), settings(), 0, tmp_path)
+
+
 PARAMS = """
 students:
   small:
@@ -135,9 +145,7 @@ students:
 
 
 def write_project(folder: Path, student: Path, rows: int = 12) -> list[str]:
-    import hashlib
-
-    sha256 = hashlib.sha256((student / "model.safetensors").read_bytes()).hexdigest()
+    sha256 = content(student)
     (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=sha256))
     write_sequences(folder / "sequences.jsonl", [sequence(i) for i in range(rows)] + [sequence(99, "validation")])
     return [sys.executable, "-m", "stages.train", "small", "5", "sequences.jsonl", "out", "loss.csv", "counts.json"]
@@ -182,7 +190,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(family: str, random_student, tmp
         assert not (killed / "out").exists()
     subprocess.run(command, cwd=killed, env=work, check=True)
     assert files(whole) == files(killed) | {"params.yaml": (whole / "params.yaml").read_bytes()}
-    assert not list((tmp_path / "w2").iterdir())  # the running state is gone once it is not needed
+    assert not [path for path in (tmp_path / "w2").iterdir() if path.suffix != ".lock"]  # the running state is gone once it is not needed
 
 
 def test_the_command_leaves_weights_curve_and_counts(random_student, tmp_path) -> None:
@@ -201,11 +209,30 @@ def test_the_command_leaves_weights_curve_and_counts(random_student, tmp_path) -
     load(tmp_path / "out")
 
 
+def test_cut_texts_are_counted(random_student, tmp_path) -> None:
+    command = write_project(tmp_path, random_student("gpt2"), rows=4)
+    text = (tmp_path / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text + "    max_tokens: 30\n")
+    subprocess.run(command, cwd=tmp_path, env=environment(tmp_path / "w"), check=True)
+    assert json.loads((tmp_path / "counts.json").read_text())["sequences_truncated"] == 5
+
+
+def test_two_runs_of_the_same_content_wait_for_each_other(random_student, tmp_path) -> None:
+    """A killed dvc leaves its stage running; the next `dvc repro` starts the same training beside it."""
+    command = write_project(tmp_path, random_student("gpt2"))
+    work = environment(tmp_path / "w", COT_CHECKPOINT_SECONDS="0")
+    outs = [["a", "a.csv", "a.json"], ["b", "b.csv", "b.json"]]
+    both = [subprocess.Popen([*command[:-3], *out], cwd=tmp_path, env=work) for out in outs]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
 def test_other_weights_than_those_pinned_are_refused(random_student, tmp_path) -> None:
     command = write_project(tmp_path, random_student("gpt2"))
     text = (tmp_path / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("sha256: ", "sha256: 00"))
     died = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path / "w"), check=False, capture_output=True, text=True)
     assert died.returncode == 1
-    assert "model.safetensors: sha256 is" in died.stderr
+    assert "tokenizer_config.json is " in died.stderr
     assert "Traceback" not in died.stderr

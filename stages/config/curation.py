@@ -13,7 +13,7 @@ class Curation(Block):
     filter: Literal["answer", "none", "golden"]  # answer: the answer is right; golden: and a human found the rationale right
     per_question: int | None = Field(None, ge=1)  # D, degree of reasoning diversity: the first D samples asked; null: all there are
     dedup: bool = False  # one of several texts of a question that differ in case and spaces only
-    golden: str | None = None  # file of example ids, one per line, of one or more datasets
+    golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")  # a file of local/: example ids, one per line, of one or more datasets
     match_size: Literal["golden"] | None = None  # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps
     seed: int = 0  # of that draw
 

@@ -12,10 +12,12 @@ Value = TypeVar("Value", int, str)
 
 
 def slugs(values: list[str]) -> list[str]:
-    """Values become parts of stage names and paths, joined by "-": DVC drops a cell silently when two names clash."""
-    bad = [value for value in values if not re.fullmatch(r"[a-z0-9_.]+", value)]
+    """Values become parts of stage names and paths, joined by "-": DVC drops a cell silently when two names clash.
+
+    Differs: DESIGN.md allows a dot too, but a dot in a block's name splits its path, `students.x.y`."""
+    bad = [value for value in values if not re.fullmatch(r"[a-z0-9_]+", value)]
     if bad:
-        raise ValueError(f"{bad} must consist of a-z, 0-9, _ and .")
+        raise ValueError(f"{bad} must consist of a-z, 0-9 and _")
     return once(values)
 
 

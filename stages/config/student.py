@@ -11,7 +11,7 @@ class Base(Block):
     hub: str | None = None  # "openai-community/gpt2"
     revision: str | None = None  # a commit of that hub repository
     path: str | None = None  # a folder with config.json, tokenizer and model.safetensors
-    sha256: str | None = None  # of that folder's model.safetensors: DVC cannot see the folder, but it sees this
+    sha256: str | None = None  # of that folder's files (stages/student.py, `content`): DVC cannot see the folder, but it sees this
 
     @model_validator(mode="after")
     def one_pinned_place(self) -> "Base":

@@ -5,7 +5,7 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment
 
-NEEDS_TEACHER = False
+LEARNS_FROM = "nothing"
 
 
 class Settings(Block):

@@ -1,12 +1,12 @@
 """Vanilla fine-tuning: question -> gold answer (Fine-tune-CoT section 4, "Baseline methods"): `<q>###` / `<a>END`."""
 
 from stages.config.load import Block
-from stages.formats import FORMATS, FormatName
+from stages.formats import FORMATS, FormatName, question
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment
 
-NEEDS_TEACHER = False
+LEARNS_FROM = "answers"
 
 
 class Settings(Block):
@@ -20,7 +20,7 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
-    return None if texts else example.question.strip() + FORMATS[settings.format].question_end_direct
+    return None if texts else question(example, settings.format) + FORMATS[settings.format].question_end_direct
 
 
 def answer_prefix(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment
 
-NEEDS_TEACHER = False
+LEARNS_FROM = "nothing"
 PROMPTS: dict[FormatName, str] = {
     "paper": "Q: {question}",
     "gpt3_release": "Q: {question}\n\nA:",

@@ -5,7 +5,7 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment
 
-NEEDS_TEACHER = False
+LEARNS_FROM = "nothing"
 REASON = "\nA: Let's think step by step."
 # Differs: Kojima et al. name the answer's form here ("among A through E", "arabic numerals"); Fine-tune-CoT does not
 ANSWER = "\nTherefore, the answer is"

@@ -43,6 +43,10 @@ class Settings(Block):
     backend: Literal["released"]
     sources: list[str]  # files in data/raw/<dataset>/; the place in the list is the sample's number
 
+    @property
+    def samples(self) -> int:
+        return len(self.sources)
+
     @field_validator("sources")
     @classmethod
     def known(cls, sources: list[str]) -> list[str]:
