@@ -62,7 +62,7 @@ def check_all(params: dict[str, Any]) -> None:
     for name, values in find(params, "datasets").items():
         check_dataset(name, values)
     for name, values in find(params, "teachers").items():
-        backend = plug_in("teachers", values.get("backend"), f"teachers.{name}.backend")
+        backend = plug_in("teachers", find(params, f"teachers.{name}").get("backend"), f"teachers.{name}.backend")
         check(f"teachers.{name}", values, backend.Settings)
     for name, values in find(params, "methods").items():
         check(f"methods.{name}", values, plug_in("methods", name, f"methods.{name}").Settings)

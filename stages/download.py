@@ -125,6 +125,8 @@ def download(dataset: str, out: Path) -> None:
     """Fill a folder beside `out` and rename it: `out` holds all files or is as it was."""
     where = f"datasets.{dataset}"
     source = check(where, {"source": find(read_params(), f"{where}.source")}, Dataset).source
+    if out.is_dir() and any(path.is_dir() for path in out.iterdir()):
+        raise ValueError(f"{out} holds folders, so it is no data/raw/{dataset}: its content would be replaced")
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # left by a killed run
     part.mkdir(parents=True)
@@ -145,7 +147,7 @@ def fill_mirror(folder: Path) -> None:
         target = folder / mirror_path(file.url)
         if not (target.is_file() and sha256_of(target) == file.sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
-            from_network(file, target)
+            fetch(file, target)
 
 
 def main(

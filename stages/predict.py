@@ -14,7 +14,7 @@ import typer
 
 from stages.cli import run
 from stages.config.decoding import Decoding
-from stages.config.load import block
+from stages.config.load import block, find, read_params
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, read_examples
 
@@ -68,6 +68,7 @@ def main(
     out: Annotated[Path, typer.Argument(help="Where the completions go.")],
 ) -> None:
     """Ask the test questions; rows of kept epochs (the paper's protocol) stand beside those of the selected student."""
+    find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
     method, decoding = import_module(f"stages.methods.{name}"), block("decoding", Decoding)
     settings = block(f"methods.{name}", method.Settings)
     test = set(json.loads(split.read_text(encoding="utf-8"))["test"])

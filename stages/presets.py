@@ -19,7 +19,9 @@ from stages.records.jsonl import write_text
 
 PRESETS, PARAMS = Path("presets"), Path("params.yaml")
 BLOCKS = ("datasets", "splits", "teachers", "curations", "methods", "students")
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Named sets of parameters, one per paper setting.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help="Named sets of parameters, one per paper setting."
+)
 
 
 def round_trip() -> YAML:

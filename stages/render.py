@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stages.cli import run
-from stages.config.load import block
+from stages.config.load import block, find, read_params
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.sequence import Sequence, write_sequences
@@ -56,6 +56,7 @@ def main(
     peek: Annotated[int, typer.Option("--show", help="Print this many sequences instead of writing.")] = 0,
 ) -> None:
     """Write what a method trains on."""
+    find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
     method = import_module(f"stages.methods.{name}")
     settings = block(f"methods.{name}", method.Settings)
     if method.LEARNS_FROM == "rationales" and corpus is None:

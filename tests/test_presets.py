@@ -110,6 +110,7 @@ WRONG = [
     (("decoding", "samples"), 2, "`decoding`: .*give a temperature"),
     (("datasets", "gen_coin_flip", "source", "settings", "coins"), 2, "`datasets.gen_coin_flip.source.settings.coins`: unknown key"),
     (("datasets", "nowhere"), {"source": {"kind": "generated", "settings": {}}}, "stages/datasets/nowhere.py does not exist"),
+    (("teachers", "scripted"), None, "`teachers.scripted` is None, wanted a block"),
     (("methds",), {}, "unknown block `methds`; legal blocks: run, datasets"),
 ]
 
@@ -147,6 +148,15 @@ def test_faults_name_block_key_value_and_legal_keys(values: dict, said: str) -> 
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the text is compared below)
         check("here", values, Outer)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("run: {a: [1}", "not YAML"), ("a: 1\na: 2", "not YAML"), ("", "got NoneType, wanted blocks"), ("- 1", "got list")]
+)
+def test_a_broken_file_is_one_error(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        read_params(tmp_path / "params.yaml")
 
 
 def test_no_params_file_says_where_it_looked(tmp_path: Path) -> None:

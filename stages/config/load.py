@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 
 class Block(BaseModel):
@@ -20,7 +21,12 @@ def read_params(path: Path = Path("params.yaml")) -> dict[str, Any]:
     """All of params.yaml, read as DVC reads it (YAML 1.2: 2e-05 is a number)."""
     if not path.exists():
         raise ValueError(f"{path.resolve()} not found: run stages from the repository's root")
-    params: dict[str, Any] = YAML(typ="safe").load(path)
+    try:
+        params: Any = YAML(typ="safe").load(path)
+    except YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {error}") from error
+    if not isinstance(params, dict):
+        raise ValueError(f"{path}: got {type(params).__name__}, wanted blocks of named values")
     return params
 
 

@@ -177,6 +177,8 @@ def complete(examples: list[Example], settings: Settings, raw: Path, demonstrati
     for sample, source in enumerate(settings.sources):
         # options are part of a log's question: with letters in another order its answers would mean something else
         read, key = (read_log, str.strip) if source.endswith(".log") else (read_faithful, loose)
+        if not (raw / source).exists():
+            raise ValueError(f"{raw / source} not found: a released teacher needs `{source}` under the dataset's `source.files`")
         waiting: defaultdict[str, deque[Answered]] = defaultdict(deque)
         for answered in read(raw / source):
             waiting[key(answered.question)].append(answered)

@@ -36,7 +36,7 @@ def rules(dataset: str) -> Callable[[str, random.Random, bool], Written]:
     found = getattr(import_module(f"stages.datasets.{dataset}"), "rationale", None) if dataset in names else None
     if found is None:
         ruled = [name for name in names if hasattr(import_module(f"stages.datasets.{name}"), "rationale")]
-        raise ValueError(f"scripted teacher: no rules for {dataset!r}; it can reason about: {', '.join(ruled)}")
+        raise ValueError(f"scripted teacher: no rules for {dataset!r}; it can reason about: {', '.join(ruled)}; choose another of `teachers`")
     writer: Callable[[str, random.Random, bool], Written] = found
     return writer
 
