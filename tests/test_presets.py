@@ -162,3 +162,12 @@ def test_a_broken_file_is_one_error(tmp_path: Path, text: str, said: str) -> Non
 def test_no_params_file_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run stages from the repository's root"):
         read_params(tmp_path / "params.yaml")
+
+
+def test_dvc_can_rewrite_the_parameters(copy: Path) -> None:
+    """`dvc exp run -S` writes the file anew with short lines and then reads it: a url in a flow mapping did not survive that."""
+    from dvc.utils.serialize import modify_yaml
+
+    with modify_yaml(copy / "params.yaml") as values:
+        values["run"]["seeds"] = [7]
+    assert read_params(copy / "params.yaml") == params() | {"run": params()["run"] | {"seeds": [7]}}
