@@ -15,10 +15,11 @@ from stages.cli import run
 from stages.config.curation import Curation
 from stages.config.dataset import Dataset
 from stages.config.decoding import Decoding
+from stages.config.endpoint import Endpoint, Price
 from stages.config.load import Block, check, find, read_params
 from stages.config.run import Run
 from stages.config.split import Split
-from stages.config.student import Student
+from stages.config.student import HostedStudent, check_student
 from stages.records.jsonl import write_text
 
 AXES = ("datasets", "splits", "teachers", "curations", "methods", "students")
@@ -53,9 +54,19 @@ def check_axes(params: dict[str, Any], declared: Run) -> None:
                 raise ValueError(f"params.yaml: `run.{axis}` names {name!r}, which learns from {unfit}: list it under `run.{instead}`")
 
 
+def check_hosted(students: list[str], methods: list[str]) -> None:
+    """OpenAI has one loss, over all tokens of a completion alike: methods that weigh tasks are for local students."""
+    weighing = [name for name in methods if len(plug_in("methods", name, "run.methods").TASKS) > 1]
+    if students and weighing:
+        raise ValueError(
+            f"params.yaml: `run` pairs the methods {weighing}, which weigh several tasks, with the students {students} at OpenAI, which has one loss"
+            " for all: drop one or the other"
+        )
+
+
 def check_all(params: dict[str, Any]) -> None:
     """Raises ValueError for the first fault found."""
-    known = ["run", *AXES, "decoding"]
+    known = ["run", *AXES, "decoding", "endpoints", "prices"]
     for key in params:
         if key not in known:
             raise ValueError(f"params.yaml: unknown block `{key}`; legal blocks: {', '.join(known)}")
@@ -64,14 +75,21 @@ def check_all(params: dict[str, Any]) -> None:
     for name, values in find(params, "teachers").items():
         backend = plug_in("teachers", find(params, f"teachers.{name}").get("backend"), f"teachers.{name}.backend")
         check(f"teachers.{name}", values, backend.Settings)
+        if "endpoint" in values:
+            find(params, f"endpoints.{values['endpoint']}")
     for name, values in find(params, "methods").items():
         check(f"methods.{name}", values, plug_in("methods", name, f"methods.{name}").Settings)
-    models: dict[str, type[Block]] = {"splits": Split, "curations": Curation, "students": Student}
+    models: dict[str, type[Block]] = {"splits": Split, "curations": Curation, "endpoints": Endpoint, "prices": Price}
     for axis, model in models.items():
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)
+    students = {name: check_student(f"students.{name}", values) for name, values in find(params, "students").items()}
+    hosted = {name: student for name, student in students.items() if isinstance(student, HostedStudent)}
+    for student in hosted.values():
+        find(params, f"endpoints.{student.endpoint}")
     check("decoding", find(params, "decoding"), Decoding)
-    check_axes(params, check("run", find(params, "run"), Run))
+    check_axes(params, declared := check("run", find(params, "run"), Run))
+    check_hosted([name for name in declared.students if name in hosted], [*declared.methods, *declared.baselines])
 
 
 def main(out: Annotated[Path | None, typer.Argument(help="Where to note that all is well.")] = None) -> None:

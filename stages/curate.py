@@ -1,7 +1,7 @@
 """Curate: choose which of a teacher's completions a student may learn from (Fine-tune-CoT section 3, step 2; appendix E.1).
 
 In: examples, split, all completions of a teacher. Out: the kept completions of train and validation questions (never of
-test questions), and a funnel that says for every row that is gone what it was gone for.
+test questions), each with the answer read in it, and a funnel that says for every row that is gone what it was gone for.
 """
 
 import json
@@ -16,7 +16,7 @@ import typer
 from stages.cli import run
 from stages.config.curation import Curation
 from stages.config.load import block
-from stages.filters import answered, correct, distinct, first_samples, of_questions, undersample
+from stages.filters import answered, correct, distinct, first_samples, of_questions, undersample, with_answer
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
@@ -92,7 +92,7 @@ def curate(
     for part in PARTS:
         before = of_questions(completions, set(split[part]))
         after, gone = apply(before, filters)
-        kept += after
+        kept += with_answer(after, examples)
         funnel[part] = counts(len(split[part]), before, after, gone)
         removed = {**removed, **{reason: removed[reason] + number for reason, number in gone.items()}}
         removed["not_in_train"] -= len(before)

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from stages.answers import is_correct, read
 from stages.records.completion import Completion
@@ -49,6 +50,16 @@ def correct(completions: list[Completion], examples: Mapping[str, Example]) -> l
         for example in [examples[completion.example_id]]
         if is_correct(strict_answer(completion, example), example.answer, example.answer_type)
     ]
+
+
+def with_answer(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+    """The same rows, each with the answer it gives: what is trained on them may be the teacher's own answer, right or wrong."""
+    read_out = []
+    for completion in completions:
+        example, answer = examples[completion.example_id], strict_answer(completion, examples[completion.example_id])
+        right = is_correct(answer, example.answer, example.answer_type)
+        read_out.append(replace(completion, answer=example.answer if right else answer))
+    return read_out
 
 
 def undersample(completions: list[Completion], questions: int, seed: int) -> list[Completion]:

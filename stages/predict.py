@@ -4,7 +4,8 @@ In: examples, split, demonstrations, student. Out: completions of the test part;
 """
 
 import json
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,8 @@ from stages.config.decoding import Decoding
 from stages.config.load import block, find, read_params
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, read_examples
+from stages.request import Request
+from stages.talk import Asking, ask_all, completions
 
 
 @dataclass
@@ -58,6 +61,29 @@ def answer_all(
     return [Completion(t.example.id, t.sample, t.prompts, t.texts, t.finish_reasons, model, prefix, origin, usage=t.usage) for t in talks]
 
 
+def ask_hosted(
+    pointer: dict[str, str], method: ModuleType, settings: Any, examples: list[Example], shown: str, decoding: Decoding, model: str
+) -> list[Completion]:
+    """The same of a student at OpenAI, through the store that teachers use: an answer is paid once. Raises ValueError for a shortfall."""
+    seed = decoding.seed if decoding.temperature else None  # a greedy answer has none, and its key needs none
+
+    def request(prompt: str) -> Request:
+        return Request(
+            kind=pointer["api"], model=pointer["model"], prompt=prompt, temperature=decoding.temperature, max_tokens=decoding.max_new_tokens,
+            stop=tuple(method.stops(settings)), seed=seed,
+        )  # fmt: skip
+
+    asking, endpoint = Asking(method, settings, shown, decoding.samples, request), pointer["endpoint"]
+    transport, config = import_module("stages.api.transport"), import_module("stages.config.endpoint")  # no dependencies, as in stages/teach.py
+    store, fulfil = transport.connect(endpoint, *config.endpoint_and_prices(endpoint))
+    if failed := ask_all(examples, asking, store.answers, fulfil):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(failed.values()).items()))
+        raise ValueError(
+            f"student {model!r}: {len(failed)} answers did not come ({kinds}); all others are in the store: run again to ask for these only"
+        )
+    return [replace(row, model=model, origin="selected") for row in completions(examples, asking, store.answers)]
+
+
 def main(
     name: Annotated[str, typer.Argument(metavar="METHOD", help="A file of stages/methods and a block under `methods`.")],
     student_name: Annotated[str, typer.Argument(metavar="STUDENT", help="The student's name, for the rows.")],
@@ -74,12 +100,15 @@ def main(
     test = set(json.loads(split.read_text(encoding="utf-8"))["test"])
     asked = [example for example in read_examples(examples) if example.id in test]
     shown = demonstrations.read_text(encoding="utf-8")
+    if (pointer := student_folder / "openai.json").exists():
+        write_completions(out, ask_hosted(json.loads(pointer.read_text()), method, settings, asked, shown, decoding, student_name))
+        return
     from stages.student import load, load_trained
 
-    completions = answer_all(load_trained(student_folder), method, settings, asked, shown, decoding, student_name, "selected")
+    rows = answer_all(load_trained(student_folder), method, settings, asked, shown, decoding, student_name, "selected")
     for epoch in sorted((student_folder / "epochs").glob("*")):
-        completions += answer_all(load(epoch), method, settings, asked, shown, decoding, student_name, f"epoch {int(epoch.name)}")
-    write_completions(out, completions)
+        rows += answer_all(load(epoch), method, settings, asked, shown, decoding, student_name, f"epoch {int(epoch.name)}")
+    write_completions(out, rows)
 
 
 if __name__ == "__main__":

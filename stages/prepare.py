@@ -5,6 +5,7 @@ stages/datasets/DATASET.py; a block with `columns` needs none. `--licences` prin
 """
 
 import json
+import re
 from collections import Counter
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,11 +21,12 @@ from stages.cli import run
 from stages.config.dataset import Dataset
 from stages.config.load import block, read_params
 from stages.datasets.columns import parse_columns
-from stages.datasets.fields import LETTERS, number
+from stages.datasets.fields import LETTERS, field, number
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import write_text
 
 HERE, LOCAL = Path(__file__).parent, Path("local")
+CHOICE = re.compile(r"\([A-Za-z]\)")
 
 
 def dataset_file(dataset: str) -> ModuleType:
@@ -75,14 +77,38 @@ def check_examples(dataset: str, examples: list[Example], rows: int | None) -> N
             raise ValueError(f"{example.id}: answer is {example.answer!r}, wanted {wanted}")
 
 
+def scotd_shots(path: Path) -> str:
+    """SCoTD's hand-written prompt (its section 2) as text: rows of question, rationale and answer, and the phrase before the answer.
+
+    Differs: options stand on one line and have capital letters, as in this project's questions; SCoTD's have a line each and small letters.
+    """
+    prompt: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    blocks = []
+    for place, row in enumerate(field(prompt, "exemplars", str(path), list)):
+        asked, rationale, answer = (field(row, name, f"{path} exemplar {place}", str) for name in ("question", "rationale", "answer"))
+        if CHOICE.fullmatch(answer):
+            asked, answer = (CHOICE.sub(lambda letter: letter[0].upper(), text.replace("\n", " ")) for text in (asked, answer))
+        blocks.append(f"Q: {asked}\nA: {rationale}{field(prompt, 'answer_prefix', str(path), str)}{answer}")
+    return "\n\n".join(blocks) + "\n"
+
+
 def demonstrations_of(dataset: str, key: str | None, raw: Path) -> str:
-    """Few-shot-CoT exemplars (appendix A): an entry of the released few_shot_cot_prompts.json, else a file of ours, else nothing."""
+    """Few-shot exemplars: a file of the raw folder or of local/ (NAME.txt of BIG-Bench Hard, NAME.json of SCoTD), an entry of Fine-tune-CoT's
+    released few_shot_cot_prompts.json (appendix A), else a file of ours, else nothing."""
     if key is None:
         ours = HERE / "prompts" / f"{dataset}.txt"
         return ours.read_text(encoding="utf-8") if ours.exists() else ""
-    path = raw / "few_shot_cot_prompts.json"
+    path = raw / (key if key.endswith((".txt", ".json")) else "few_shot_cot_prompts.json")
+    if not path.exists() and (LOCAL / path.name).exists():
+        path = LOCAL / path.name
     if not path.exists():
-        raise ValueError(f"`datasets.{dataset}.demonstrations` is {key!r}, but {path} does not exist: list it under source.files")
+        raise ValueError(
+            f"`datasets.{dataset}.demonstrations` is {key!r}, but {path} does not exist: list it under source.files, or put it into {LOCAL}/"
+        )
+    if key.endswith(".txt"):  # BIG-Bench Hard: a warning and a ruler stand first; CasCoD's copy: the place of the question stands last
+        return path.read_text(encoding="utf-8").rpartition("\n-----\n")[2].partition("\n\nQ: {QUESTION}")[0]
+    if key.endswith(".json"):
+        return scotd_shots(path)
     prompts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if key not in prompts:
         raise ValueError(f"{path}: no entry {key!r} (datasets.{dataset}.demonstrations); there are: {', '.join(prompts)}")

@@ -27,6 +27,7 @@ app = typer.Typer(
 def round_trip() -> YAML:
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 10_000
+    yaml.representer.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
     return yaml
 
 

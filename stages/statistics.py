@@ -1,12 +1,12 @@
 """How sure a score is: an interval for one, an exact paired test for two, a correction for several tests."""
 
 from collections.abc import Sequence
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for the rate successes/n (Wilson 1927).
+    """Wilson's score interval for the rate successes/n (Wilson 1927), in closed form: scipy's takes whole successes only.
 
     `successes` may be fractional: the mean over several samples or seeds of the same n questions. The samples of one question are no
     independent trials, so they do not add to n. Raises ValueError unless 0 <= successes <= n and n >= 1.
@@ -30,8 +30,11 @@ def mcnemar(first: Sequence[int], second: Sequence[int]) -> float:
         raise ValueError(f"paired test: {len(first)} and {len(second)} examples, wanted the same ones")
     wins = sum(a > b for a, b in zip(first, second, strict=True))
     losses = sum(a < b for a, b in zip(first, second, strict=True))
-    n = wins + losses
-    return min(1.0, 2 * sum(comb(n, k) for k in range(min(wins, losses) + 1)) / (1 << n))
+    if wins == losses:
+        return 1.0
+    from scipy.stats import binomtest  # a second to import, and only the summary tests pairs
+
+    return float(binomtest(wins, wins + losses).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

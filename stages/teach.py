@@ -5,7 +5,9 @@ count of what was asked and what is missing. The backend is the file stages/teac
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -18,16 +20,32 @@ from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 
 
-def report(examples: list[Example], completions: list[Completion]) -> dict[str, object]:
-    """Counts of a corpus: a shortfall is a number, never silence."""
-    per_question = Counter(completion.example_id for completion in completions)
-    return {
-        "questions": len(examples),
-        "questions_without_completion": sum(example.id not in per_question for example in examples),
-        "completions": len(completions),
-        "completions_per_question_max": max(per_question.values(), default=0),
-        "distinct_texts": len({(completion.example_id, *completion.texts) for completion in completions}),
-        "models": dict(sorted(Counter(completion.model for completion in completions).items())),
+def counted(completions: Iterable[Completion], questions: list[Example], counts: dict[str, object]) -> Iterator[Completion]:
+    """Pass completions through, sorted by question as they are, and leave their counts in `counts`: a shortfall is a number, never silence.
+
+    Raises ValueError for completions that are not in the order of the questions and their samples.
+    """
+    rank = {example.id: place for place, example in enumerate(questions)}
+    models: Counter[str] = Counter()
+    asked = most = distinct = 0
+    last = -1
+    for place, group in groupby(completions, key=lambda completion: rank[completion.example_id]):
+        rows = list(group)
+        if place <= last or [row.sample for row in rows] != sorted({row.sample for row in rows}):
+            raise ValueError(
+                f"{questions[place].id}: its completions do not come in order, samples {[row.sample for row in rows]}: the backend must sort"
+            )
+        last, asked, most = place, asked + 1, max(most, len(rows))
+        distinct += len({tuple(row.texts) for row in rows})
+        models.update(row.model for row in rows)
+        yield from rows
+    counts |= {
+        "questions": len(questions),
+        "questions_without_completion": len(questions) - asked,
+        "completions": models.total(),
+        "completions_per_question_max": most,
+        "distinct_texts": distinct,
+        "models": dict(sorted(models.items())),
     }
 
 
@@ -38,6 +56,7 @@ def main(
     demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
     out: Annotated[Path, typer.Argument(help="Where the completions go.")],
     counts: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")] = False,
 ) -> None:
     """Ask a teacher, or read what it answered once."""
     values = find(read_params(), f"teachers.{teacher}")
@@ -45,11 +64,13 @@ def main(
     settings = check(f"teachers.{teacher}", values, backend.Settings)
     questions = read_examples(examples)
     shown = demonstrations.read_text(encoding="utf-8")
-    rank = {example.id: place for place, example in enumerate(questions)}
-    completions = list(progress(backend.complete(questions, settings, raw, shown), f"teach {teacher}", len(questions) * settings.samples))
-    completions.sort(key=lambda completion: (rank[completion.example_id], completion.sample))
-    write_completions(out, completions)
-    write_json(counts, report(questions, completions))
+    if dry_run:
+        typer.echo(backend.plan(questions, settings, shown) if hasattr(backend, "plan") else f"teacher {teacher!r} is not paid: nothing to estimate")
+        return
+    found = backend.complete(questions, settings, raw, shown)
+    report: dict[str, object] = {}
+    write_completions(out, counted(progress(found, f"teach {teacher}", len(questions) * settings.samples), questions, report))
+    write_json(counts, report)
 
 
 if __name__ == "__main__":

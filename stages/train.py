@@ -5,9 +5,12 @@ without a validation slice), its loss curve, its counts. Killed and started agai
 """
 
 import fcntl
+import gc
 import hashlib
 import os
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,20 +18,21 @@ from typing import Annotated, Any
 
 import typer
 
+from stages import hosted
 from stages.cli import run
-from stages.config.load import block
-from stages.config.student import Student
+from stages.config.student import HostedStudent, Student, read_student
 from stages.records.jsonl import write_json, write_text
 from stages.records.sequence import Sequence, read_sequences
 
 
 def work_folder(sequences: Path, settings: Student, seed: int) -> Path:
-    """Where the running state lives: outside DVC's reach, which deletes a stage's outs before it runs it.
+    """Where the running state lives: outside DVC's reach, which deletes a stage's outs before it runs it. Several hosts need to share it.
 
-    Named by everything that decides the result, so that only the same training ever continues.
+    Named by everything that decides the result, so that only the same training ever continues; and by how many processes share it.
     """
-    content = hashlib.sha256(f"{settings.model_dump_json()} {seed} ".encode() + sequences.read_bytes())
-    for module in ("train", "fit", "tokens", "student"):
+    processes = f"{os.environ.get('WORLD_SIZE', '1')} {os.environ.get('ACCELERATE_USE_FSDP', '')}"
+    content = hashlib.sha256(f"{settings.model_dump_json()} {seed} {processes} ".encode() + sequences.read_bytes())
+    for module in ("train", "fit", "trainer", "steps", "rows", "trees", "attention", "layout", "objective", "tokens", "student"):
         content.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     home = os.environ.get("COT_WORK") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cot-distill" / "training"
     return Path(home) / content.hexdigest()[:32]
@@ -36,24 +40,46 @@ def work_folder(sequences: Path, settings: Student, seed: int) -> Path:
 
 @contextmanager
 def alone(work: Path) -> Iterator[None]:
-    """Wait for another training of the same content: when dvc is killed, the stage that it ran may live on."""
+    """Wait for another training of the same content: when dvc is killed, the stage that it ran may live on. Each process waits for its like."""
     work.parent.mkdir(parents=True, exist_ok=True)
-    with work.with_suffix(".lock").open("w") as lock:
+    rank = os.environ.get("RANK", "0")
+    with work.with_suffix(".lock" if rank == "0" else f".{rank}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def counts(sequences: list[Sequence], rows: dict[str, list[Any]], history: list[dict[str, Any]], best: int) -> dict[str, Any]:
+def launch() -> None:
+    """Start this command again under $COT_LAUNCH ("torchrun --nproc-per-node 4", "accelerate launch --config_file launch/fsdp.yaml"), if given.
+
+    From the environment, as it decides speed and no result: the command in dvc.yaml stays as it is.
+    """
+    command = shlex.split(os.environ.get("COT_LAUNCH", ""))
+    if not command or "WORLD_SIZE" in os.environ:
+        return
+    if (program := shutil.which(command[0])) is None:
+        raise ValueError(f"COT_LAUNCH={os.environ['COT_LAUNCH']!r}: {command[0]} not found; wanted torchrun or accelerate launch, with arguments")
+    environment = {name: value for name, value in os.environ.items() if name != "COT_LAUNCH"}
+    os.execve(program, [*command, "-m", "stages.train", *sys.argv[1:]], environment)
+
+
+def counts(sequences: list[Sequence], texts: dict[str, list[Any]], settings: Student, seed: int, fitted: Any) -> dict[str, Any]:
     """What was trained, as numbers to diff."""
+    from stages.steps import labels_trained
+
+    tasks = labels_trained(texts["train"], settings, seed)
     return {
-        "sequences_train": len(rows["train"]),
-        "sequences_validation": len(rows["validation"]),
+        "sequences_train": len(texts["train"]),
+        "sequences_validation": len(texts["validation"]),
         "questions_train": len({sequence.example_id for sequence in sequences if sequence.part == "train"}),
-        "sequences_truncated": sum(row.truncated for part in rows.values() for row in part),
-        "tokens_trained_per_epoch": sum(row.trained for row in rows["train"]),
-        "epochs": len(history),
-        "epoch_selected": best,
-        "validation_loss": history[best - 1]["validation_loss"],
+        "sequences_truncated": sum(text.truncated for part in texts.values() for text in part),
+        "tokens_trained_per_epoch": sum(task["tokens_per_epoch"] for task in tasks.values()),
+        "tasks": tasks,
+        "normalisation": settings.normalisation,
+        "layout": fitted.layout,
+        "layout_because": fitted.why,
+        "epochs": len(fitted.history),
+        "epoch_selected": fitted.best,
+        "validation_loss": fitted.history[fitted.best - 1]["validation_loss"],
     }
 
 
@@ -65,33 +91,47 @@ def main(
     loss_csv: Annotated[Path, typer.Argument(help="Where the loss curve goes.")],
     counts_json: Annotated[Path, typer.Argument(help="Where the counts go.")],
 ) -> None:
-    """Fine-tune one student; a GPU is used if there is one ($COT_DEVICE decides otherwise)."""
-    settings, texts = block(f"students.{name}", Student), read_sequences(sequences)
-    from stages import student  # torch takes seconds: not before the block is known to be right
+    """Fine-tune one student; a GPU is used if there is one ($COT_DEVICE decides otherwise), or OpenAI for a student of that kind."""
+    settings, texts = read_student(name), read_sequences(sequences)
+    if isinstance(settings, HostedStudent):
+        hosted.train(settings, seed, texts, out, loss_csv, counts_json)
+    elif texts:
+        launch()
+        train(settings, seed, sequences, texts, out, loss_csv, counts_json)
+    else:  # a method that only asks
+        from stages.student import save_untrained  # torch takes seconds: not before the block is known to be right
 
-    if not texts:  # a method that only asks
-        student.save_untrained(settings.base, out)
+        save_untrained(settings.base, out)
         write_text(loss_csv, "epoch,train_loss,validation_loss\n")
         write_json(counts_json, {"sequences_train": 0})
-        return
-    from stages.fit import encode_parts, fit
 
-    loaded = student.load_base(settings.base)
-    rows = encode_parts(texts, loaded, settings.max_tokens)
-    work = work_folder(sequences, settings, seed)
+
+def train(settings: Student, seed: int, path: Path, sequences: list[Sequence], out: Path, loss_csv: Path, counts_json: Path) -> None:
+    """Fine-tune here, in one process or as one of several."""
+    from stages.student import load_for_training, save_trained
+
+    loaded = load_for_training(settings, seed)
+    from stages.fit import fit  # takes seconds: not before the student is known to be sound
+    from stages.steps import tokenize_parts
+
+    texts, work = tokenize_parts(sequences, loaded, settings.max_tokens), work_folder(path, settings, seed)
+    gc.freeze()  # what is loaded by now stays: no collection has to look through it
     with alone(work):
-        history, best = fit(loaded, rows, settings, seed, work)
+        fitted = fit(loaded, texts, settings, seed, work)
+        if not fitted.main:
+            return
+        del loaded
         shutil.rmtree(out, ignore_errors=True)
-        student.save(loaded, out)
-        if settings.keep_epochs:
-            shutil.copytree(work / "epochs", out / "epochs")
+        save_trained(settings, work / "best.pt", out)
+        for epoch in sorted(work.glob("epochs/*.pt")):
+            save_trained(settings, epoch, out / "epochs" / epoch.stem)
         shutil.rmtree(work)
     lines = [
         f"{line['epoch']},{line['train_loss']:.6f},{'' if line['validation_loss'] is None else format(line['validation_loss'], '.6f')}\n"
-        for line in history
+        for line in fitted.history
     ]
     write_text(loss_csv, "epoch,train_loss,validation_loss\n" + "".join(lines))
-    write_json(counts_json, counts(texts, rows, history, best))
+    write_json(counts_json, counts(sequences, texts, settings, seed, fitted))
 
 
 if __name__ == "__main__":

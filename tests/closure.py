@@ -1,4 +1,8 @@
-"""The files of stages/ that `python -m stages.x` reads when it runs: its imports, wherever they stand, transitively."""
+"""The files of stages/ that decide what `python -m stages.x` writes: its imports, wherever they stand, transitively.
+
+stages/api is left out: it carries answers into the store, and what is in the store it can no longer change. As a dependency, an edit of it
+would rerun every teacher - on a fresh clone, whose store is empty, by paying for every answer again.
+"""
 
 import ast
 from pathlib import Path
@@ -19,7 +23,7 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.startswith("stages.")}
+    return {name for name in names if name.startswith("stages.") and not name.startswith("stages.api")}
 
 
 def closure(*modules: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from stages.config.curation import Curation
 from stages.curate import check_rows, curate, main, read_golden
-from stages.filters import answered, correct, distinct, first_samples, of_questions, undersample
+from stages.filters import answered, correct, distinct, first_samples, of_questions, undersample, with_answer
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, write_examples
 
@@ -78,6 +79,31 @@ def test_answer_filters(text, prefix, has_answer, is_right):
     rows = [Completion("toy-7", 0, ["q"], [text], ["stop"], "scripted", prefix)]
     assert bool(answered(rows, EXAMPLES)) == has_answer
     assert bool(correct(rows, EXAMPLES)) == is_right
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "answer"),
+    [
+        (" 8.", "", "8"),
+        (" 8.00 legs", "", "8"),  # right: in the gold answer's writing
+        (" 9.50", "", "9.50"),
+        ("I cannot say", "", None),
+        ("7 and 1 make 8", "-->", None),
+    ],
+)
+def test_kept_rows_carry_the_answer_they_give(text, prefix, answer):
+    row = Completion("toy-7", 0, ["q"], [text], ["stop"], "scripted", prefix)
+    assert with_answer([row], EXAMPLES) == [replace(row, answer=answer)]
+    kept, _ = curate([row], EXAMPLES, SPLIT, Curation(filter="none"), set())
+    assert [row.answer for row in kept] == [answer]
+
+
+def test_right_and_wrong_can_be_told_apart_in_a_curated_corpus():
+    kept, _ = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none"), set())
+    right = [row for row in kept if row.answer == EXAMPLES[row.example_id].answer]
+    assert right == correct(kept, EXAMPLES)
+    assert [row for row in kept if row.answer is not None] == answered(kept, EXAMPLES)
+    assert 0 < len(right) < len(answered(kept, EXAMPLES)) < len(kept)
 
 
 def test_choices_are_read_with_the_letters_of_the_example():

@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
-        seen = self.server.seen  # type: ignore[attr-defined]
+        seen = self.server.seen
         seen.append((self.path, asked))
         first = sum(path == self.path for path, _ in seen) == 1
         if self.path == "/busy" and first:
@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         short = self.path == "/always_cut" or (self.path in ("/cut", "/deaf", "/hang") and first)
         self.wfile.write(BODY[start:HALF] if short else BODY[start:])
         if self.path == "/hang" and first:
-            self.server.release.wait(30)  # type: ignore[attr-defined]
+            self.server.release.wait(30)
         return None
 
     def log_message(self, *arguments: object) -> None:
@@ -54,10 +54,10 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Any]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.seen, http.release = [], threading.Event()  # type: ignore[attr-defined]
+        http.seen, http.release = [], threading.Event()
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield http
-        http.release.set()  # type: ignore[attr-defined]
+        http.release.set()
         http.shutdown()
 
 
@@ -336,6 +336,6 @@ def test_an_error_is_one_plain_line_on_the_terminal() -> None:
 
 def test_verify(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(BODY)
-    download.verify(tmp_path / "x", RemoteFile(url="https://a/b", **PIN), "there")  # type: ignore[arg-type]
+    download.verify(tmp_path / "x", RemoteFile(url="https://a/b", **PIN), "there")
     with pytest.raises(ValueError, match=r"^there: got"):
         download.verify(tmp_path / "x", RemoteFile(url="https://a/b", sha256="0" * 64, bytes=len(BODY)), "there")

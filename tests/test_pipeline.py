@@ -72,14 +72,16 @@ def test_cells_have_distinct_names(name: str) -> None:
 
 def test_uncached_outs_stand_only_where_no_run_cache_is_needed() -> None:
     uncached = {name for name, stage in STAGES.items() for out in stage.get("outs", []) if isinstance(out, dict)}
-    assert uncached == {"summarize"}
+    assert uncached == {"summarize", "cost_accuracy"}
 
 
 def test_no_stage_depends_on_a_device() -> None:
     assert not re.search(r"cuda|--device|--workers|--verbose", (ROOT / "dvc.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", ["check", "download", "prepare", "split", "teach", "curate", "render", "score", "summarize"])
+@pytest.mark.parametrize(
+    "name", ["check", "download", "prepare", "split", "teach", "cost", "curate", "render", "score", "summarize", "cost_accuracy"]
+)
 def test_stages_without_a_model_do_not_import_torch(name: str) -> None:
     """Several seconds a cell: torch and transformers belong to train and predict, and there behind the checks."""
     modules = closure(f"stages.{name}")

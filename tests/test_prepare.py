@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -185,3 +186,47 @@ def test_released_demonstrations(key: str, mirror: Path) -> None:
     text = prepare.demonstrations_of("x", key, RAW)
     assert text.startswith("Q: ")
     assert text.count("\nA: ") == text.count("The answer is ") == 8
+
+
+def test_demonstrations_of_big_bench_hard() -> None:
+    (RAW / "coins.txt").write_text("BENCHMARK DATA\n-----\nFlip coins.\n\nQ: Up?\nA: Yes. So the answer is yes.\n")
+    assert prepare.demonstrations_of("x", "coins.txt", RAW) == "Flip coins.\n\nQ: Up?\nA: Yes. So the answer is yes.\n"
+    (RAW / "coins.txt").write_text("Flip coins.\n\nQ: Up?\nA: So the answer is yes.\n\nQ: {QUESTION}\nA: Let's think step by step.")
+    assert prepare.demonstrations_of("x", "coins.txt", RAW) == "Flip coins.\n\nQ: Up?\nA: So the answer is yes."
+    with pytest.raises(
+        ValueError, match=r"`datasets\.x\.demonstrations` is 'dice\.txt', but raw/dice\.txt does not exist: list it under source\.files"
+    ):
+        prepare.demonstrations_of("x", "dice.txt", RAW)
+
+
+def test_demonstrations_of_ones_own() -> None:
+    """In local/, where an edit reruns prepare; a file of the raw folder goes before it."""
+    Path("local").mkdir()
+    Path("local/coins.txt").write_text("Q: Up?\nA: So the answer is yes.\n")
+    assert prepare.demonstrations_of("x", "coins.txt", RAW) == "Q: Up?\nA: So the answer is yes.\n"
+    (RAW / "coins.txt").write_text("Q: raw?\nA: So the answer is no.\n")
+    assert prepare.demonstrations_of("x", "coins.txt", RAW) == "Q: raw?\nA: So the answer is no.\n"
+
+
+def scotd(**changed: Any) -> str:
+    row = {"question": "Where (x)?\nAnswer Choices:\n(a) here\n(b) there", "rationale": "Not here.", "answer": "(b)"}
+    return json.dumps({"answer_prefix": " So the answer is: ", "exemplars": [{**row, **changed}, row]})
+
+
+def test_demonstrations_of_scotd() -> None:
+    (RAW / "shots.json").write_text(scotd(question="Good?", answer="no"))
+    assert prepare.demonstrations_of("x", "shots.json", RAW) == (
+        "Q: Good?\nA: Not here. So the answer is: no\n\n"
+        "Q: Where (X)? Answer Choices: (A) here (B) there\nA: Not here. So the answer is: (B)\n"
+    )  # fmt: skip
+    (RAW / "shots.json").write_text(scotd(rationale=7))
+    with pytest.raises(ValueError, match=r"shots\.json exemplar 0: rationale is 7, wanted str"):
+        prepare.demonstrations_of("x", "shots.json", RAW)
+
+
+@pytest.mark.parametrize(("name", "shots"), [("commonsense_qa", 7), ("openbookqa", 4), ("quarel", 5)])
+def test_scotds_own_demonstrations_ask_as_this_project_does(name: str, shots: int, mirror: Path) -> None:
+    (RAW / "shots.json").symlink_to((mirror / f"extracted/liunian-harold-li/scotd/21668aad67e737da8a734fc3420edb315e75b4a7/{name}.json").resolve())
+    text = prepare.demonstrations_of("x", "shots.json", RAW)
+    assert text.count("Q: ") == text.count("\nA: ") == text.count(" So the answer is: (") == shots
+    assert not re.search(r"\([a-z]\)", text)

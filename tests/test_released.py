@@ -138,9 +138,9 @@ def test_complete(raw):
     rows = list(complete(EXAMPLES, settings, raw, ""))
     assert [(row.example_id, row.sample, row.texts[-1], row.origin) for row in rows] == [
         ("toy-0", 0, " 2.", "zero_shot_cot log log_zero_shot_cot.log record 1"),
+        ("toy-0", 1, " One, one. The answer is 2.", "Faithful-CoT faithful_code002.jsonl id 3"),
         ("toy-2", 0, " 2.\n\nmore", "zero_shot_cot log log_zero_shot_cot.log record 6"),
         ("toy-3", 0, " 6.", "zero_shot_cot log log_zero_shot_cot.log record 4"),
-        ("toy-0", 1, " One, one. The answer is 2.", "Faithful-CoT faithful_code002.jsonl id 3"),
         ("toy-3", 1, "Six. So the answer is 6.", "Faithful-CoT faithful_code002.jsonl id 5"),
     ]
     first, other = rows[0], rows[-1]
@@ -148,7 +148,7 @@ def test_complete(raw):
     assert (first.model, first.answer_prefix, first.finish_reasons) == ("text-davinci-002", "", ["stop", "stop"])
     assert other.prompts == ["Q: And?\nA:"]
     assert (other.model, other.answer_prefix, other.finish_reasons) == ("code-davinci-002", FAITHFUL_PREFIX, ["stop"])
-    assert [read(row.texts[-1], row.answer_prefix, "number").strict for row in rows] == ["2", "2", "6", "2", "6"]
+    assert [read(row.texts[-1], row.answer_prefix, "number").strict for row in rows] == ["2", "2", "2", "6", "6"]
 
 
 def test_a_source_that_covers_nothing_is_an_error(raw):

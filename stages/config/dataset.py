@@ -72,4 +72,4 @@ class Dataset(Block):
     source: Source
     rows: int | None = None  # published count; another count is an error
     columns: Columns | None = None  # none: stages/datasets/DATASET.py parses
-    demonstrations: str | None = None  # key in few_shot_cot_prompts.json; none: stages/prompts/DATASET.txt, if there is one
+    demonstrations: str | None = None  # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json; none: stages/prompts/DATASET.txt, if any

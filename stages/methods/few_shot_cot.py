@@ -3,16 +3,17 @@
 from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.records.sequence import Segment
+from stages.records.sequence import Sequence
 
 LEARNS_FROM = "nothing"
+TASKS = ()
 
 
 class Settings(Block):
-    pass
+    answer_prefix: str = "The answer is"  # as the demonstrations say it; SCoTD's: "So the answer is:", BIG-Bench Hard's: "So the answer is"
 
 
-def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """Nothing is trained."""
     return []
 
@@ -27,7 +28,7 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
 
 
 def answer_prefix(settings: Settings) -> str:
-    return "The answer is"
+    return settings.answer_prefix
 
 
 def stops(settings: Settings) -> list[str]:

@@ -1,22 +1,31 @@
-"""Vanilla fine-tuning: question -> gold answer (Fine-tune-CoT section 4, "Baseline methods"): `<q>###` / `<a>END`."""
+"""Vanilla fine-tuning: question -> gold answer (Fine-tune-CoT section 4, "Baseline methods"): `<q>###` / `<a>END`.
+
+loss = CE(answer), and where the prompt has a weight + prompt_weight x CE(prompt).
+"""
+
+from pydantic import Field
 
 from stages.config.load import Block
 from stages.formats import FORMATS, FormatName, question
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.records.sequence import Segment
+from stages.records.sequence import Segment, Sequence
 
 LEARNS_FROM = "answers"
+TASKS = ("answer",)
 
 
 class Settings(Block):
     format: FormatName = "paper"
+    prompt_weight: float = Field(0.0, ge=0)  # appendix A.4: OpenAI's fine-tuning also trained the question, at 0.01. Causal students only
 
 
-def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """One text per question; the teacher's completions are not used."""
     form = FORMATS[settings.format]
-    return [[Segment(ask(example, [], settings, "") or ""), Segment(f"{form.target_start}{example.answer}{form.end}", "answer")]]
+    asked = ask(example, [], settings, "") or ""
+    prompt = Segment(asked, "prompt", settings.prompt_weight) if settings.prompt_weight else Segment(asked)
+    return [Sequence(example.id, [prompt, Segment(f"{form.target_start}{example.answer}{form.end}", "answer")])]
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:

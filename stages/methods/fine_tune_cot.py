@@ -1,38 +1,38 @@
-"""Fine-tune-CoT: question -> the teacher's rationale and answer (section 3, steps 2 and 3): `<q>###` / `<r> --> <a>END`."""
+"""Fine-tune-CoT: question -> the teacher's rationale and answer (section 3, steps 2 and 3): `<q>###` / `<r> --> <a>END`.
+
+loss = CE(cot), and where the prompt has a weight + prompt_weight x CE(prompt).
+"""
+
+from pydantic import Field
 
 from stages.config.load import Block
-from stages.formats import FORMATS, FormatName, question
+from stages.formats import FORMATS, FormatName, question, rationale_of
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.records.sequence import Segment
+from stages.records.sequence import Segment, Sequence
 
 LEARNS_FROM = "rationales"
+TASKS = ("cot",)
 
 
 class Settings(Block):
     format: FormatName = "paper"
+    prompt_weight: float = Field(0.0, ge=0)  # appendix A.4: OpenAI's fine-tuning also trained the question, at 0.01. Causal students only
 
 
-def rationale(completion: Completion, strip: bool) -> str:
-    """The reasoning alone: where it stands in one text with the answer, without the sentence that states the answer."""
-    text = completion.texts[0]
-    if len(completion.texts) == 1 and completion.answer_prefix in text:
-        text = text[: text.rindex(completion.answer_prefix)]
-        text = text[: max(text.rfind(mark) for mark in ".!?\n") + 1]
-    return text.strip() if strip else text
-
-
-def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """One text per curated completion (D of them under diverse reasoning).
 
     The answer is the gold one, as in the released code; under the answer filter it equals the teacher's.
     """
     form = FORMATS[settings.format]
-    prompt = Segment(ask(example, [], settings, "") or "")
-    return [
-        [prompt, Segment(f"{form.target_start}{rationale(completion, form.strip)}{form.arrow}{example.answer}{form.end}", "cot")]
-        for completion in completions
-    ]  # fmt: skip
+    asked = ask(example, [], settings, "") or ""
+    prompt = Segment(asked, "prompt", settings.prompt_weight) if settings.prompt_weight else Segment(asked)
+    sequences = []
+    for completion in completions:
+        target = f"{form.target_start}{rationale_of(completion, form.strip)}{form.arrow}{example.answer}{form.end}"
+        sequences.append(Sequence(example.id, [prompt, Segment(target, "cot")], unit=str(completion.sample)))
+    return sequences
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:

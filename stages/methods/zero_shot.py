@@ -4,9 +4,10 @@ from stages.config.load import Block
 from stages.formats import FormatName
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.records.sequence import Segment
+from stages.records.sequence import Sequence
 
 LEARNS_FROM = "nothing"
+TASKS = ()
 PROMPTS: dict[FormatName, str] = {
     "paper": "Q: {question}",
     "gpt3_release": "Q: {question}\n\nA:",
@@ -19,7 +20,7 @@ class Settings(Block):
     format: FormatName = "paper"
 
 
-def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """Nothing is trained."""
     return []
 

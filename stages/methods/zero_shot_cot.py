@@ -3,9 +3,10 @@
 from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.records.sequence import Segment
+from stages.records.sequence import Sequence
 
 LEARNS_FROM = "nothing"
+TASKS = ()
 REASON = "\nA: Let's think step by step."
 # Differs: Kojima et al. name the answer's form here ("among A through E", "arabic numerals"); Fine-tune-CoT does not
 ANSWER = "\nTherefore, the answer is"
@@ -15,7 +16,7 @@ class Settings(Block):
     pass
 
 
-def render(example: Example, completions: list[Completion], settings: Settings) -> list[list[Segment]]:
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """Nothing is trained."""
     return []
 
@@ -25,6 +26,11 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
     if len(texts) == 0:
         return prompt
     return f"{prompt}{texts[0].rstrip()}{ANSWER}" if len(texts) == 1 else None
+
+
+def prompts(example: Example, texts: list[str]) -> list[str]:
+    """Both prompts, for answers that are known already: [first, second] to texts [rationale, answer]."""
+    return [ask(example, texts[:step], Settings(), "") or "" for step in range(len(texts))]
 
 
 def answer_prefix(settings: Settings) -> str:

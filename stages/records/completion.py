@@ -20,6 +20,7 @@ class Completion:
     key: str = ""  # content key of the request in the store
     usage: dict[str, int] | None = None  # tokens in and out
     logprob: float | None = None  # sum of token log-probabilities, when offered
+    answer: str | None = None  # as curate reads it, in the gold answer's writing where it is right; None: not read, or none there
 
 
 def read_completions(path: Path) -> list[Completion]:

@@ -23,19 +23,25 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` completely or not at all."""
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write `lines` completely or not at all, one after the other: they need not fit into memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text` completely or not at all."""
+    write_lines(path, [text])
+
+
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    write_text(path, "".join(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows))
+    write_lines(path, (json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,24 +6,31 @@ from pathlib import Path
 
 from stages.records.jsonl import read_rows, write_rows
 
+END = "\N{SYMBOL FOR END OF TEXT}"  # in a prompt: the tokenizer's end-of-text token stands here
+
 
 @dataclass(frozen=True)
 class Segment:
     text: str
     task: str | None = None  # None: context, no loss; else "cot" | "rationale" | "answer" | ...
+    weight: float = 1.0  # of this task's loss in the sum over tasks; the same in all segments of one task
+    end: bool = False  # the end-of-text token follows: a label of this task, and read by what comes after
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """Context segments come first (an encoder-decoder's encoder reads them); the end-of-text token follows the last segment."""
+    """Context segments before the first task are what an encoder-decoder's encoder reads; the last segment always ends the text."""
 
     example_id: str
-    part: str  # "train" | "validation"
     segments: list[Segment]
+    part: str = ""  # "train" | "validation"; render fills it in
+    draw: bool = False  # of an example's sequences with draw, one is drawn per epoch
+    unit: str = ""  # sequences of one example with the same unit are trained in the same step
 
 
 def read_sequences(path: Path) -> list[Sequence]:
-    return [Sequence(row["example_id"], row["part"], [Segment(**segment) for segment in row["segments"]]) for row in read_rows(path)]
+    """Fields that a file from an earlier version does not have get their default."""
+    return [Sequence(**{**row, "segments": [Segment(**segment) for segment in row["segments"]]}) for row in read_rows(path)]
 
 
 def write_sequences(path: Path, sequences: Iterable[Sequence]) -> None:

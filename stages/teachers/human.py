@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from stages.config.load import Block
+from stages.methods import zero_shot_cot
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -23,7 +24,5 @@ def complete(examples: list[Example], settings: Settings, raw: Path, demonstrati
     if not written:
         raise ValueError("no example has a rationale: name its column in `columns.rationale`, or choose another teacher")
     for example in written:
-        prompt = f"Q: {example.question.strip()}\nA: Let's think step by step."
-        prompts = [prompt, f"{prompt} {example.rationale}\nTherefore, the answer is"]
         texts = [f" {example.rationale}", f" {example.answer}."]
-        yield Completion(example.id, 0, prompts, texts, ["stop", "stop"], "human", "", "came with the data")
+        yield Completion(example.id, 0, zero_shot_cot.prompts(example, texts), texts, ["stop", "stop"], "human", "", "came with the data")

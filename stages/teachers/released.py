@@ -153,6 +153,7 @@ def loose(question: str) -> str:
 
 
 def completion(example: Example, sample: int, source: str, answered: Answered) -> Completion:
+    """A released answer as a completion of the example's question: each step's prompt repeats all that was said before."""
     prompts, shown = [], f"Q: {answered.question}"
     for asked, text in answered.steps:
         prompts.append(shown + asked)
@@ -170,10 +171,11 @@ def completion(example: Example, sample: int, source: str, answered: Answered) -
 
 
 def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
-    """Up to one completion per example and source. Questions that occur twice take their records in order.
+    """Up to one completion per example and source, sorted by example. Questions that occur twice take their records in order.
 
     Raises ValueError for a source that covers no example, or that is not in its format.
     """
+    said: defaultdict[str, list[Completion]] = defaultdict(list)
     for sample, source in enumerate(settings.sources):
         # options are part of a log's question: with letters in another order its answers would mean something else
         read, key = (read_log, str.strip) if source.endswith(".log") else (read_faithful, loose)
@@ -187,4 +189,7 @@ def complete(examples: list[Example], settings: Settings, raw: Path, demonstrati
             raise ValueError(
                 f"{raw / source}: no question of it is one of the {len(examples)} examples, such as {[example.question for example in examples[:1]]}"
             )
-        yield from (completion(example, sample, source, answered) for example, answered in matched)
+        for example, answered in matched:
+            said[example.id].append(completion(example, sample, source, answered))
+    for example in examples:
+        yield from said[example.id]

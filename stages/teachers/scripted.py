@@ -16,6 +16,7 @@ from pydantic import Field
 from stages import datasets
 from stages.config.load import Block
 from stages.generated import Written
+from stages.methods import zero_shot_cot
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -58,12 +59,13 @@ def write(example: Example, settings: Settings, rationale: Callable[[str, random
 
 
 def completion(example: Example, sample: int, written: Written, seed: int) -> Completion:
-    prompt = f"Q: {example.question}\nA: Let's think step by step."
+    """What was written, as the two answers to zero-shot-CoT's two prompts; `origin` names the style and the wrong step."""
+    texts = [f" {written.text}", f" {written.answer}."]
     return Completion(
         example_id=example.id,
         sample=sample,
-        prompts=[prompt, f"{prompt} {written.text}\nTherefore, the answer is"],
-        texts=[f" {written.text}", f" {written.answer}."],
+        prompts=zero_shot_cot.prompts(example, texts),
+        texts=texts,
         finish_reasons=["stop", "stop"],
         model=MODEL,
         answer_prefix="",
@@ -73,6 +75,7 @@ def completion(example: Example, sample: int, written: Written, seed: int) -> Co
 
 def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
     """Neither the raw folder nor the demonstrations are read."""
+    rationale = rules(examples[0].dataset)
     for example in examples:
-        for sample, written in enumerate(write(example, settings, rules(example.dataset))):
+        for sample, written in enumerate(write(example, settings, rationale)):
             yield completion(example, sample, written, settings.seed)

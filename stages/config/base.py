@@ -1,0 +1,22 @@
+"""Base: the weights that a student starts from, or a local teacher answers with."""
+
+from pydantic import model_validator
+
+from stages.config.load import Block
+
+
+class Base(Block):
+    """The weights before fine-tuning: a hub id at a pinned revision, or a local folder whose weights have a known sha256."""
+
+    hub: str | None = None  # "openai-community/gpt2"
+    revision: str | None = None  # a commit of that hub repository
+    path: str | None = None  # a folder with config.json, tokenizer and model.safetensors
+    sha256: str | None = None  # of that folder's files (stages/student.py, `content`): DVC cannot see the folder, but it sees this
+
+    @model_validator(mode="after")
+    def one_pinned_place(self) -> "Base":
+        if (self.hub is None) == (self.path is None):
+            raise ValueError("give either `hub` (with `revision`) or `path` (with `sha256`)")
+        if (self.hub and not self.revision) or (self.path and not self.sha256):
+            raise ValueError("pin it: `revision` with `hub`, `sha256` with `path`")
+        return self

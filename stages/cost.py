@@ -1,0 +1,83 @@
+"""Cost: what a teacher's completions took in tokens and dollars, and what people would have taken (Fine-tune-CoT appendices C and F).
+
+In: a teacher's completions, the price table. Out: a JSON file for plots and diffs. Dollars are list prices of the tokens that the rows
+report, not a bill: failed tries and talks that did not finish are not in it. What is not known is null, never zero.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+from stages.config.endpoint import Price
+from stages.config.load import check, find, read_params
+from stages.prices import ANNOTATION, dollars, price_of
+from stages.records.completion import Completion, read_completions
+from stages.records.jsonl import write_json
+
+TOKENS = ("in", "out", "cached")
+
+
+def once(rows: list[Completion]) -> list[Completion]:
+    """Rows without those that hold the very answers of another: two questions with the same text share answers that were paid once."""
+    keyed = {row.key: row for row in reversed(rows) if row.key}
+    return [row for row in rows if not row.key or keyed[row.key] is row]
+
+
+def was_asked(row: Completion) -> bool:
+    """Whether an endpoint answered it: scripted, released and human rows have no request, a local model has no endpoint."""
+    return bool(row.key) and row.origin != "local"
+
+
+def row_dollars(row: Completion, prices: Mapping[str, Price]) -> float | None:
+    """By the model that answered, at the Batch API's price if it came from there; a talk has the origin of its last step."""
+    usage = row.usage or {}
+    return dollars(price_of(prices, row.model), usage.get("in"), usage.get("cached"), usage.get("out"), row.origin == "batch")
+
+
+def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, object]:
+    """Counts, tokens (of the rows that report them; null if none does) and dollars (null unless those of every row are known)."""
+    counted = once(rows)
+    told = [row.usage for row in counted if row.usage is not None]
+    paid = [row_dollars(row, prices) for row in counted]
+    known = [value for value in paid if value is not None]
+    total = sum(known) if rows and len(known) == len(paid) else None
+    asked = Counter(row.model for row in rows if was_asked(row) or row.usage is not None)
+    listed = {model: price_of(prices, model) for model in sorted(asked)}
+    questions = len({row.example_id for row in rows})
+    return {
+        "paid": any(map(was_asked, rows)),
+        "questions": questions,
+        "completions": len(rows),
+        "completions_without_usage": sum(row.usage is None for row in rows),
+        "requests": len({step.partition("/")[0] for row in rows for step in row.key.split()}),
+        **{f"tokens_{name}": sum(usage.get(name, 0) for usage in told) if told else None for name in TOKENS},
+        "dollars": rounded(total),
+        "dollars_known": rounded(sum(known)) if known else None,
+        "dollars_per_completion": rounded(None if total is None else total / len(rows)),
+        "dollars_per_question": rounded(None if total is None else total / questions),
+        "dollars_annotation": rounded(ANNOTATION * questions),
+        "listed": {model: price.listed for model, price in listed.items() if price is not None},
+        "completions_without_price": {model: asked[model] for model, price in listed.items() if price is None},
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    """Nine places: a thousandth of the cheapest token counts."""
+    return None if value is None else round(value, 9)
+
+
+def main(
+    completions: Annotated[Path, typer.Argument(help="data/completions/DATASET-TEACHER.jsonl")],
+    out: Annotated[Path, typer.Argument(help="Where the figures go (JSON).")],
+) -> None:
+    """Count what a teacher's completions cost."""
+    prices = {model: check(f"prices.{model}", values, Price) for model, values in find(read_params(), "prices").items()}
+    write_json(out, costs(read_completions(completions), prices))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""MT-CoT: two tasks side by side, question -> rationale and answer, and question -> answer (Li et al. 2022; CasCoD section 4.2).
+
+loss = (1 - alpha) x CE(cot) + alpha x CE(answer) = (1 - alpha) l(q + [Rationale], r + a) + alpha l(q + [Answer], a).
+It differs from Step-by-step in the first target only (trap 21).
+"""
+
+from pydantic import Field
+
+from stages.config.load import Block
+from stages.formats import CASCOD, CONCLUSION, Release, concluded, with_rationale, worded, written
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.records.sequence import Segment, Sequence
+
+LEARNS_FROM = "rationales"
+TASKS = ("cot", "answer")
+COT: dict[Release, str] = {"paper": " [Rationale]", "released": "\n[Explanation Generation]:"}
+# Differs: the released code trains "\n[Answer Prediction]:" and asks it with one space more (trap 17); here both are one constant
+ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\n[Answer Prediction]:"}
+
+
+class Settings(Block):
+    format: Release = "paper"
+    alpha: float = Field(0.3, ge=0, le=1)  # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5 (trap 15)
+
+
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
+    """Two texts per completion with a rationale, trained in the same step."""
+    wording, alpha = CASCOD[settings.format], settings.alpha
+    asked, gold = worded(example, wording), written(example, example.answer)
+    answer = Segment(f" {gold}{wording.end}", "answer", alpha)
+    sequences = []
+    for completion, rationale in with_rationale(completions):
+        unit, said = str(completion.sample), f"{wording.start}{concluded(rationale, CONCLUSION, gold)}."
+        sequences.append(Sequence(example.id, [Segment(asked + COT[settings.format]), Segment(said, "cot", round(1 - alpha, 12))], unit=unit))
+        sequences.append(Sequence(example.id, [Segment(asked + ANSWER[settings.format]), answer], unit=unit))
+    return sequences
+
+
+def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
+    """Only the answer is asked for, as the released evaluation does."""
+    return None if texts else worded(example, CASCOD[settings.format]) + ANSWER[settings.format]
+
+
+def answer_prefix(settings: Settings) -> str:
+    return ""
+
+
+def stops(settings: Settings) -> list[str]:
+    return []

@@ -1,0 +1,46 @@
+"""SCoTD: question -> each of the teacher's N sampled rationales with its answer (section 2).
+
+loss = CE(cot): E over the corpus of -log S(y, z | x).
+"""
+
+from typing import Literal
+
+from stages.config.load import Block
+from stages.formats import SCOTD, SCOTD_CONCLUSION, Release, concluded, with_rationale, worded, written
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.records.sequence import Segment, Sequence
+
+LEARNS_FROM = "rationales"
+TASKS = ("cot",)
+
+
+class Settings(Block):
+    format: Release = "paper"
+    per_epoch: Literal["all", "one"] = "all"  # Differs: the released code draws one rationale per question and epoch, by the clock (trap 11)
+    label: Literal["gold", "teacher"] = "gold"  # section 3.1: gold with the answer filter (supervised), the teacher's own without (few-shot)
+
+
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
+    """One text per completion with a rationale, and with an answer where that is the label."""
+    wording, sequences = SCOTD[settings.format], []
+    for completion, rationale in with_rationale(completions):
+        label = example.answer if settings.label == "gold" else completion.answer
+        if label is None:
+            continue
+        target = f"{wording.start}{concluded(rationale, SCOTD_CONCLUSION, written(example, label))}{wording.end}"
+        segments = [Segment(worded(example, wording)), Segment(target, "cot")]
+        sequences.append(Sequence(example.id, segments, unit=str(completion.sample), draw=settings.per_epoch == "one"))
+    return sequences
+
+
+def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
+    return None if texts else worded(example, SCOTD[settings.format])
+
+
+def answer_prefix(settings: Settings) -> str:
+    return SCOTD_CONCLUSION
+
+
+def stops(settings: Settings) -> list[str]:
+    return [end] if (end := SCOTD[settings.format].end) else []

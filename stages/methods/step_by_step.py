@@ -1,0 +1,50 @@
+"""Distilling Step-by-step: two tasks side by side, question -> rationale and question -> answer (Hsieh et al. 2023; CasCoD equation 3).
+
+loss = (1 - alpha) x CE(rationale) + alpha x CE(answer) = (1 - alpha) l(q + [Rationale], r) + alpha l(q + [Answer], a).
+Differs: equation 3 has 1 and lambda in place of alpha and 1 - alpha: the same up to a factor, for lambda = (1 - alpha) / alpha (trap 21).
+"""
+
+from pydantic import Field
+
+from stages.config.load import Block
+from stages.formats import CASCOD, Release, with_rationale, worded, written
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.records.sequence import Segment, Sequence
+
+LEARNS_FROM = "rationales"
+TASKS = ("rationale", "answer")
+RATIONALE: dict[Release, str] = {"paper": " [Rationale]", "released": "\nRationale:"}
+# Differs: the released code trains "\nAnswer:" and asks "\nAnswer: " (trap 17); here both are one constant
+ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\nAnswer:"}
+
+
+class Settings(Block):
+    format: Release = "paper"
+    alpha: float = Field(0.3, ge=0, le=1)  # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5 (trap 15)
+
+
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
+    """Two texts per completion with a rationale, trained in the same step."""
+    wording, alpha = CASCOD[settings.format], settings.alpha
+    asked = worded(example, wording)
+    answer = Segment(f" {written(example, example.answer)}{wording.end}", "answer", alpha)
+    sequences = []
+    for completion, rationale in with_rationale(completions):
+        unit, said = str(completion.sample), Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
+        sequences.append(Sequence(example.id, [Segment(asked + RATIONALE[settings.format]), said], unit=unit))
+        sequences.append(Sequence(example.id, [Segment(asked + ANSWER[settings.format]), answer], unit=unit))
+    return sequences
+
+
+def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
+    """Only the answer is asked for: reasoning was a task of training."""
+    return None if texts else worded(example, CASCOD[settings.format]) + ANSWER[settings.format]
+
+
+def answer_prefix(settings: Settings) -> str:
+    return ""
+
+
+def stops(settings: Settings) -> list[str]:
+    return []

@@ -1,0 +1,45 @@
+"""Weight-Aligned: Std-CoT's text with one weight for the rationale and one for the answer (CasCoD section 4.4, Figure 5).
+
+loss = 0.7 x CE(rationale) + 0.3 x CE(answer), both in one text l(q, r + a); the answer's part begins with "Therefore, the answer is".
+Differs: equation 7 sums omega x l over tokens; here, as in the released code, each of the two means has its weight.
+"""
+
+from pydantic import Field
+
+from stages.config.load import Block
+from stages.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.records.sequence import Segment, Sequence
+
+LEARNS_FROM = "rationales"
+TASKS = ("rationale", "answer")
+
+
+class Settings(Block):
+    format: Release = "paper"
+    alpha: float = Field(0.3, ge=0, le=1)  # Figure 5: 0.3 on the answer tokens, 0.7 on the rationale tokens
+
+
+def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
+    """One text per completion with a rationale, in two tasks."""
+    wording, alpha = CASCOD[settings.format], settings.alpha
+    prompt = Segment(worded(example, wording))
+    answer = Segment(f" {CONCLUSION} {written(example, example.answer)}.", "answer", alpha)
+    sequences = []
+    for completion, rationale in with_rationale(completions):
+        said = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
+        sequences.append(Sequence(example.id, [prompt, said, answer], unit=str(completion.sample)))
+    return sequences
+
+
+def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
+    return None if texts else worded(example, CASCOD[settings.format])
+
+
+def answer_prefix(settings: Settings) -> str:
+    return CONCLUSION
+
+
+def stops(settings: Settings) -> list[str]:
+    return []

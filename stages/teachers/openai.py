@@ -1,0 +1,118 @@
+"""Teacher `openai`: a model behind any OpenAI-compatible endpoint (OpenAI, vLLM, SGLang, llama.cpp, `transformers serve`).
+
+Asked as a method of stages/methods asks: zero-shot-CoT in two steps (Fine-tune-CoT section 3, step 1), few-shot-CoT with demonstrations
+(SCoTD section 2), CasCoD's prompt (its Table 9). Every answer is paid once: it goes into the store, and the completions are read from there.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from stages.config.endpoint import endpoint_and_prices
+from stages.config.load import Block, check, find, read_params
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.request import Request
+from stages.talk import Asking, Failures, Fulfil, Stored, Wanted, ask_all, completions, walk
+
+
+class Settings(Block):
+    backend: Literal["openai"]
+    endpoint: str  # a block under `endpoints`: where, how fast, for how much. Not part of what is asked
+    model: str  # as the endpoint calls it
+    api: Literal["chat", "completions"] = "chat"
+    method: str = "zero_shot_cot"  # a file of stages/methods, for its prompts, and a block under `methods`
+    samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
+    temperature: float | None = Field(0.0, ge=0)  # null: leave it out, for models that take none
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(128, ge=1)  # L_r, tokens a step; null: leave it out
+    stop: list[str] | None = None  # null: the method's own
+    system: str = ""  # chat: the system's message
+    seed: int | None = None  # sample k is asked with seed + k, where the server supports it
+    logprobs: bool = False  # ask for token log-probabilities; they change no answer
+    keep_reasoning: bool = False  # a reasoning model's separate reasoning goes in front of its text
+    extra: dict[str, Any] = Field(default_factory=dict)  # further fields of the request, such as reasoning_effort
+    salt: str = ""  # another one asks everything anew
+    max_missing: float = Field(0.0, ge=0, lt=1)  # share of completions that may fail before the stage does
+
+    @field_validator("method")
+    @classmethod
+    def known(cls, method: str) -> str:
+        if find_spec(f"stages.methods.{method}") is None:
+            raise ValueError(f"stages/methods/{method}.py does not exist")
+        return method
+
+    @model_validator(mode="after")
+    def samples_differ(self) -> "Settings":
+        if self.samples > 1 and self.temperature == 0 and self.seed is None:
+            raise ValueError("greedy samples are all the same: give a temperature with samples > 1")
+        return self
+
+
+def to_request(settings: Settings, stops: list[str]) -> Callable[[str], Request]:
+    """What becomes of a prompt. `endpoint`, `samples` and everything else that changes no answer stay out."""
+
+    def request(prompt: str) -> Request:
+        return Request(
+            kind=settings.api, model=settings.model, prompt=prompt, system=settings.system, temperature=settings.temperature, top_p=settings.top_p,
+            max_tokens=settings.max_tokens, stop=tuple(stops if settings.stop is None else settings.stop), seed=settings.seed, extra=settings.extra,
+            salt=settings.salt, logprobs=settings.logprobs,
+        )  # fmt: skip
+
+    return request
+
+
+def asking(settings: Settings, demonstrations: str) -> Asking:
+    """The method's asking side with this teacher's request."""
+    method = import_module(f"stages.methods.{settings.method}")
+    block = find(read_params(), "methods").get(settings.method) or {}
+    method_settings = check(f"methods.{settings.method}", block, method.Settings)
+    request = to_request(settings, method.stops(method_settings))
+    return Asking(method, method_settings, demonstrations, settings.samples, request, settings.keep_reasoning)
+
+
+def announced(fulfil: Fulfil, examples: list[Example], asked: Asking, stored: Stored) -> Fulfil:
+    """Before the first call, say how much is there already."""
+    silent = True
+
+    def tell_once(wanted: list[Wanted]) -> Failures:
+        nonlocal silent
+        if silent:
+            silent = False
+            there = sum(len(walk(example, asked, stored)[0]) for example in examples)
+            print(f"{there:,} of {len(examples) * asked.samples:,} completions are in the store already", file=sys.stderr)
+        return fulfil(wanted)
+
+    return tell_once
+
+
+def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
+    """Ask for what the store does not have, then read everything from it. The raw folder is not read.
+
+    Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
+    """
+    asked = asking(settings, demonstrations)
+    transport = import_module("stages.api.transport")  # no dependency of the stage: what lies before the store changes nothing that is in it
+    store, fulfil = transport.connect(settings.endpoint, *endpoint_and_prices(settings.endpoint))
+    failed = ask_all(examples, asked, store.answers, announced(fulfil, examples, asked, store.answers))
+    total = len(examples) * settings.samples
+    if len(failed) > settings.max_missing * total:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(failed.values()).items()))
+        raise ValueError(
+            f"teacher {settings.model!r}: {len(failed)} answers towards {total} completions did not come ({kinds}); all others are in the store:"
+            " run again to ask for these only, or allow a shortfall with `max_missing`"
+        )
+    yield from completions(examples, asked, store.answers)
+
+
+def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
+    """What is not in the store yet, and what it would cost: nothing is asked."""
+    transport = import_module("stages.api.transport")
+    report: str = transport.plan(examples, asking(settings, demonstrations), settings.endpoint, *endpoint_and_prices(settings.endpoint))
+    return report
