@@ -12,11 +12,11 @@ from torch.utils.data import Dataset
 from stages.config.student import Student
 from stages.records.sequence import Sequence
 from stages.rows import Layout, Normalisation, collate, epoch_order, fill, units_of
-from stages.student import Loaded
+from stages.student import Loaded, device
 from stages.tokens import Tokens, tokenize
 
 ROW_TOKENS = 4096
-DENSE_TOKENS = 1024  # of rows with a dense mask, whose work and memory grow with the square of their length
+SHORT_ROW_TOKENS = 1024  # on CPUs, whose caches longer rows leave; and under a dense mask, which grows with the square of a row's length
 
 
 def tokenize_parts(sequences: list[Sequence], student: Loaded, max_tokens: int) -> dict[str, list[Tokens]]:
@@ -65,8 +65,9 @@ class Shape:
 
     @property
     def budget(self) -> int:
-        """Tokens a row: $COT_ROW_TOKENS, a matter of memory and rounding."""
-        return int(os.environ.get("COT_ROW_TOKENS") or (DENSE_TOKENS if self.layout == "mask" else ROW_TOKENS))
+        """Tokens a row: $COT_ROW_TOKENS, a matter of memory, speed and rounding."""
+        short = self.layout == "mask" or device().type == "cpu"
+        return int(os.environ.get("COT_ROW_TOKENS") or (SHORT_ROW_TOKENS if short else ROW_TOKENS))
 
 
 def rows_of(units: list[list[Tokens]], shape: Shape) -> list[dict[str, Any]]:

@@ -58,11 +58,11 @@ CELLS = {"llama": "", "t5": "", "qwen2": "    lora: {r: 4, dropout: 0.0}\n    sc
 
 @pytest.fixture(scope="module")
 def students(tmp_path_factory, byte_tokenizer) -> dict[str, Path]:
-    """Without dropout: each process drops something else."""
+    """Without dropout: each process drops something else. A T5 drawn small: as its authors draw it, one of two layers turns rounding into per cents."""
     made = {}
     for family in CELLS:
         config = shapes()[family]()
-        config.update({"dropout_rate": 0.0} if family == "t5" else {})
+        config.update({"dropout_rate": 0.0, "initializer_factor": 0.3} if family == "t5" else {})
         made[family] = tmp_path_factory.mktemp(family)
         build(config).save_pretrained(made[family])
         byte_tokenizer.save_pretrained(made[family])

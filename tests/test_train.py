@@ -479,7 +479,7 @@ def test_the_command_leaves_weights_curve_and_counts(random_student, tmp_path) -
     assert counts["tokens_trained_per_epoch"] == 4 * labels
     assert counts["tasks"] == {"cot": {"weight": 1.0, "tokens_per_epoch": 4 * labels, "texts_per_epoch": 4}}
     assert (counts["layout"], counts["normalisation"]) == ("tree", "batch")
-    assert said.count("layout of rows: tree (tree is off by") == 1
+    assert said.count("layout of rows: tree (tree agrees with separate rows") == 1
     assert (tmp_path / "loss.csv").read_text().splitlines()[0] == "epoch,train_loss,validation_loss"
     assert len((tmp_path / "loss.csv").read_text().splitlines()) == 5
     assert sorted(path.name for path in (tmp_path / "out" / "epochs").iterdir()) == ["01", "02", "03", "04"]
