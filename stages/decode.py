@@ -141,7 +141,7 @@ def decode(student: Loaded, prompts: list[str], marks: list[str], decoding: Deco
     Raises ValueError for a prompt without a token, a setting that is none, or too little memory for one answer.
     """
     if (decoder := os.environ.get("COT_DECODER") or "loop") not in DECODERS:
-        raise ValueError(f"$COT_DECODER is {decoder!r}, wanted one of {', '.join(DECODERS)}")
+        raise ValueError(f"$COT_DECODER is {decoder!r}, wanted one of {', '.join(DECODERS)}, or a block under `endpoints` (for predict)")
     student.model.eval()
     ids = [prompt_tokens(student.tokenizer, prompt) for prompt in prompts]
     if empty := [place for place, row in enumerate(ids) if not row]:

@@ -46,8 +46,9 @@ def difference(model: torch.nn.Module, texts: list[Tokens], layout: Layout, want
         off = (losses(model, texts, layout) - wanted).abs().max().item()
     except (TypeError, ValueError, RuntimeError) as error:  # no position_ids, an unknown mask, a kernel without this head size, ...
         return False, f"{layout} fails ({type(error).__name__}: {str(error).splitlines()[0][:100]})"
-    same = off <= ROUNDING.get(next(model.parameters()).device.type, ROUGH)
-    return same, f"{layout} agrees with separate rows" if same else f"{layout} is off by {off:.0e}"  # how well it agrees differs from machine to machine
+    if off <= ROUNDING.get(next(model.parameters()).device.type, ROUGH):
+        return True, f"{layout} agrees with separate rows"  # how well differs from machine to machine
+    return False, f"{layout} is off by {off:.0e}"
 
 
 def layout_of(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:

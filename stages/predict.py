@@ -4,6 +4,7 @@ In: examples, split, demonstrations, student. Out: completions of the test part;
 """
 
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -17,6 +18,7 @@ from stages.cli import run
 from stages.config.decoding import Decoding
 from stages.config.load import block, find, read_params
 from stages.records.completion import Completion, write_completions
+from stages.records.demonstrations import shown
 from stages.records.example import Example, read_examples
 from stages.request import Request
 from stages.talk import Asking, ask_all, completions
@@ -33,6 +35,10 @@ class Talk:
     finish_reasons: list[str] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=lambda: {"in": 0, "out": 0})
 
+    def next(self, method: ModuleType, settings: Any, demonstrations: str) -> str | None:
+        prompt: str | None = method.ask(self.example, self.texts, settings, shown(demonstrations, self.example))
+        return prompt
+
     def add(self, prompt: str, answer: Any) -> None:
         self.prompts.append(prompt)
         self.texts.append(answer.text)
@@ -41,20 +47,20 @@ class Talk:
 
 
 def answer_all(
-    loaded: Any, method: ModuleType, settings: Any, examples: list[Example], shown: str, decoding: Decoding, model: str, origin: str
+    loaded: Any, method: ModuleType, settings: Any, examples: list[Example], demonstrations: str, decoding: Decoding, model: str, origin: str
 ) -> list[Completion]:
     """Every question's completions. Samples share their first prompt, which is read once; a later step continues its own sample."""
     from stages.decode import decode
 
     marks, what = method.stops(settings), f"predict {origin}"
-    first = [method.ask(example, [], settings, shown) for example in examples]
+    first = [method.ask(example, [], settings, shown(demonstrations, example)) for example in examples]
     talks = []
     for example, prompt, answers in zip(examples, first, decode(loaded, first, marks, decoding, what), strict=True):
         for sample, answer in enumerate(answers):
             talks.append(Talk(example, sample))
             talks[-1].add(prompt, answer)
     alone = decoding.model_copy(update={"samples": 1})
-    while pending := [(talk, prompt) for talk in talks if (prompt := method.ask(talk.example, talk.texts, settings, shown)) is not None]:
+    while pending := [(talk, prompt) for talk in talks if (prompt := talk.next(method, settings, demonstrations)) is not None]:
         for (talk, prompt), (answer,) in zip(pending, decode(loaded, [prompt for _, prompt in pending], marks, alone, what), strict=True):
             talk.add(prompt, answer)
     prefix = method.answer_prefix(settings)
@@ -62,18 +68,18 @@ def answer_all(
 
 
 def ask_hosted(
-    pointer: dict[str, str], method: ModuleType, settings: Any, examples: list[Example], shown: str, decoding: Decoding, model: str
+    pointer: dict[str, str], method: ModuleType, settings: Any, examples: list[Example], demonstrations: str, decoding: Decoding, model: str
 ) -> list[Completion]:
-    """The same of a student at OpenAI, through the store that teachers use: an answer is paid once. Raises ValueError for a shortfall."""
+    """The same of a student behind an endpoint, through the store that teachers use: an answer is paid once. Raises ValueError for a shortfall."""
     seed = decoding.seed if decoding.temperature else None  # a greedy answer has none, and its key needs none
 
     def request(prompt: str) -> Request:
         return Request(
             kind=pointer["api"], model=pointer["model"], prompt=prompt, temperature=decoding.temperature, max_tokens=decoding.max_new_tokens,
-            stop=tuple(method.stops(settings)), seed=seed,
+            stop=tuple(method.stops(settings)), seed=seed, salt=pointer.get("salt", ""),
         )  # fmt: skip
 
-    asking, endpoint = Asking(method, settings, shown, decoding.samples, request), pointer["endpoint"]
+    asking, endpoint = Asking(method, settings, demonstrations, decoding.samples, request), pointer["endpoint"]
     transport, config = import_module("stages.api.transport"), import_module("stages.config.endpoint")  # no dependencies, as in stages/teach.py
     store, fulfil = transport.connect(endpoint, *config.endpoint_and_prices(endpoint))
     if failed := ask_all(examples, asking, store.answers, fulfil):
@@ -82,6 +88,21 @@ def ask_hosted(
             f"student {model!r}: {len(failed)} answers did not come ({kinds}); all others are in the store: run again to ask for these only"
         )
     return [replace(row, model=model, origin="selected") for row in completions(examples, asking, store.answers)]
+
+
+def served(folder: Path, endpoint: str) -> dict[str, str]:
+    """How to reach a student that a server has loaded under its folder's name (`vllm serve FOLDER`); what the folder holds makes it another request.
+
+    Raises ValueError for adapters that are not merged, which a server would not know.
+    """
+    from stages.student import content
+
+    if (folder / "adapter_config.json").exists():
+        raise ValueError(f"{folder}: a served student needs whole weights: train it with `lora.merge: true`, or unset $COT_DECODER")
+    if (pointer := folder / "base.json").exists():
+        base = json.loads(pointer.read_text())
+        return {"endpoint": endpoint, "api": "completions", "model": base.get("path") or base["hub"], "salt": base.get("sha256") or base["revision"]}
+    return {"endpoint": endpoint, "api": "completions", "model": str(folder), "salt": content(folder)}
 
 
 def main(
@@ -93,21 +114,33 @@ def main(
     student_folder: Annotated[Path, typer.Argument(help="data/students/CELL")],
     out: Annotated[Path, typer.Argument(help="Where the completions go.")],
 ) -> None:
-    """Ask the test questions; rows of kept epochs (the paper's protocol) stand beside those of the selected student."""
-    find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
+    """Ask the test questions; rows of kept epochs (the paper's protocol) stand beside those of the selected student.
+
+    $COT_DECODER: loop (default), batching, or an endpoint of params.yaml that serves the student's folder.
+    """
+    params = read_params()
+    find(params, f"methods.{name}")  # names the methods there are, where this one is not
     method, decoding = import_module(f"stages.methods.{name}"), block("decoding", Decoding)
     settings = block(f"methods.{name}", method.Settings)
     test = set(json.loads(split.read_text(encoding="utf-8"))["test"])
     asked = [example for example in read_examples(examples) if example.id in test]
-    shown = demonstrations.read_text(encoding="utf-8")
+    text = demonstrations.read_text(encoding="utf-8")
     if (pointer := student_folder / "openai.json").exists():
-        write_completions(out, ask_hosted(json.loads(pointer.read_text()), method, settings, asked, shown, decoding, student_name))
+        write_completions(out, ask_hosted(json.loads(pointer.read_text()), method, settings, asked, text, decoding, student_name))
+        return
+    kept = {f"epoch {int(epoch.name)}": epoch for epoch in sorted((student_folder / "epochs").glob("*"))}
+    if (endpoint := os.environ.get("COT_DECODER", "")) in params.get("endpoints", {}):
+        rows = []
+        for origin, folder in {"selected": student_folder, **kept}.items():
+            answered = ask_hosted(served(folder, endpoint), method, settings, asked, text, decoding, student_name)
+            rows += [replace(row, origin=origin) for row in answered]
+        write_completions(out, rows)
         return
     from stages.student import load, load_trained
 
-    rows = answer_all(load_trained(student_folder), method, settings, asked, shown, decoding, student_name, "selected")
-    for epoch in sorted((student_folder / "epochs").glob("*")):
-        rows += answer_all(load(epoch), method, settings, asked, shown, decoding, student_name, f"epoch {int(epoch.name)}")
+    rows = answer_all(load_trained(student_folder), method, settings, asked, text, decoding, student_name, "selected")
+    for origin, folder in kept.items():
+        rows += answer_all(load(folder), method, settings, asked, text, decoding, student_name, origin)
     write_completions(out, rows)
 
 

@@ -7,14 +7,28 @@ stored is what is still to be asked. So a killed run, a second worker and a larg
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from pydantic import AfterValidator
+
+from stages.config.load import check, find, read_params
 from stages.records.completion import Completion
+from stages.records.demonstrations import shown
 from stages.records.example import Example
 from stages.request import Answer, Request
 
+
+def there_is(method: str) -> str:
+    if find_spec(f"stages.methods.{method}") is None:
+        raise ValueError(f"stages/methods/{method}.py does not exist")
+    return method
+
+
+MethodName = Annotated[str, AfterValidator(there_is)]
 Stored = Callable[[str], dict[int, Answer]]  # key -> the samples there are
 Failures = dict[tuple[str, int], str]  # (key, sample) -> why it did not come
 
@@ -43,6 +57,12 @@ class Wanted:
 Fulfil = Callable[[list[Wanted]], Failures]  # puts the wanted answers into the store; returns those that did not come
 
 
+def asking_method(name: str) -> tuple[ModuleType, Any]:
+    """A method of stages/methods and its block of params.yaml, which may be missing: its settings have defaults."""
+    method = import_module(f"stages.methods.{name}")
+    return method, check(f"methods.{name}", find(read_params(), "methods").get(name) or {}, method.Settings)
+
+
 def said(answer: Answer, asking: Asking) -> str:
     return f"{answer.reasoning}\n{answer.text}" if asking.keep_reasoning and answer.reasoning else answer.text
 
@@ -57,11 +77,12 @@ def walk(example: Example, asking: Asking, stored: Stored) -> tuple[list[Complet
     wanted: dict[str, Wanted] = {}
     known: dict[str, tuple[Request, str, dict[int, Answer]]] = {}
     taken: Counter[str] = Counter()
+    demonstrations = shown(asking.demonstrations, example)
     for sample in range(asking.samples):
         prompts: list[str] = []
         answers: list[Answer] = []
         keys: list[str] = []
-        while (prompt := asking.method.ask(example, [said(a, asking) for a in answers], asking.settings, asking.demonstrations)) is not None:
+        while (prompt := asking.method.ask(example, [said(a, asking) for a in answers], asking.settings, demonstrations)) is not None:
             if prompt not in known:
                 request = asking.request(prompt)
                 known[prompt] = (request, request.key, stored(request.key))
@@ -81,7 +102,7 @@ def walk(example: Example, asking: Asking, stored: Stored) -> tuple[list[Complet
 
 def completion(example: Example, sample: int, prompts: list[str], answers: list[Answer], keys: list[str], asking: Asking) -> Completion:
     """A finished talk as a row. Prompts stand without the demonstrations that all questions share (data/demonstrations has them)."""
-    header = asking.demonstrations.rstrip()
+    header = shown(asking.demonstrations, example).rstrip()
     usages = [usage(answer) for answer in answers]
     scores = [score(answer) for answer in answers]
     return Completion(

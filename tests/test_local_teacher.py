@@ -1,5 +1,6 @@
 """Local models as teachers: decoded in this process (`transformers`), and behind a real server (`transformers serve`) through the real client."""
 
+import json
 import os
 import shutil
 import socket
@@ -17,8 +18,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import decode as decoder
+from stages import predict, teach
 from stages import student as students
-from stages import teach
 from stages.api.store import Store
 from stages.config.base import Base
 from stages.config.decoding import Decoding
@@ -323,6 +324,29 @@ def test_seeded_samples_of_a_real_server_differ_and_repeat(place: Path, server, 
         assert len({row.texts[0] for row in four if row.example_id == example.id}) == 4
     monkeypatch.setenv("COT_STORE", str(place / "another.sqlite"))
     assert said(teach_served(server, chat_model, samples=4, **SAMPLED)) == said(four)
+
+
+def test_a_served_student_says_what_it_says_here(place: Path, server, chat_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$COT_DECODER names an endpoint: the third way to decode; a student of other content is asked anew."""
+    params = {"methods": {"zero_shot": {}}, "decoding": {"max_new_tokens": 8}, "endpoints": {"served": {"base_url": server[0], "attempts": 1}}}
+    write_params(params)
+    write_examples(Path("examples.jsonl"), EXAMPLES)
+    Path("split.json").write_text(json.dumps({"test": [example.id for example in EXAMPLES]}))
+    Path("demonstrations.txt").write_text("")
+    files = [Path(name) for name in ("examples.jsonl", "split.json", "demonstrations.txt")]
+    predict.main("zero_shot", "small", *files, chat_model, Path("here.jsonl"))
+    monkeypatch.setenv("COT_DECODER", "served")
+    predict.main("zero_shot", "small", *files, chat_model, Path("there.jsonl"))
+    here, there = read_completions(Path("here.jsonl")), read_completions(Path("there.jsonl"))
+    for name in ("example_id", "texts", "finish_reasons", "prompts", "origin", "answer_prefix"):
+        assert [getattr(row, name) for row in there] == [getattr(row, name) for row in here]
+    before = predict.served(chat_model, "served")
+    (place / "other").mkdir()
+    (place / "other" / "config.json").write_text("{}")
+    assert predict.served(place / "other", "served")["salt"] != before["salt"]
+    (place / "other" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"lora\.merge: true"):
+        predict.served(place / "other", "served")
 
 
 def test_a_second_run_asks_nothing(place: Path, server, chat_model: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stages.api.imports import Found
 from stages.api.released import File, Released, read_released
+from stages.records.demonstrations import shown
 from stages.records.example import Example
 from stages.request import Answer
 from stages.talk import Asking
@@ -20,7 +21,7 @@ def squeeze(text: str) -> str:
 
 
 def ask(example: Example, texts: list[str], asking: Asking) -> str | None:
-    prompt: str | None = asking.method.ask(example, texts, asking.settings, asking.demonstrations)
+    prompt: str | None = asking.method.ask(example, texts, asking.settings, shown(asking.demonstrations, example))
     return prompt
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from stages.api.store import Store
 from stages.records.completion import Completion
+from stages.records.demonstrations import by_subtask
 from stages.records.jsonl import read_rows
 from stages.request import Answer, Request, read_request
 from stages.talk import Asking
@@ -122,5 +123,6 @@ def usages(row: Completion, asides: list[dict[str, str]]) -> list[dict[str, int]
 
 def recognise(key: str, prompt: str, asking: Asking) -> Request | None:
     """The teacher's request with this key; a row's prompt stands without its demonstrations."""
-    asked = (asking.request(text) for text in (prompt, f"{asking.demonstrations.rstrip()}\n\n{prompt}"))
+    headers = by_subtask(asking.demonstrations).values() or [asking.demonstrations]
+    asked = (asking.request(text) for text in (prompt, *(f"{header.rstrip()}\n\n{prompt}" for header in headers)))
     return next((request for request in asked if request.key == key), None)

@@ -90,8 +90,9 @@ def trl(work: Workload, model: Any, device: torch.device, repetitions: int, cloc
     from datasets import Dataset, disable_progress_bars
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
-    from trl import SFTConfig, SFTTrainer
     from trl.data_utils import pack_dataset
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
     disable_progress_bars()
     words = Tokenizer(models.WordLevel({"<pad>": 0, "<eos>": EOS}, unk_token="<pad>"))

@@ -18,6 +18,8 @@ class Example:
     template: str | None = None  # the template the source states (or the generator used); None: mine it
     source_split: str | None = None  # "train" | "validation" | "test" where the source has splits
     rationale: str | None = None  # a human's, where the source has one
+    subtask: str | None = None  # one of several tasks in the dataset (BIG-Bench Hard's 27): has a score and demonstrations of its own
+    pair: str | None = None  # questions with the same one count as consistent only if all are right (contrast sets)
 
 
 def read_examples(path: Path) -> list[Example]:

@@ -8,18 +8,17 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from stages.config.endpoint import endpoint_and_prices
-from stages.config.load import Block, check, find, read_params
+from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.request import Request
-from stages.talk import Asking, Failures, Fulfil, Stored, Wanted, ask_all, completions, walk
+from stages.talk import Asking, Failures, Fulfil, MethodName, Stored, Wanted, ask_all, asking_method, completions, walk
 
 
 class Settings(Block):
@@ -27,7 +26,7 @@ class Settings(Block):
     endpoint: str  # a block under `endpoints`: where, how fast, for how much. Not part of what is asked
     model: str  # as the endpoint calls it
     api: Literal["chat", "completions"] = "chat"
-    method: str = "zero_shot_cot"  # a file of stages/methods, for its prompts, and a block under `methods`
+    method: MethodName = "zero_shot_cot"  # a file of stages/methods, for its prompts, and a block under `methods`
     samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
     temperature: float | None = Field(0.0, ge=0)  # null: leave it out, for models that take none
     top_p: float | None = Field(None, gt=0, le=1)
@@ -40,13 +39,6 @@ class Settings(Block):
     extra: dict[str, Any] = Field(default_factory=dict)  # further fields of the request, such as reasoning_effort
     salt: str = ""  # another one asks everything anew
     max_missing: float = Field(0.0, ge=0, lt=1)  # share of completions that may fail before the stage does
-
-    @field_validator("method")
-    @classmethod
-    def known(cls, method: str) -> str:
-        if find_spec(f"stages.methods.{method}") is None:
-            raise ValueError(f"stages/methods/{method}.py does not exist")
-        return method
 
     @model_validator(mode="after")
     def samples_differ(self) -> "Settings":
@@ -70,11 +62,9 @@ def to_request(settings: Settings, stops: list[str]) -> Callable[[str], Request]
 
 def asking(settings: Settings, demonstrations: str) -> Asking:
     """The method's asking side with this teacher's request."""
-    method = import_module(f"stages.methods.{settings.method}")
-    block = find(read_params(), "methods").get(settings.method) or {}
-    method_settings = check(f"methods.{settings.method}", block, method.Settings)
-    request = to_request(settings, method.stops(method_settings))
-    return Asking(method, method_settings, demonstrations, settings.samples, request, settings.keep_reasoning)
+    method, how = asking_method(settings.method)
+    request = to_request(settings, method.stops(how))
+    return Asking(method, how, demonstrations, settings.samples, request, settings.keep_reasoning)
 
 
 def announced(fulfil: Fulfil, examples: list[Example], asked: Asking, stored: Stored) -> Fulfil:

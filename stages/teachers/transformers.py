@@ -12,19 +12,18 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from stages.api.store import Store
 from stages.config.base import Base
-from stages.config.load import Block, check, find, read_params
+from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.request import Answer, Request
-from stages.talk import Asking, Failures, Fulfil, Wanted, ask_all, completions, walk
+from stages.talk import Asking, Failures, Fulfil, MethodName, Wanted, ask_all, asking_method, completions, walk
 
 CHUNK = 256  # answers kept at once: what a kill may lose; decode batches them by length
 PATIENCE = 1.0  # seconds between two looks at what another process is decoding
@@ -35,18 +34,11 @@ Pair = tuple[Request, int]  # a request and a sample's number
 class Settings(Block):
     backend: Literal["transformers"]
     base: Base  # hub and revision, or path and sha256
-    method: str = "zero_shot_cot"  # a file of stages/methods, for its prompts, and a block under `methods`
+    method: MethodName = "zero_shot_cot"  # a file of stages/methods, for its prompts, and a block under `methods`
     samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
     temperature: float = Field(0.0, ge=0)
     max_tokens: int = Field(128, ge=1)  # L_r, tokens a step
     seed: int = 0
-
-    @field_validator("method")
-    @classmethod
-    def known(cls, method: str) -> str:
-        if find_spec(f"stages.methods.{method}") is None:
-            raise ValueError(f"stages/methods/{method}.py does not exist")
-        return method
 
     @model_validator(mode="after")
     def samples_differ(self) -> "Settings":
@@ -62,9 +54,8 @@ def model_name(base: Base) -> str:
 
 def asking(settings: Settings, demonstrations: str) -> Asking:
     """The method's asking side with this teacher's request."""
-    method = import_module(f"stages.methods.{settings.method}")
-    method_settings = check(f"methods.{settings.method}", find(read_params(), "methods").get(settings.method) or {}, method.Settings)
-    stops = tuple(method.stops(method_settings))
+    method, how = asking_method(settings.method)
+    stops = tuple(method.stops(how))
 
     def request(prompt: str) -> Request:
         return Request(
@@ -72,7 +63,7 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
             stop=stops, seed=settings.seed if settings.temperature else None,  # a greedy answer depends on no seed
         )  # fmt: skip
 
-    return Asking(method, method_settings, demonstrations, settings.samples, request)
+    return Asking(method, how, demonstrations, settings.samples, request)
 
 
 def stream(pairs: list[Pair]) -> int:
