@@ -154,5 +154,34 @@ def generate(
             keep(path, about, [found])
 
 
+@app.command()
+def groups(
+    cells: Annotated[
+        list[str], typer.Argument(help="DATASET-SPLIT-TEACHER-CURATION-METHOD: files of data/sequences, with several completions a question.")
+    ],
+    student: Annotated[str, typer.Option(help="A block under `students`.")] = "tiny",
+    sizes: Annotated[str, typer.Option(help="Completions of a question in one step, with commas; 1 is what they are compared with.")] = "1,4",
+    seeds: Annotated[int, typer.Option(min=1, help="0 .. SEEDS-1.")] = 3,
+    batch: Annotated[int, typer.Option(min=1, help="Completions a step.")] = 32,
+    epochs: Annotated[int, typer.Option(min=1, help="Equal epochs; equal time is as many more as the tokens saved allow.")] = 5,
+    threads: Threads = 1,
+    device: Device = "",
+    out: Out = None,
+) -> None:
+    """What `group_size` costs in accuracy, at equal epochs and at equal time. About 3 minutes a cell, size and seed on one CPU thread."""
+    from stages.benchmarks import groups as study
+
+    where = prepared(threads, device)
+    wanted = sorted({1, *map(int, sizes.split(","))})
+    found = [study.read_cell(name, student, batch, epochs) for name in cells]
+    path, about = out or Path(f"metrics/benchmarks/groups_{where.type}.json"), machine(where)
+    with progress_bar() as bar:
+        task = bar.add_task("groups", total=len(found) * len(wanted) * seeds, rate="")
+        for cell in found:
+            run = study.measure(cell, wanted, list(range(seeds)), lambda: advance(bar, task))
+            show(run)
+            keep(path, about, [run])
+
+
 if __name__ == "__main__":
     fail_plainly(app)

@@ -8,18 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ruamel.yaml import YAML
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 from stages.benchmark import TRAIN_LINES, app, picked, train_lines, train_plan, train_run
-from stages.benchmarks import decoding, lengths, trainers, training
+from stages.benchmarks import decoding, groups, lengths, trainers, training
 from stages.benchmarks.layouts import ours, side_by_side
 from stages.benchmarks.measure import Spent, keep, summed_up, with_ratios
 from stages.benchmarks.models import arithmetic, build
 from stages.benchmarks.workloads import ALPHA, EOS, SHAPES, Workload, workload
+from stages.records.example import Example, write_examples
+from stages.records.sequence import Segment, Sequence, write_sequences
 from stages.rows import collate
 from stages.steps import Shape
+from stages.student import content
 from stages.trees import grow
 
 CPU = torch.device("cpu")
@@ -295,3 +299,52 @@ def test_trl_is_optional(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     run = train_run("0.1M", work, ["ours"], CPU, 1, lambda: None)
     assert [line["ratio"] for line in run["lines"]] == [None]
     assert set(TRAIN_LINES) >= {"trl", "trl_packing"}
+
+
+def project_of(folder: Path, student: Path) -> str:
+    """A folder as `dvc repro render` leaves it: six questions, four completions each."""
+    name = "made-sample-scripted-d4-fine_tune_cot"
+    examples = [Example(f"made-{i}", "made", f"{i} + 1?", str(i + 1), "number") for i in range(9)]
+    write_examples(folder / "data/examples/made.jsonl", examples)
+    (folder / "data/splits").mkdir()
+    (folder / "data/splits/made-sample.json").write_text(json.dumps({"test": ["made-7", "made-8"]}))
+    (folder / "data/demonstrations").mkdir()
+    (folder / "data/demonstrations/made.txt").write_text("")
+    rows = [
+        Sequence(
+            f"made-{i}", [Segment(f"{i} + 1?###"), Segment(f" {'so ' * d}--> {i + 1}END", "cot")], "train" if i < 6 else "validation", unit=str(d)
+        )
+        for i in range(7)
+        for d in range(4)
+    ]
+    write_sequences(folder / f"data/sequences/{name}.jsonl", rows)
+    student_block = {"base": {"path": str(student), "sha256": content(student)}, "lr": 0.01}
+    params = {"students": {"small": student_block}, "methods": {"fine_tune_cot": {}}, "decoding": {"max_new_tokens": 4}}
+    YAML().dump(params, folder / "params.yaml")
+    return name
+
+
+def test_groups_are_compared_at_equal_epochs_and_at_equal_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_student) -> None:
+    """Size 4 computes each question once: fewer tokens, so more epochs in the same time; its first epochs are those of equal epochs."""
+    monkeypatch.chdir(tmp_path)
+    name = project_of(tmp_path, random_student("llama"))
+    words = ["groups", name, "--student", "small", "--sizes", "4", "--seeds", "2", "--batch", "8", "--epochs", "2", "--out", "found.json"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    (run,) = json.loads(Path("found.json").read_text())["runs"]
+    one, four = run["lines"]
+    assert (one["layout"], four["layout"]) == ("groups of 1", "groups of 4")
+    assert four["tokens_in"] < one["tokens_in"]
+    assert four["epochs_equal_time"] == round(2 * one["tokens_in"] / four["tokens_in"]) > 2
+    assert one["accuracy_equal_epochs"] == one["accuracy_equal_time"]
+    assert [(found["group_size"], found["seed"]) for found in run["trainings"]] == [(1, 0), (1, 1), (4, 0), (4, 1)]
+    assert all(set(found["after"]) == {"2", str(four["epochs_equal_time"])} for found in run["trainings"][2:])
+    losses = [found["after"]["2"]["validation_loss"] for found in run["trainings"]]
+    assert len(set(losses)) == 4
+    assert one["validation_loss_equal_epochs"] == pytest.approx((losses[0] + losses[1]) / 2, abs=1e-4)
+
+
+def test_groups_of_a_cell_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_student) -> None:
+    monkeypatch.chdir(tmp_path)
+    project_of(tmp_path, random_student("llama"))
+    with pytest.raises(ValueError, match=r"data/sequences/made-sample-scripted-d9-fine_tune_cot\.jsonl: not found"):
+        groups.read_cell("made-sample-scripted-d9-fine_tune_cot", "small", 8, 2)

@@ -58,7 +58,7 @@ CELLS = {"llama": "", "t5": "", "qwen2": "    lora: {r: 4, dropout: 0.0}\n    sc
 
 @pytest.fixture(scope="module")
 def students(tmp_path_factory, byte_tokenizer) -> dict[str, Path]:
-    """Without dropout: each process drops something else. A T5 drawn small: as its authors draw it, one of two layers turns rounding into per cents."""
+    """Without dropout: each process drops something else. A T5 drawn small: as its authors draw one, two layers turn rounding into per cents."""
     made = {}
     for family in CELLS:
         config = shapes()[family]()

@@ -124,6 +124,13 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {  # of the table: what e
     "tokens_per_second": ("tokens/s", lambda value: f"{value:,.0f}"),
     "steps": ("steps", str),
     "mfu": ("MFU", lambda value: f"{100 * value:.1f} %"),
+    "epochs_equal_time": ("epochs in equal time", str),
+    "validation_loss_equal_epochs": ("loss, equal epochs", lambda value: f"{value:.4f}"),
+    "accuracy_equal_epochs": ("accuracy", lambda value: f"{100 * value:.1f}"),
+    "accuracy_equal_epochs_sd": ("sd", lambda value: f"{100 * value:.1f}"),
+    "validation_loss_equal_time": ("loss, equal time", lambda value: f"{value:.4f}"),
+    "accuracy_equal_time": ("accuracy", lambda value: f"{100 * value:.1f}"),
+    "accuracy_equal_time_sd": ("sd", lambda value: f"{100 * value:.1f}"),
     "peak_memory": ("peak GB", lambda value: f"{value / 1e9:.2f}"),
 }
 
