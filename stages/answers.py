@@ -9,8 +9,19 @@ import math
 import re
 import string
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import date
 from typing import NamedTuple
 
+from stages.mathematics import last_box, lenient_latex, same, strict_latex
+
+MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\.?"
+DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+WRITTEN_DATE = re.compile(
+    rf"(?<![\d/-])(?:\d{{1,2}}/\d{{1,2}}/(?:\d{{4}}|\d{{2}})|\d{{4}}-\d{{1,2}}-\d{{1,2}}|{DAY} (?:of )?{MONTH},? \d{{4}})(?![\d/-])"
+    rf"|\b{MONTH} {DAY},? \d{{4}}(?!\d)",
+    re.IGNORECASE,
+)
 Finder = Callable[[str, int], list[str]]  # text, number of choices -> all answers in the text, in order
 
 
@@ -48,6 +59,24 @@ def strict_text(text: str, n_choices: int = 0) -> list[str]:
     return [bare] if bare else []
 
 
+def strict_exact(text: str, n_choices: int = 0) -> list[str]:
+    """The whole text as it stands, without blanks around it and one final period: " ] ).\n" -> ["] )"]; [] when nothing is left.
+
+    The rule behind the accuracies of BIG-Bench Hard (Suzgun et al. 2023), which compares this with the gold answer character by character.
+    """
+    bare = text.strip().removesuffix(".")
+    return [bare] if bare else []
+
+
+def strict_dates(text: str, n_choices: int = 0) -> list[str]:
+    """MM/DD/YYYY, as Date Understanding asks for it: "5/1/2021, not 13/05/2021" -> ["05/01/2021"]."""
+    found = []
+    for month, day, year in re.findall(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])", text):
+        with suppress(ValueError):
+            found.append(f"{date(int(year), int(month), int(day)):%m/%d/%Y}")
+    return found
+
+
 def lenient_numbers(text: str, n_choices: int = 0) -> list[str]:
     """Knows thousands, money and subtraction: "8-3, -$1,200" -> ["8", "3", "-1200"]."""
     plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))|\$", "", text)
@@ -72,11 +101,44 @@ def lenient_text(text: str, n_choices: int = 0) -> list[str]:
     return [found for part in parts for found in strict_text(part)]
 
 
+def lenient_exact(text: str, n_choices: int = 0) -> list[str]:
+    """Line by line, without quotes and other marks of emphasis around it: 'sorted:\\n"ant bee".' -> ["sorted:", "ant bee"]."""
+    bare = (line.strip(" \t\"'*`").removesuffix(".").strip("\"'*`") for line in text.splitlines())
+    return [line for line in bare if line]
+
+
+def lenient_dates(text: str, n_choices: int = 0) -> list[str]:
+    """Written months, ISO and short years too: "May 1st, 2021 or 2021-05-02" -> ["05/01/2021", "05/02/2021"]."""
+    from dateutil.parser import ParserError, parse
+
+    found = []
+    for written in WRITTEN_DATE.findall(text):
+        with suppress(ParserError, OverflowError):
+            found.append(f"{parse(written):%m/%d/%Y}")
+    return found
+
+
+def one_of(labels: Sequence[str]) -> tuple[Finder, Finder]:
+    """Finders of an exact answer that is one of a few words: anything else is no answer; the lenient one takes them in any case, amid others.
+
+    Differs: CasCoD's code takes whatever does not hold "invalid" for "valid" (trap 20); here what is neither is no answer.
+    """
+    spelled = {label.lower(): label for label in labels}
+    word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, spelled))})(?!\w)", re.IGNORECASE)
+    return (
+        lambda text, n_choices: [found for found in strict_exact(text) if found in labels],
+        lambda text, n_choices: [spelled[found.lower()] for found in word.findall(text)],
+    )
+
+
 ANSWER_TYPES: dict[str, tuple[Finder, Finder]] = {  # strict, lenient
     "number": (strict_numbers, lenient_numbers),
     "choice": (strict_letters, lenient_letters),
     "yes_no": (strict_yes_no, lenient_yes_no),
     "text": (strict_text, lenient_text),
+    "exact": (strict_exact, lenient_exact),
+    "date": (strict_dates, lenient_dates),
+    "latex": (strict_latex, lenient_latex),
 }
 
 
@@ -110,11 +172,14 @@ def read(text: str, answer_prefix: str, answer_type: str, n_choices: int = 0, ch
 
     strict: the first candidate after the first `answer_prefix` ("": from the start); None without prefix or candidate.
     lenient: the first lenient candidate there, else the last one of the whole text, as in the released evaluation of Fine-tune-CoT;
-    with the option texts in `choices`, a written-out option counts as its letter.
+    with the option texts in `choices`, a written-out option counts as its letter. An exact answer must be one of the `choices`, if there are any.
+    A mathematical answer in a box needs no prefix: the last box counts, wherever it stands.
     """
-    strict, lenient = finders(answer_type)
+    strict, lenient = one_of(choices) if answer_type == "exact" and choices else finders(answer_type)
     _, prefix, tail = text.partition(answer_prefix) if answer_prefix else ("", "", text)
     formatted = prefix == answer_prefix
+    if answer_type == "latex" and last_box(text) is not None:
+        tail, formatted = text, True
     found = strict(tail, n_choices) if formatted else []
     options = choices if answer_type == "choice" else ()
     after = lenient(name_options(tail, options), n_choices) if formatted else []
@@ -138,4 +203,4 @@ def is_correct(answer: str | None, gold: str, answer_type: str) -> bool:
     # Differs: a gold text is cleansed like the answer, so that one with spaces can be met
     if answer_type == "text":
         return strict_text(answer) == strict_text(gold)
-    return answer == gold
+    return same(answer, gold) if answer_type == "latex" else answer == gold

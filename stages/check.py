@@ -20,9 +20,11 @@ from stages.config.load import Block, check, find, read_params
 from stages.config.run import Run
 from stages.config.split import Split
 from stages.config.student import HostedStudent, check_student
+from stages.consult import consulted
 from stages.records.jsonl import write_text
+from stages.simulate import rules
 
-AXES = ("datasets", "splits", "teachers", "curations", "methods", "students")
+AXES = ("datasets", "splits", "teachers", "curations", "methods", "students", "simulators")
 
 
 def plug_in(folder: str, name: object, where: str) -> ModuleType:
@@ -54,6 +56,28 @@ def check_axes(params: dict[str, Any], declared: Run) -> None:
                 raise ValueError(f"params.yaml: `run.{axis}` names {name!r}, which learns from {unfit}: list it under `run.{instead}`")
 
 
+def check_transfers(params: dict[str, Any], declared: Run) -> None:
+    """Extra datasets are others than those trained on, and are cut by `splits.extra`; targets are of either kind."""
+    both = sorted({*declared.datasets}.intersection(declared.extra_datasets))
+    if both:
+        raise ValueError(f"params.yaml: {both} in `run.datasets` and in `run.extra_datasets`: what is trained on is prepared anyway, keep it in one")
+    there = [*declared.datasets, *declared.extra_datasets]
+    if unknown := [name for name in declared.transfers if name not in there]:
+        raise ValueError(f"params.yaml: `run.transfers` names {unknown}, wanted names of `run.datasets` or `run.extra_datasets`: {', '.join(there)}")
+    for name in declared.extra_datasets:
+        find(params, f"datasets.{name}")
+        find(params, "splits.extra")
+
+
+def check_consulted(params: dict[str, Any]) -> None:
+    """Simulators and judges: models that are asked ready texts; of simulators also rules."""
+    for blocks, legal in (("simulators", rules), ("judges", consulted)):
+        for name in find(params, blocks):
+            legal(f"{blocks}.{name}", values := find(params, f"{blocks}.{name}"))
+            if "endpoint" in values:
+                find(params, f"endpoints.{values['endpoint']}")
+
+
 def check_hosted(students: list[str], methods: list[str]) -> None:
     """OpenAI has one loss, over all tokens of a completion alike: methods that weigh tasks are for local students."""
     weighing = [name for name in methods if len(plug_in("methods", name, "run.methods").TASKS) > 1]
@@ -66,7 +90,7 @@ def check_hosted(students: list[str], methods: list[str]) -> None:
 
 def check_all(params: dict[str, Any]) -> None:
     """Raises ValueError for the first fault found."""
-    known = ["run", *AXES, "decoding", "endpoints", "prices"]
+    known = ["run", *AXES, "judges", "decoding", "endpoints", "prices"]
     for key in params:
         if key not in known:
             raise ValueError(f"params.yaml: unknown block `{key}`; legal blocks: {', '.join(known)}")
@@ -77,6 +101,7 @@ def check_all(params: dict[str, Any]) -> None:
         check(f"teachers.{name}", values, backend.Settings)
         if "endpoint" in values:
             find(params, f"endpoints.{values['endpoint']}")
+    check_consulted(params)
     for name, values in find(params, "methods").items():
         check(f"methods.{name}", values, plug_in("methods", name, f"methods.{name}").Settings)
     models: dict[str, type[Block]] = {"splits": Split, "curations": Curation, "endpoints": Endpoint, "prices": Price}
@@ -89,6 +114,7 @@ def check_all(params: dict[str, Any]) -> None:
         find(params, f"endpoints.{student.endpoint}")
     check("decoding", find(params, "decoding"), Decoding)
     check_axes(params, declared := check("run", find(params, "run"), Run))
+    check_transfers(params, declared)
     check_hosted([name for name in declared.students if name in hosted], [*declared.methods, *declared.baselines])
 
 

@@ -15,13 +15,14 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
+from stages.cells import Cell, read_cells
 from stages.cli import run
 from stages.config.load import block
 from stages.config.run import Run, cells
 from stages.prices import ANNOTATION
 from stages.records.jsonl import write_text
 from stages.statistics import wilson
-from stages.summarize import Cell, markdown, read_cells
+from stages.summarize import markdown
 
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("cell", "dataset", "split", "method", "corpus", "student", "seed"), pl.String),

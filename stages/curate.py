@@ -5,21 +5,25 @@ test questions), each with the answer read in it, and a funnel that says for eve
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from stages.cli import run
 from stages.config.curation import Curation
 from stages.config.load import block
-from stages.filters import answered, correct, distinct, first_samples, of_questions, undersample, with_answer
+from stages.filters import answered, correct, distinct, finished, first_samples, of_questions, undersample, with_answer
+from stages.funnel import below_budget, corpus, counts
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
+from stages.selection import selected
+from stages.similarity import NAMES
 
 PARTS = ("train", "validation")
 Filter = Callable[[list[Completion]], list[Completion]]
@@ -35,73 +39,83 @@ def read_golden(path: Path, examples: Mapping[str, Example]) -> set[str]:
     return ours
 
 
-def steps(curation: Curation, examples: Mapping[str, Example], golden: set[str]) -> list[tuple[str, Filter]]:
+def steps(curation: Curation, examples: Mapping[str, Example], golden: set[str], said: list[Completion]) -> list[tuple[str, Filter]]:
     """The filters in the order of application, each under the reason for which it removes rows; `list` keeps everything.
 
-    The budget comes first: D samples are asked for, and wrong ones among them are lost (section 3, diverse reasoning).
+    The budget of Fine-tune-CoT comes first: D samples are asked for, and wrong ones among them are lost (section 3, diverse reasoning).
+    SCoTD's comes last: so many of the right ones stay (section 4). `said` are all completions of the questions to be filtered.
     """
 
     def matched(completions: list[Completion]) -> list[Completion]:
         return undersample(completions, len({row.example_id for row in completions} & golden), curation.seed)
 
     by_answer = curation.filter in ("answer", "golden")
-    return [
+    filters: list[tuple[str, Filter]] = [
         ("over_budget", partial(first_samples, per_question=curation.per_question)),
+        ("unfinished", finished if curation.finished_only else list),
         ("duplicate", distinct if curation.dedup else list),
         ("no_answer", partial(answered, examples=examples) if by_answer else list),
         ("wrong_answer", partial(correct, examples=examples) if by_answer else list),
         ("not_golden", partial(of_questions, ids=golden) if curation.filter == "golden" else list),
         ("undersampled", matched if curation.match_size == "golden" else list),
     ]
+    if curation.select:
+        asked = first_samples(said, curation.per_question)
+        choose = partial(selected, asked=asked, select=curation.select, seed=curation.seed)
+        filters.append((f"not_selected_by_{curation.select.by}", choose))
+    return filters
 
 
-def apply(completions: list[Completion], filters: list[tuple[str, Filter]]) -> tuple[list[Completion], dict[str, int]]:
-    """What passes all filters, and the number of rows that each removed."""
+def apply(completions: list[Completion], filters: list[tuple[str, Filter]]) -> tuple[list[Completion], dict[str, list[Completion]]]:
+    """What passes all filters, and the rows that each removed."""
     removed = {}
     for reason, keep in filters:
         kept = keep(completions)
-        removed[reason] = len(completions) - len(kept)
+        left = {(row.example_id, row.sample) for row in kept}
+        removed[reason] = [row for row in completions if (row.example_id, row.sample) not in left]
         completions = kept
     return completions, removed
-
-
-def counts(listed: int, before: list[Completion], after: list[Completion], removed: dict[str, int]) -> dict[str, object]:
-    """One stage of the funnel: rows and questions in and out; `removed` adds up to rows_in - rows_out."""
-    questions_in, questions_out = ({row.example_id for row in rows} for rows in (before, after))
-    rows = {"rows_in": len(before), "rows_out": len(after), "removed": removed}
-    return {**rows, "questions_listed": listed, "questions_in": len(questions_in), "questions_out": len(questions_out)}
-
-
-def below_budget(completions: list[Completion], questions: set[str], budget: int | None) -> int:
-    """How many questions have fewer completions than the budget asks for. Raises ValueError if all have: D would be a wrong label."""
-    asked = Counter(row.example_id for row in completions)
-    short = sum(asked[question] < (budget or 0) for question in questions)
-    if short and short == len(questions):
-        raise ValueError(f"per_question is {budget}, but the teacher gave at most {max(asked.values(), default=0)} completions a question")
-    return short
 
 
 def curate(
     completions: list[Completion], examples: Mapping[str, Example], split: Mapping[str, list[str]], curation: Curation, golden: set[str]
 ) -> tuple[list[Completion], dict[str, object]]:
     """The kept completions, train before validation, and the funnel of each part and of all rows."""
-    filters = steps(curation, examples, golden)
     kept: list[Completion] = []
     funnel: dict[str, object] = {}
-    removed = {"not_in_train": len(completions), **{reason: 0 for reason, _ in filters}}
+    removed: dict[str, int] = {"not_in_train": len(completions)}
     for part in PARTS:
         before = of_questions(completions, set(split[part]))
-        after, gone = apply(before, filters)
-        kept += with_answer(after, examples)
-        funnel[part] = counts(len(split[part]), before, after, gone)
-        removed = {**removed, **{reason: removed[reason] + number for reason, number in gone.items()}}
+        after, dropped = apply(before, steps(curation, examples, golden, before))
+        after, gone = with_answer(after, examples), {reason: len(rows) for reason, rows in dropped.items()}
+        kept += after
+        funnel[part] = {**counts(len(split[part]), before, after, gone), **corpus(after, examples)}
+        removed = {**removed, **{reason: removed.get(reason, 0) + number for reason, number in gone.items()}}
         removed["not_in_train"] -= len(before)
     listed = set(split["train"]) | set(split["validation"])
-    funnel["questions_below_budget"] = below_budget(of_questions(completions, listed), listed, curation.per_question)
+    funnel["questions_below_budget"] = below_budget(of_questions(completions, listed), listed, *curation.budget)
     funnel["all"] = counts(sum(len(split[part]) for part in PARTS), completions, kept, removed)
     asked = first_samples(of_questions(completions, set(split["train"])), curation.per_question)
     funnel["teacher_accuracy_train"] = round(len(correct(asked, examples)) / len(asked), 4) if asked else None
+    if select := curation.select:
+        funnel["select"] = {"by": select.by, "keep": select.keep, **({"embedding": NAMES[select.embed]} if select.embed else {})}
     return kept, funnel
+
+
+def show(completions: list[Completion], examples: Mapping[str, Example], filters: list[tuple[str, Filter]], count: int, console: Console) -> None:
+    """Print the completions of `count` questions, each with what became of it; those first to which most different things happened."""
+    kept, removed = apply(completions, filters)
+    fates = {(row.example_id, row.sample): reason for reason, rows in {"kept": kept, **removed}.items() for row in rows}
+    questions: dict[str, list[Completion]] = {}
+    for row in sorted(completions, key=lambda row: row.sample):
+        questions.setdefault(row.example_id, []).append(row)
+    told = sorted(questions, key=lambda question: (-len({fates[question, row.sample] for row in questions[question]}), question))
+    for question in told[:count]:
+        console.rule(f"{question}: gold {examples[question].answer!r}")
+        console.print(Text(examples[question].question))
+        for row in questions[question]:
+            fate = fates[question, row.sample]
+            console.print(Text(f"[{row.sample}] {fate}", style="green" if fate == "kept" else "red"), Text("\n".join(row.texts).strip(), style="dim"))
 
 
 def check_rows(completions: list[Completion], examples: Mapping[str, Example], path: Path) -> None:
@@ -120,8 +134,9 @@ def main(
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
     split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
     completions: Annotated[Path, typer.Argument(help="A teacher's completions.")],
-    out: Annotated[Path, typer.Argument(help="Where the kept completions go.")],
-    funnel: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
+    out: Annotated[Path | None, typer.Argument(help="Where the kept completions go.")] = None,
+    funnel: Annotated[Path | None, typer.Argument(help="Where the counts go (JSON).")] = None,
+    peek: Annotated[int, typer.Option("--show", help="Print what becomes of the completions of this many train questions instead of writing.")] = 0,
 ) -> None:
     """Filter a teacher's completions and count what is lost."""
     curation = block(f"curations.{name}", Curation)
@@ -129,7 +144,13 @@ def main(
     rows = read_completions(completions)
     check_rows(rows, by_id, completions)
     golden = read_golden(Path("local", curation.golden), by_id) if curation.golden else set()
-    kept, report = curate(rows, by_id, json.loads(split.read_text(encoding="utf-8")), curation, golden)
+    parts = json.loads(split.read_text(encoding="utf-8"))
+    if peek:
+        rows = of_questions(rows, set(parts["train"]))
+        return show(rows, by_id, steps(curation, by_id, golden, rows), peek, Console())
+    if not (out and funnel):
+        raise ValueError("wanted either OUT and FUNNEL or --show")
+    kept, report = curate(rows, by_id, parts, curation, golden)
     write_completions(out, kept)
     write_json(funnel, report)
 

@@ -16,7 +16,7 @@ import httpx
 import typer
 
 from stages.cli import progress, run
-from stages.config.dataset import Dataset, Generated, Hub, Local, RemoteFile, Source, Url
+from stages.config.dataset import Dataset, Generated, Hub, Local, RemoteFile, Several, Source, Url
 from stages.config.load import check, find, read_params
 from stages.records.jsonl import write_json, write_rows
 
@@ -110,6 +110,10 @@ def collect(source: Source, folder: Path) -> None:
         case Url():
             for name, file in progress(source.files.items(), "download"):
                 fetch(file, folder / name)
+        case Several():
+            for name, part in source.parts.items():
+                (folder / name).mkdir()
+                collect(part, folder / name)
         case Hub():
             from_hub(source, folder)
         case Generated():
@@ -125,7 +129,8 @@ def download(dataset: str, out: Path) -> None:
     """Fill a folder beside `out` and rename it: `out` holds all files or is as it was."""
     where = f"datasets.{dataset}"
     source = check(where, {"source": find(read_params(), f"{where}.source")}, Dataset).source
-    if out.is_dir() and any(path.is_dir() for path in out.iterdir()):
+    folders = set(source.parts) if isinstance(source, Several) else set()
+    if out.is_dir() and any(path.is_dir() and path.name not in folders for path in out.iterdir()):
         raise ValueError(f"{out} holds folders, so it is no data/raw/{dataset}: its content would be replaced")
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # left by a killed run
@@ -138,11 +143,18 @@ def download(dataset: str, out: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def url_files(source: Source) -> list[RemoteFile]:
+    """What a mirror can hold of a source."""
+    if isinstance(source, Several):
+        return [file for part in source.parts.values() for file in url_files(part)]
+    return list(source.files.values()) if isinstance(source, Url) else []
+
+
 def fill_mirror(folder: Path) -> None:
     """Fetch every url of params.yaml that `folder` does not hold yet, so that it can serve as COT_MIRROR elsewhere."""
     blocks = find(read_params(), "datasets")
     sources = [check(f"datasets.{name}", values, Dataset).source for name, values in blocks.items()]
-    files = {file.url: file for source in sources if isinstance(source, Url) for file in source.files.values()}
+    files = {file.url: file for source in sources for file in url_files(source)}
     for file in progress(files.values(), "mirror"):
         target = folder / mirror_path(file.url)
         if not (target.is_file() and sha256_of(target) == file.sha256):

@@ -23,6 +23,11 @@ def first_samples(completions: list[Completion], per_question: int | None) -> li
     return [completion for completion in completions if (completion.example_id, completion.sample) in kept]
 
 
+def finished(completions: list[Completion]) -> list[Completion]:
+    """Completions of which no step was cut at the length limit, refused or lost."""
+    return [completion for completion in completions if all(reason == "stop" for reason in completion.finish_reasons)]
+
+
 def distinct(completions: list[Completion]) -> list[Completion]:
     """The first of a question's completions whose texts differ only in upper case and white space."""
     first: dict[tuple[str, tuple[str, ...]], Completion] = {}
@@ -33,8 +38,14 @@ def distinct(completions: list[Completion]) -> list[Completion]:
 
 
 def strict_answer(completion: Completion, example: Example) -> str | None:
-    """Differs: reasoning-teacher takes the last number or letter of a text without its answer prefix; here that is no answer."""
-    return read(completion.texts[-1], completion.answer_prefix, example.answer_type, len(example.choices or ())).strict
+    """The answer where the text states it for the last time: what stands before that is the rationale (formats.rationale_of).
+
+    Differs: reasoning-teacher takes the last number or letter of a text without its answer prefix; here that is no answer. It and CasCoD's
+    code read behind the first of several prefixes, and CasCoD's loses all from the second one on (trap 18).
+    """
+    text, prefix, choices = completion.texts[-1], completion.answer_prefix, example.choices or []
+    stated = text[text.rindex(prefix) :] if prefix and prefix in text else text
+    return read(stated, prefix, example.answer_type, len(choices), choices).strict
 
 
 def answered(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:

@@ -66,13 +66,19 @@ def length(graded: pl.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def majority(answers: Sequence[str | None], answer_type: str) -> str | None:
-    """The answer given most often, equal numbers counted together; the earliest wins a tie; abstentions do not vote."""
-    votes: Counter[str] = Counter()
+def votes(answers: Sequence[str | None], answer_type: str) -> Counter[str]:
+    """How often each answer is given, in order of appearance; equal ones are counted together, under the first one's writing."""
+    counts: Counter[str] = Counter()
     for answer in answers:
         if answer is not None:
-            votes[next((other for other in votes if is_correct(answer, other, answer_type)), answer)] += 1
-    return votes.most_common(1)[0][0] if votes else None
+            counts[next((other for other in counts if is_correct(answer, other, answer_type)), answer)] += 1
+    return counts
+
+
+def majority(answers: Sequence[str | None], answer_type: str) -> str | None:
+    """The answer given most often, equal numbers counted together; the earliest wins a tie; abstentions do not vote."""
+    counts = votes(answers, answer_type).most_common(1)
+    return counts[0][0] if counts else None
 
 
 def majority_correct(graded: pl.DataFrame, examples: Mapping[str, Example]) -> dict[str, bool]:
@@ -84,7 +90,7 @@ def majority_correct(graded: pl.DataFrame, examples: Mapping[str, Example]) -> d
     }
 
 
-CHANCE = {"number": 0.0, "text": 0.0, "yes_no": 1 / 2}
+CHANCE = {"number": 0.0, "text": 0.0, "exact": 0.0, "date": 0.0, "latex": 0.0, "yes_no": 1 / 2}
 
 
 def chance(examples: Sequence[Example]) -> float:

@@ -7,6 +7,7 @@ stages/datasets/DATASET.py; a block with `columns` needs none. `--licences` prin
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +22,8 @@ from stages.cli import run
 from stages.config.dataset import Dataset
 from stages.config.load import block, read_params
 from stages.datasets.columns import parse_columns
-from stages.datasets.fields import LETTERS, field, number
+from stages.datasets.fields import LETTERS, date, field, number
+from stages.records.demonstrations import joined
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import write_text
 
@@ -60,7 +62,15 @@ def wanted_answer(example: Example) -> str | None:
         return None if example.answer in ("yes", "no") else "'yes' or 'no'"
     if example.answer_type == "text":
         return None if example.answer.strip() else "a text that is not empty"
-    return f"an answer_type of number, choice, yes_no, text, not {example.answer_type!r}"
+    if example.answer_type == "exact":
+        legal = example.choices or [example.answer.strip().removesuffix(".")]
+        return None if example.answer and example.answer in legal else f"one of {legal!r}"
+    if example.answer_type == "latex":
+        return None if example.answer.strip() else "a mathematical expression"
+    if example.answer_type == "date":
+        canonical = date(example.answer, example.id)
+        return None if example.answer == canonical else canonical
+    return f"an answer_type of number, choice, yes_no, text, exact, date, latex, not {example.answer_type!r}"
 
 
 def check_examples(dataset: str, examples: list[Example], rows: int | None) -> None:
@@ -83,18 +93,20 @@ def scotd_shots(path: Path) -> str:
     Differs: options stand on one line and have capital letters, as in this project's questions; SCoTD's have a line each and small letters.
     """
     prompt: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    blocks = []
+    blocks, opening = [], prompt.get("input_prefix", "").removeprefix("Q: ")  # of film reviews: what is asked about each
     for place, row in enumerate(field(prompt, "exemplars", str(path), list)):
         asked, rationale, answer = (field(row, name, f"{path} exemplar {place}", str) for name in ("question", "rationale", "answer"))
         if CHOICE.fullmatch(answer):
             asked, answer = (CHOICE.sub(lambda letter: letter[0].upper(), text.replace("\n", " ")) for text in (asked, answer))
-        blocks.append(f"Q: {asked}\nA: {rationale}{field(prompt, 'answer_prefix', str(path), str)}{answer}")
+        blocks.append(f"Q: {opening}{asked}\nA: {rationale}{field(prompt, 'answer_prefix', str(path), str)}{answer}")
     return "\n\n".join(blocks) + "\n"
 
 
-def demonstrations_of(dataset: str, key: str | None, raw: Path) -> str:
+def demonstrations_of(dataset: str, key: str | None, raw: Path, subtasks: Iterable[str] = ()) -> str:
     """Few-shot exemplars: a file of the raw folder or of local/ (NAME.txt of BIG-Bench Hard, NAME.json of SCoTD), an entry of Fine-tune-CoT's
-    released few_shot_cot_prompts.json (appendix A), else a file of ours, else nothing."""
+    released few_shot_cot_prompts.json (appendix A), else a file of ours, else nothing. "{subtask}" in the key stands for each subtask in turn."""
+    if key and "{subtask}" in key:
+        return joined({subtask: demonstrations_of(dataset, key.replace("{subtask}", subtask), raw) for subtask in subtasks})
     if key is None:
         ours = HERE / "prompts" / f"{dataset}.txt"
         return ours.read_text(encoding="utf-8") if ours.exists() else ""
@@ -127,6 +139,14 @@ def licences() -> Table:
     return table
 
 
+def of_subtasks(dataset: str, examples: list[Example], wanted: list[str] | None) -> list[Example]:
+    """The examples of these subtasks (None: all). Raises ValueError for one that there is not."""
+    known = dict.fromkeys(example.subtask for example in examples if example.subtask is not None)
+    if unknown := [subtask for subtask in wanted or () if subtask not in known]:
+        raise ValueError(f"datasets.{dataset}.subtasks: got {unknown}, wanted some of {list(known)}")
+    return examples if wanted is None else [example for example in examples if example.subtask in wanted]
+
+
 def main(
     dataset: Annotated[str | None, typer.Argument(help="A block under `datasets`.")] = None,
     raw: Annotated[Path | None, typer.Argument(metavar="RAW_DIR", help="data/raw/DATASET")] = None,
@@ -141,8 +161,10 @@ def main(
         settings = block(f"datasets.{dataset}", Dataset)
         examples = parse(dataset, LOCAL if settings.source.kind == "local" else raw, settings)
         check_examples(dataset, examples, settings.rows)
+        examples = of_subtasks(dataset, examples, settings.subtasks)
         write_examples(out, examples)
-        write_text(demonstrations, demonstrations_of(dataset, settings.demonstrations, raw))
+        subtasks = dict.fromkeys(example.subtask for example in examples if example.subtask is not None)
+        write_text(demonstrations, demonstrations_of(dataset, settings.demonstrations, raw, subtasks))
     else:
         raise ValueError("wanted either DATASET RAW_DIR EXAMPLES_OUT DEMONSTRATIONS_OUT or --licences")
 

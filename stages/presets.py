@@ -1,7 +1,8 @@
 """Presets: named sets of parameters. `use` writes one into params.yaml, comments kept; `args` prints it for `dvc exp run`.
 
-A preset is an overlay, presets/<name>.yaml: only what differs, and only keys that params.yaml knows. A block that a preset
-adds to a mapping of blocks (a dataset, a student) is legal; an unknown key inside a block is not.
+A preset is an overlay, presets/<name>.yaml: what differs from the default (presets/embedded.yaml), and only keys that params.yaml knows. A
+block that a preset adds to a mapping of blocks (a dataset, a student) is legal; an unknown key inside a block is not. Its `small` is a
+further overlay: the same setting cut down to what a CPU does.
 """
 
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from stages.check import check_all
 from stages.cli import fail_plainly
 from stages.records.jsonl import write_text
 
-PRESETS, PARAMS = Path("presets"), Path("params.yaml")
-BLOCKS = ("datasets", "splits", "teachers", "curations", "methods", "students")
+PRESETS, PARAMS, DEFAULT = Path("presets"), Path("params.yaml"), "embedded"
+BLOCKS = ("datasets", "splits", "teachers", "curations", "methods", "students", "simulators", "judges")
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help="Named sets of parameters, one per paper setting."
 )
@@ -31,12 +32,32 @@ def round_trip() -> YAML:
     return yaml
 
 
-def read_preset(name: str) -> dict[str, Any]:
+def read_overlay(name: str) -> dict[str, Any]:
     path = PRESETS / f"{name}.yaml"
     if not path.exists():
         raise ValueError(f"no preset {name!r}; there are: {', '.join(sorted(p.stem for p in PRESETS.glob('*.yaml')))}")
     overlay: dict[str, Any] = YAML(typ="safe").load(path)
     return overlay
+
+
+def read_preset(name: str, small: bool = False) -> dict[str, Any]:
+    """The default's values with the preset's over them, so that nothing of a preset used before stays. Raises ValueError without what is named."""
+    overlay = read_overlay(name)
+    cut = overlay.pop("small", None)
+    if small and cut is None:
+        raise ValueError(f"presets/{name}.yaml has no `small`: use it without --small")
+    if small:
+        overlay = over(over(overlay, cut), {"run": {"preset": f"{name}_small"}})
+    return over(read_overlay(DEFAULT), overlay)
+
+
+def over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` written over `below`, block by block."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merged[key] = over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def leaves(values: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -83,30 +104,36 @@ def hydra(value: Any) -> str:
 
 @app.command("list")
 def list_presets() -> None:
-    """Show the presets and their first comment line."""
+    """Show the presets, which of them have a small variant, and their first comment line."""
     for path in sorted(PRESETS.glob("*.yaml")):
-        typer.echo(f"{path.stem:20} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
+        first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        typer.echo(f"{path.stem:20} {'small  ' if 'small' in read_overlay(path.stem) else '       '}{first}")
+
+
+Name = Annotated[str, typer.Argument(help="A file of presets/.")]
+Small = Annotated[bool, typer.Option("--small", help="Its variant for a CPU.")]
 
 
 @app.command()
-def use(name: Annotated[str, typer.Argument(help="A file of presets/.")]) -> None:
+def use(name: Name, small: Small = False) -> None:
     """Write a preset into params.yaml; `git checkout params.yaml` takes it back."""
     yaml = round_trip()
     params = yaml.load(PARAMS)
-    merge(params, read_preset(name), name)
+    merge(params, read_preset(name, small), name)
     text = StringIO()
     yaml.dump(params, text)
     check_all(YAML(typ="safe").load(text.getvalue()))
     write_text(PARAMS, text.getvalue())
-    typer.echo(f"params.yaml now holds the preset {name}: `dvc repro` builds it")
+    typer.echo(f"params.yaml now holds the preset {params['run']['preset']}: `dvc repro` builds it")
 
 
 @app.command()
-def args(name: Annotated[str, typer.Argument(help="A file of presets/.")]) -> None:
+def args(name: Name, small: Small = False) -> None:
     """Print a preset as arguments, one a line: mapfile -t A < <(python -m stages.presets args NAME); dvc exp run "${A[@]}"."""
     params = YAML(typ="safe").load(PARAMS)
-    merge(YAML(typ="safe").load(PARAMS), read_preset(name), name)
-    for at, value in leaves(read_preset(name)):
+    preset = read_preset(name, small)
+    merge(YAML(typ="safe").load(PARAMS), preset, name)
+    for at, value in leaves(preset):
         typer.echo("-S")
         typer.echo(f"{'+' if at[0] in params and is_new_block(params, at) else ''}{'.'.join(at)}={hydra(value)}")
 

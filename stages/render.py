@@ -30,17 +30,20 @@ COLOURS = {"rationale": "green", "cot": "green", "answer": "cyan", "counterfactu
 def render(
     method: ModuleType, settings: object, examples: list[Example], parts: dict[str, list[str]], completions: list[Completion]
 ) -> list[Sequence]:
-    """The method's sequences for the train and validation questions, in the order of the examples."""
+    """The method's sequences for the train and validation questions, in the order of the examples.
+
+    A method that shows other questions before one has `render_all`, which sees all of them and which are for training.
+    """
     corpus = defaultdict(list)
     for completion in completions:
         corpus[completion.example_id].append(completion)
     part_of = {example_id: part for part in PARTS for example_id in parts[part]}
-    return [
-        replace(sequence, part=part_of[example.id])
-        for example in examples
-        if example.id in part_of
-        for sequence in method.render(example, corpus[example.id], settings)
-    ]
+    asked = [example for example in examples if example.id in part_of]
+    if hasattr(method, "render_all"):
+        sequences = method.render_all(asked, corpus, set(parts["train"]), settings)
+    else:
+        sequences = [sequence for example in asked for sequence in method.render(example, corpus[example.id], settings)]
+    return [replace(sequence, part=part_of[sequence.example_id]) for sequence in sequences]
 
 
 def weights_of(sequences: list[Sequence]) -> dict[str, float]:

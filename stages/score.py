@@ -19,6 +19,7 @@ from stages.metrics import chance, grade, length, majority_correct, most_frequen
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
+from stages.samples import at_k
 from stages.statistics import wilson
 
 SELECTED = "selected"  # origin of rows by the checkpoint chosen on validation; "epoch <K>" are rows of a kept epoch
@@ -68,8 +69,36 @@ def teacher_accuracy(completions: list[Completion], examples: Mapping[str, Examp
     return {**here, "teacher_accuracy_whole": rates(first)["accuracy"], "teacher_n_whole": len(first)}
 
 
+def by_subtask(graded: pl.DataFrame, test: list[Example]) -> dict[str, Any]:
+    """n and accuracy of each of the dataset's tasks, and their mean, each task counting alike; {} for a dataset that is one task."""
+    task_of = {example.id: example.subtask for example in test if example.subtask is not None}
+    if not task_of:
+        return {}
+    tasks = graded.with_columns(subtask=pl.col("example_id").replace_strict(task_of, default=None)).drop_nulls("subtask")
+    scores = tasks.group_by("subtask").agg(n=pl.col("example_id").n_unique(), accuracy=pl.col("correct").mean()).sort("subtask")
+    each = {row.pop("subtask"): row for row in scores.to_dicts()}
+    return {"subtasks": each, "subtask_average": sum(row["accuracy"] for row in each.values()) / len(each)}
+
+
+def consistency(right: Mapping[str, bool], test: list[Example]) -> dict[str, float]:
+    """The share of contrast sets that are answered right throughout (Gardner et al. 2020), by the majority answer where there are several samples.
+
+    A set of which one question alone is in the test part says nothing about consistency and is left out; {} without contrast sets.
+    """
+    sets: dict[str, list[bool]] = defaultdict(list)
+    for example in test:
+        if example.pair is not None:
+            sets[example.pair].append(right[example.id])
+    whole = [marks for marks in sets.values() if len(marks) > 1]
+    if not whole:
+        return {}
+    consistent = sum(map(all, whole))
+    low, high = wilson(consistent, len(whole))
+    return {"consistency": consistent / len(whole), "consistency_low": low, "consistency_high": high, "pairs": len(whole)}
+
+
 def cell(groups: Mapping[str, list[Completion]], examples: Mapping[str, Example], split: Mapping[str, list[str]]) -> dict[str, Any]:
-    """All numbers of one cell. With several samples per question, accuracy is their mean and `majority_accuracy` their vote's."""
+    """All numbers of one cell. With several samples a question, accuracy is their mean (avg@n), `majority_accuracy` their vote's."""
     graded = grade(groups[SELECTED], examples)
     test, train = ([examples[one] for one in split[part]] for part in ("test", "train"))
     numbers: dict[str, Any] = rates(graded)
@@ -77,15 +106,25 @@ def cell(groups: Mapping[str, list[Completion]], examples: Mapping[str, Example]
     right = majority_correct(graded, examples)
     samples = len(graded) // len(test)
     if samples > 1:
-        numbers["majority_accuracy"] = sum(right.values()) / len(test)
+        numbers |= {"majority_accuracy": sum(right.values()) / len(test), "at_k": at_k(graded, examples)}
     answers = [example.answer for example in train], [example.answer for example in test]
     return {
         **numbers,
         **{"accuracy_low": low, "accuracy_high": high, "n": len(test), "samples": samples, "n_train": len(train), "length": length(graded)},
         **{"chance": chance(test), "train_prior": train_prior(*answers), "train_most_frequent": most_frequent(*answers)},
         **best_on_test(groups, examples),
+        **by_subtask(graded, test),
+        **consistency(right, test),
         "correct": "".join(str(int(right[one.id])) for one in test),  # in the order of the split's test ids, for paired tests
     }
+
+
+def unseen(test: list[str], learned: Mapping[str, list[str]], what: str) -> int:
+    """The number of train questions. Raises ValueError if a test question is one of them or chose the checkpoint, as in parts of a mixture."""
+    known = {*learned["train"], *learned["validation"]}.intersection(test)
+    if known:
+        raise ValueError(f"{what}: the student was trained or chosen on {len(known)} of its {len(test)} test questions, first {min(known)}")
+    return len(learned["train"])
 
 
 def rounded(value: Any) -> Any:
@@ -101,7 +140,8 @@ def show(rows: list[Completion], examples: Mapping[str, Example], count: int) ->
     worst = graded.filter(pl.col("differ") | ~pl.col("correct")).sort("differ", descending=True, maintain_order=True)
     for row in worst.head(count).iter_rows(named=True):
         example, completion = examples[row["example_id"]], rows[row["index"]]
-        typer.echo(f"--- {example.id} sample {row['sample']}: gold {example.answer!r}, strict {row['strict']!r}, lenient {row['lenient']!r}")
+        name = f"{example.id} ({example.subtask})" if example.subtask else example.id
+        typer.echo(f"--- {name} sample {row['sample']}: gold {example.answer!r}, strict {row['strict']!r}, lenient {row['lenient']!r}")
         typer.echo("\n".join([example.question, *completion.texts]))
 
 
@@ -111,6 +151,7 @@ def main(
     predictions: Annotated[Path, typer.Argument(help="Completions of the test questions.")],
     out: Annotated[Path, typer.Argument(help="Where the cell's numbers go (JSON).")],
     teacher: Annotated[Path | None, typer.Option(help="The teacher's completions, for its accuracy on the same questions.")] = None,
+    learned: Annotated[Path | None, typer.Option(help="The split that the student learned from, if that is another dataset's.")] = None,
     peek: Annotated[int, typer.Option("--show", help="Print this many mistakes instead of writing.")] = 0,
 ) -> None:
     """Score one cell of the grid."""
@@ -122,6 +163,8 @@ def main(
     if peek:
         return show(groups[SELECTED], by_id, peek)
     scores = cell(groups, by_id, parts) | (teacher_accuracy(read_completions(teacher), by_id, parts["test"]) if teacher else {})
+    if learned:
+        scores["n_train"] = unseen(parts["test"], json.loads(learned.read_text(encoding="utf-8")), str(split))
     write_json(out, rounded(scores))
 
 

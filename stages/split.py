@@ -33,6 +33,17 @@ def template_groups(examples: list[Example]) -> list[int]:
     return [len(stated) + next(mined) if example.template is None else stated.index(example.template) for example in examples]
 
 
+def question_groups(examples: list[Example]) -> list[int]:
+    """Group number of every example: equal questions, up to case and blanks, have the same."""
+    texts = [plain(example) for example in examples]
+    first = {text: row for row, text in reversed([*enumerate(texts)])}
+    return [first[text] for text in texts]
+
+
+def plain(example: Example) -> str:
+    return " ".join(example.question.casefold().split())
+
+
 def gather(rows: Rows, groups: list[int]) -> list[Rows]:
     """`rows` as blocks of one group each."""
     blocks = defaultdict(list)
@@ -67,11 +78,14 @@ def cut(blocks: list[Rows], size: int | float, what: str) -> tuple[Rows, Rows]:
     return flat(blocks[:count]), flat(blocks[count:])
 
 
-def by_sample(count: int, test: float, seed: int) -> dict[str, Rows]:
-    """Rows at random; seed 0 and test 0.3 give Fine-tune-CoT's published index files."""
-    order = numpy.random.RandomState(seed).permutation(count).tolist()
-    train = round((1 - test) * count)
-    return {"train": order[:train], "test": order[train:]}
+def by_sample(blocks: list[Rows], test: float, seed: int) -> dict[str, Rows]:
+    """Blocks at random until the train part has its share of the rows; seed 0, test 0.3 and a block per row give Fine-tune-CoT's index files.
+
+    Where blocks have several rows, the train part may get more than its share, by less than one block.
+    """
+    order = [blocks[place] for place in numpy.random.RandomState(seed).permutation(len(blocks))]
+    count = int(numpy.searchsorted(numpy.cumsum([0, *map(len, order)]), round((1 - test) * sum(map(len, order)))))
+    return {"train": flat(order[:count]), "test": flat(order[count:])}
 
 
 def by_source(examples: list[Example]) -> dict[str, Rows]:
@@ -86,6 +100,12 @@ def by_source(examples: list[Example]) -> dict[str, Rows]:
     if not parts["test"]:
         raise ValueError(f"{examples[0].dataset}: none of {len(examples)} examples has source_split 'test'")
     return parts
+
+
+def by_test(examples: list[Example]) -> dict[str, Rows]:
+    """Only a test part: the source's, or all rows where it states no parts."""
+    stated = any(example.source_split for example in examples)
+    return {"train": [], "test": by_source(examples)["test"] if stated else list(range(len(examples)))}
 
 
 def by_file(examples: list[Example], path: Path) -> dict[str, Rows]:
@@ -126,10 +146,14 @@ def by_template(examples: list[Example], groups: list[int], test: float, seed: i
 
 def split_rows(examples: list[Example], groups: list[int], settings: Split, raw: Path) -> dict[str, Rows]:
     """Row positions per part: the test is cut first, then validation, then the train part is cut to its size."""
+    rows = list(range(len(examples)))
+    units = question_groups(examples) if settings.distinct else rows  # what no cut may divide
     if settings.scheme == "sample":
-        parts = by_sample(len(examples), settings.test, settings.seed)
+        parts = by_sample(gather(rows, units), settings.test, settings.seed)
     elif settings.scheme == "official":
         parts = by_source(examples)
+    elif settings.scheme == "test_only":
+        parts = by_test(examples)
     elif settings.scheme == "published":
         parts = by_file(examples, raw / settings.file)
     else:
@@ -137,7 +161,7 @@ def split_rows(examples: list[Example], groups: list[int], settings: Split, raw:
     dataset, train, validation = examples[0].dataset, parts["train"], parts.get("validation", [])
     if not validation and train:
         whole = settings.by_template or settings.scheme == "template"
-        blocks = gather(train, groups) if whole else [[row] for row in train]
+        blocks = gather(train, groups if whole else units)
         validation, train = cut(draw(blocks, examples, settings.seed), settings.validation, f"{dataset}: validation")
         if not train:
             raise ValueError(f"{dataset}: validation {settings.validation} takes all {len(validation)} rows of the train part")
@@ -148,7 +172,7 @@ def split_rows(examples: list[Example], groups: list[int], settings: Split, raw:
 
 def seen(part: Rows, train: Rows, examples: list[Example], groups: list[int]) -> dict[str, float | int | None]:
     """Rows of `part` whose template, and whose text up to case and blanks, also occurs in train: counts and shares (None: no rows)."""
-    texts = [" ".join(example.question.casefold().split()) for example in examples]
+    texts = [plain(example) for example in examples]
     facts: dict[str, float | int | None] = {}
     for name, values in (("template", groups), ("text", texts)):
         known = {values[row] for row in train}
@@ -165,6 +189,7 @@ def report(parts: dict[str, Rows], examples: list[Example], groups: list[int]) -
         "groups": {part: len({groups[row] for row in parts[part]}) for part in PARTS} | {"all": len(set(groups))},
         "test_seen_in_train": seen(parts["test"], parts["train"], examples, groups),
         "validation_seen_in_train": seen(parts["validation"], parts["train"], examples, groups),
+        "test_ids": " ".join(examples[row].id for row in parts["test"]),  # in Git, that cells of two revisions can be paired (stages/compare.py)
     }
 
 

@@ -1,13 +1,12 @@
 """Summarize: put the declared cells side by side (Fine-tune-CoT Table 1; DVC diffs the summary).
 
-In: the cells' JSON files. Out: summary.json (small, for diffs), a Markdown table per split with paired comparisons of what
-was distilled with each baseline, and all accuracies as CSV for plots.
+In: the cells' JSON files. Out: summary.json (small, for diffs), a Markdown table per split with paired comparisons of what was distilled with
+each baseline, one per dataset and split of what it makes of other datasets, and all accuracies as CSV for plots.
 """
 
-import json
 from collections import defaultdict
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Annotated, Any
 
 import polars as pl
@@ -15,60 +14,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stages.cells import Cell, Groups, averages, grouped, over_seeds, read_cells
 from stages.cli import run
 from stages.config.load import block
-from stages.config.run import Run, axes, cells
+from stages.config.run import Run, cells, transfer_cells
+from stages.paired import NOTE as PAIRED_NOTE
+from stages.paired import against_baselines, among_methods, paired_table
 from stages.records.jsonl import write_json, write_text
-from stages.statistics import holm, mcnemar, wilson
+from stages.statistics import wilson
+from stages.transfers import NOTE as TRANSFERS_NOTE
+from stages.transfers import Targets, as_datasets, transfer_summary, transfer_table
 
-Cell = dict[str, Any]  # a cell's axes, its label, and its numbers
-Groups = dict[tuple[str, str, str], list[Cell]]  # (split, label, dataset) -> one cell per seed
 SCORES = {"accuracy": "accuracy", "accuracy_low": "low", "accuracy_high": "high"}  # a cell's field -> its column in the CSV
 NOTE = """± is half the 95 % Wilson interval of the test questions; seeds are averaged. Accuracies in %, averages over datasets unweighted.
 Best test epoch is the papers' protocol: chosen on the test part, hence optimistic. Train prior: answers drawn like the train part's.
 """
-PAIRED_NOTE = """Difference in points on the same questions, p of McNemar's exact test, Holm-corrected over the datasets of the row.
-A question counts once: for the side that answers it right with more of its seeds (with several samples: by their majority answer).
+SAMPLES_NOTE = """Over all choices of k of the samples: how often the answer that most of them give is right (maj), how often any of them is (pass).
+An answer that ties with others counts its share: the tie is decided by lot.
 """
-
-
-def label(cell: Cell) -> str:
-    """ "method (teacher/curation/student)"; a baseline has its student only."""
-    return f"{cell['method']} ({'/'.join(filter(None, (cell['teacher'], cell['curation'], cell['student'])))})"
-
-
-def read_cells(folder: Path, names: list[str]) -> list[Cell]:
-    """The declared cells, in their order. Raises ValueError for missing ones and for cells of other test questions than their dataset's."""
-    if not names:
-        raise ValueError("params.yaml: `run` declares no cells: wanted methods or baselines, students and seeds")
-    missing = [name for name in names if not (folder / f"{name}.json").exists()]
-    if missing:
-        raise ValueError(f"{folder}: no file for {len(missing)} of {len(names)} declared cells: {', '.join(missing[:5])}")
-    found: list[Cell] = [{**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")), **axes(name)} for name in names]
-    sizes: dict[tuple[str, str], int] = {}
-    for name, cell in zip(names, found, strict=True):
-        wanted = sizes.setdefault((cell["dataset"], cell["split"]), len(cell["correct"]))
-        if not len(cell["correct"]) == cell["n"] == wanted:
-            raise ValueError(f"{folder}/{name}.json: {len(cell['correct'])} marks for n {cell['n']}, wanted {wanted} as in its neighbours")
-    return [{**cell, "cell": name, "label": label(cell)} for name, cell in zip(names, found, strict=True)]
-
-
-def grouped(found: list[Cell]) -> Groups:
-    groups: Groups = defaultdict(list)
-    for cell in found:
-        groups[cell["split"], cell["label"], cell["dataset"]].append(cell)
-    return dict(groups)
-
-
-def over_seeds(group: list[Cell]) -> dict[str, float]:
-    """Mean accuracy of a group's seeds, with n and, where there are several seeds, their number and standard deviation."""
-    accuracies = [cell["accuracy"] for cell in group]
-    scores = {"accuracy": round(fmean(accuracies), 4), "n": group[0]["n"], "n_seeds": len(group)}
-    if len(group) > 1:
-        scores["sd"] = round(stdev(accuracies), 4)
-    if all("accuracy_best_test_epoch" in cell for cell in group):
-        scores["accuracy_best_test_epoch"] = round(fmean(cell["accuracy_best_test_epoch"] for cell in group), 4)
-    return scores
 
 
 def summary(groups: Groups) -> dict[str, Any]:
@@ -79,10 +42,7 @@ def summary(groups: Groups) -> dict[str, Any]:
         numbers[f"{dataset}-{split}"][name] = over_seeds(group)
         columns[split, name].append(over_seeds(group))
     for (split, name), scores in columns.items():
-        total = sum(score["n"] for score in scores)
-        by_question = sum(score["accuracy"] * score["n"] for score in scores) / total
-        mean = {"accuracy": round(fmean(score["accuracy"] for score in scores), 4), "accuracy_by_question": round(by_question, 4)}
-        numbers[f"average-{split}"][name] = {**mean, "n": total, "n_datasets": len(scores)}
+        numbers[f"average-{split}"][name] = averages(scores)
     return dict(numbers)
 
 
@@ -114,24 +74,34 @@ def accuracy_table(groups: Groups, split: str, datasets: list[str]) -> list[list
     return [["", *datasets, "average"], *rows]
 
 
-def marks(group: list[Cell]) -> list[int]:
-    """Per test question, the number of seeds that answer it right."""
-    return [sum(map(int, seeds)) for seeds in zip(*(cell["correct"] for cell in group), strict=True)]
+def subtask_table(groups: Groups, split: str, dataset: str) -> list[list[str]]:
+    """A dataset's tasks, their mean, and the consistency over contrast sets, per label; [] for a dataset that is one task."""
+    columns = {name: group for (s, name, d), group in groups.items() if (s, d) == (split, dataset) and "subtasks" in group[0]}
+    if not columns:
+        return []
+    first = next(iter(columns.values()))[0]
+    rows = [
+        [f"{task} (n {score['n']})", *(percent(fmean(cell["subtasks"][task]["accuracy"] for cell in group)) for group in columns.values())]
+        for task, score in first["subtasks"].items()
+    ]
+    below = {"subtask_average": "average over tasks", **({"consistency": f"consistent (n {first['pairs']})"} if "pairs" in first else {})}
+    rows += [[name, *(percent(fmean(cell[field] for cell in group)) for group in columns.values())] for field, name in below.items()]
+    return [["", *columns], *rows]
 
 
-def paired_table(groups: Groups, split: str, datasets: list[str]) -> list[list[str]]:
-    """Each distilled student minus each baseline of the same student, with the corrected p of the paired test."""
-    heads = {name: group[0] for (s, name, d), group in groups.items() if (s, d) == (split, datasets[0])}
-    rows = []
-    for name, ours in heads.items():
-        for other, theirs in heads.items():
-            if not ours["teacher"] or theirs["teacher"] or ours["student"] != theirs["student"]:
-                continue
-            pairs = [(groups[split, name, dataset], groups[split, other, dataset]) for dataset in datasets]
-            differences = [over_seeds(a)["accuracy"] - over_seeds(b)["accuracy"] for a, b in pairs]
-            p_values = holm([mcnemar(marks(a), marks(b)) for a, b in pairs])
-            rows.append([f"{name} - {other}", *(f"{100 * d:+.1f} (p {p:.3f})" for d, p in zip(differences, p_values, strict=True))])
-    return [["", *datasets], *rows]
+def samples_table(groups: Groups, split: str, dataset: str) -> list[list[str]]:
+    """What k of a student's samples achieve; [] for one sample a question."""
+    rows = {name: group for (s, name, d), group in groups.items() if (s, d) == (split, dataset) and "at_k" in group[0]}
+    if not rows:
+        return []
+    ks = sorted(next(iter(rows.values()))[0]["at_k"], key=int)
+    columns = [(kind, k) for kind in ("majority", "pass") for k in ks[1:]]  # of one sample both are the accuracy
+    head = ["", f"avg@{ks[-1]}", *(f"{'maj' if kind == 'majority' else kind}@{k}" for kind, k in columns)]
+    body = [
+        [name, percent(over_seeds(group)["accuracy"]), *(percent(fmean(cell["at_k"][k][kind] for cell in group)) for kind, k in columns)]
+        for name, group in rows.items()
+    ]
+    return [head, *body]
 
 
 def markdown(table: list[list[str]]) -> str:
@@ -153,23 +123,58 @@ def accuracies(found: list[Cell]) -> str:
     return pl.DataFrame([{name: row[name] for name in columns} for row in rows]).rename(SCORES).write_csv()
 
 
+def section(title: str, table: list[list[str]], note: str = "") -> str:
+    """Nothing for a table without rows."""
+    return f"\n{title}\n\n{markdown(table)}{note}" if len(table) > 1 else ""
+
+
+def comparisons(groups: Groups, split: str, datasets: list[str]) -> str:
+    text = section("### Distilled against baselines", paired_table(groups, split, datasets, against_baselines), f"\n{PAIRED_NOTE}")
+    return text + section("### Methods on one corpus", paired_table(groups, split, datasets, among_methods), f"\n{PAIRED_NOTE}")
+
+
+def results(groups: Groups, declared: Run) -> str:
+    """All tables of the students' own test parts; the first of each split is printed too."""
+    text = "# Results\n"
+    for split in declared.splits:
+        table = accuracy_table(groups, split, declared.datasets)
+        show(f"accuracy in %, split {split}", table)
+        text += section(f"## Split {split}", table, f"\n{NOTE}")
+        text += comparisons(groups, split, declared.datasets)
+        for dataset in declared.datasets:
+            text += section(f"### Tasks of {dataset}", subtask_table(groups, split, dataset))
+            text += section(f"### Several samples, {dataset}", samples_table(groups, split, dataset), f"\n{SAMPLES_NOTE}")
+    return text
+
+
+def transfers(own: Groups, targets: Targets, declared: Run) -> str:
+    """The tables of what the students make of other datasets."""
+    text = "# Transfers\n"
+    for split in declared.splits:
+        for dataset in declared.datasets:
+            if table := transfer_table(own, targets, split, dataset):
+                show(f"learned on {dataset}, split {split}: accuracy in %", table)
+                text += section(f"## Learned on {dataset}, split {split}", table, f"\n{TRANSFERS_NOTE}")
+                text += comparisons(as_datasets(targets, dataset), split, [target for target in targets if target != dataset])
+    return text if "##" in text else f"{text}\nNone: `run.transfers` of params.yaml names no other dataset.\n"
+
+
 def main(
     cells_folder: Annotated[Path, typer.Argument(metavar="CELLS_DIR", help="metrics/cells")],
+    transfers_folder: Annotated[Path, typer.Argument(metavar="TRANSFERS_DIR", help="metrics/transfers")],
     summary_json: Annotated[Path, typer.Argument(help="Where the summary goes.")],
     table_md: Annotated[Path, typer.Argument(help="Where the tables go.")],
+    transfers_md: Annotated[Path, typer.Argument(help="Where the tables of transfers go.")],
     accuracy_csv: Annotated[Path, typer.Argument(help="Where the long table goes.")],
 ) -> None:
     """Make the tables of the results and print them."""
-    axes_of_run = block("run", Run)
-    found = read_cells(cells_folder, cells(axes_of_run))
-    groups, text = grouped(found), "# Results\n"
-    for split in axes_of_run.splits:
-        table, pairs = (make(groups, split, axes_of_run.datasets) for make in (accuracy_table, paired_table))
-        text += f"\n## Split {split}\n\n{markdown(table)}\n{NOTE}"
-        text += f"\n### Distilled against baselines\n\n{markdown(pairs)}\n{PAIRED_NOTE}" if len(pairs) > 1 else ""
-        show(f"accuracy in %, split {split}", table)
-    write_json(summary_json, summary(groups))
-    write_text(table_md, text)
+    declared = block("run", Run)
+    found = read_cells(cells_folder, cells(declared))
+    elsewhere = read_cells(transfers_folder, transfer_cells(declared)) if declared.transfers else []
+    own, targets = grouped(found), {name: grouped([cell for cell in elsewhere if cell["target"] == name]) for name in declared.transfers}
+    write_text(table_md, results(own, declared))
+    write_text(transfers_md, transfers(own, targets, declared))
+    write_json(summary_json, summary(own) | transfer_summary(own, targets))
     write_text(accuracy_csv, accuracies(found))
 
 

@@ -70,6 +70,8 @@ def main(
     found = backend.complete(questions, settings, raw, shown)
     report: dict[str, object] = {}
     write_completions(out, counted(progress(found, f"teach {teacher}", len(questions) * settings.samples), questions, report))
+    if hasattr(backend, "coverage"):
+        report["sources"] = backend.coverage(questions, settings, raw)
     write_json(counts, report)
 
 

@@ -3,20 +3,24 @@
 import json
 import random
 from dataclasses import replace
+from importlib import import_module
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from stages.config.curation import Curation
 from stages.curate import check_rows, curate, main, read_golden
-from stages.filters import answered, correct, distinct, first_samples, of_questions, undersample, with_answer
+from stages.filters import answered, correct, distinct, finished, first_samples, of_questions, undersample, with_answer
+from stages.funnel import lengths
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, write_examples
+from stages.render import render
 
 EXAMPLES = {f"toy-{row}": Example(f"toy-{row}", "toy", f"What is {row} plus 1?", str(row + 1), "number") for row in range(40)}
 SPLIT = {"train": [f"toy-{i}" for i in range(20)], "validation": [f"toy-{i}" for i in range(20, 26)], "test": [f"toy-{i}" for i in range(26, 40)]}
-REASONS = ["not_in_train", "over_budget", "duplicate", "no_answer", "wrong_answer", "not_golden", "undersampled"]
+REASONS = ["not_in_train", "over_budget", "unfinished", "duplicate", "no_answer", "wrong_answer", "not_golden", "undersampled"]
 
 
 def said(row, sample=0, answer="", rationale="one more"):
@@ -112,6 +116,85 @@ def test_choices_are_read_with_the_letters_of_the_example():
     assert correct(rows, {"pick-0": example}) == rows
 
 
+@pytest.mark.parametrize(("reasons", "kept"), [(["stop", "stop"], 1), (["length", "stop"], 0), (["stop", "length"], 0), (["content_filter"], 0)])
+def test_finished(reasons, kept):
+    assert len(finished([replace(said(1), finish_reasons=reasons)])) == kept
+
+
+def test_unfinished_rows_are_counted_and_removed_on_request():
+    rows = [replace(row, finish_reasons=["length" if row.sample == 1 else "stop", "stop"]) for row in corpus()]
+    kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="none"), set())
+    assert (funnel["train"]["rows_in_unfinished"], funnel["train"]["unfinished"], len(kept)) == (20, 20, 26 * 4)
+    kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="none", finished_only=True), set())
+    assert (funnel["train"]["rows_in_unfinished"], funnel["train"]["unfinished"], len(kept)) == (20, 0, 26 * 3)
+    assert funnel["train"]["removed"]["unfinished"] == 20
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("size", [1, 2, 3, 50])
+def test_lengths_against_numpy(size, seed):
+    rng = random.Random(seed)
+    rows = [replace(said(1), texts=["ab " * rng.randint(0, 450), " c d "]) for _ in range(size)]
+    words = [len(f"{row.texts[0]} {row.texts[1]}".split()) for row in rows]
+    characters = [len(row.texts[0].strip()) + 3 for row in rows]
+    told = lengths(rows)
+    for name, values in (("words", words), ("characters", characters)):
+        wanted = {"mean": np.mean(values), "median": np.median(values), "p90": np.quantile(values, 0.9)}
+        assert told[name] == pytest.approx(wanted, abs=1e-4)
+    edges = [*range(0, 401, 20), 10_000]
+    bars = np.histogram(words, edges)[0].tolist()
+    assert told["words_from"] == {f"{edge:03}": bar for edge, bar in zip(edges, bars, strict=False) if bar}
+    assert lengths([]) == {}
+
+
+def test_the_funnel_tells_right_wrong_and_no_answer():
+    rows = corpus()
+    kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="none"), set())
+    for part in ("train", "validation"):
+        held = of_questions(kept, SPLIT[part])
+        right, read = len(correct(held, EXAMPLES)), len(answered(held, EXAMPLES))
+        assert [funnel[part][name] for name in ("right", "wrong", "without_answer")] == [right, read - right, len(held) - read]
+        assert min(right, read - right, len(held) - read) > 0
+        assert funnel[part]["completions_per_question"] == {"mean": 4.0, "fewest": 4, "most": 4}
+
+
+# what the methods make of an unfiltered corpus
+
+
+def texts_of(method, kept, **settings):
+    """(question, everything that is trained) of each sequence of the train part."""
+    file = import_module(f"stages.methods.{method}")
+    sequences = render(file, file.Settings(**settings), [*EXAMPLES.values()], SPLIT, kept)
+    return [(s.example_id, "".join(part.text for part in s.segments if part.task)) for s in sequences if s.part == "train"]
+
+
+def test_few_shot_setting_trains_on_the_teacher_s_label():
+    """SCoTD section 3.1: all rationales stay, with the label that the teacher gave; Label-Only and Greedy-CoT likewise. Rows without are counted."""
+    kept, funnel = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none"), set())
+    train = [row for row in kept if row.example_id in SPLIT["train"]]
+    labelled = [row for row in train if row.answer is not None]
+    assert len(train) - len(labelled) == funnel["train"]["without_answer"] > 0
+    assert any(row.answer != EXAMPLES[row.example_id].answer for row in labelled)
+    wanted = sorted((row.example_id, f" {row.texts[0]} So the answer is: {row.answer}") for row in labelled)
+    assert sorted(texts_of("scotd", kept, label="teacher")) == wanted
+    assert sorted(texts_of("answer_sft", kept, label="teacher")) == sorted((row.example_id, f" {row.answer}") for row in labelled)
+    greedy, _ = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none", per_question=1), set())
+    firsts = sorted((row.example_id, f" {row.texts[0]} So the answer is: {row.answer}") for row in labelled if row.sample == 0)
+    assert sorted(texts_of("greedy_cot", greedy, label="teacher")) == firsts
+
+
+def test_counterfactual_corpus_of_scott():
+    """CasCoD's code: right completions are taught whole, of wrong ones only the wrong answer, and those without an answer not at all."""
+    kept, funnel = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none"), set())
+    train = [row for row in kept if row.example_id in SPLIT["train"]]
+    right = correct(train, EXAMPLES)
+    wrong = [row for row in answered(train, EXAMPLES) if row not in right]
+    assert (len(right), len(wrong)) == (funnel["train"]["right"], funnel["train"]["wrong"])
+    taught = sorted(texts_of("scott", kept))
+    whole = [(row.example_id, f" {row.texts[0]} Therefore, the answer is {row.answer}.") for row in right]
+    assert taught == sorted(whole + [(row.example_id, f" {row.answer}.") for row in wrong])
+
+
 def test_undersample_draws_whole_questions_whatever_the_row_order():
     rows = corpus(samples=3)
     drawn = undersample(rows, 5, seed=3)
@@ -156,7 +239,7 @@ def test_budget_comes_before_the_answer_filter():
     rows = [said(1, 0, 99), said(1, 1, 2), said(1, 2, 2)]
     kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="answer", per_question=2), set())
     assert places(kept) == [("toy-1", 1)]  # sample 2 is not drawn in place of the wrong one
-    assert funnel["train"]["removed"] == {**{"over_budget": 1, "duplicate": 0, "no_answer": 0, "wrong_answer": 1, "not_golden": 0, "undersampled": 0}}
+    assert {reason: gone for reason, gone in funnel["train"]["removed"].items() if gone} == {"over_budget": 1, "wrong_answer": 1}
     assert funnel["teacher_accuracy_train"] == 0.5  # one of the two that were asked
 
 
@@ -228,3 +311,22 @@ def test_command(tmp_path, monkeypatch):
     before = (tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes()
     main("right", *files)
     assert before == ((tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes())
+
+
+def test_show_says_what_became_of_each_completion(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("curations:\n  one: {filter: answer, select: {by: random, keep: 1}}\n")
+    write_examples(tmp_path / "examples.jsonl", EXAMPLES.values())
+    (tmp_path / "split.json").write_text(json.dumps(SPLIT))
+    rows = [said(1, 0, 2), said(1, 1, 9), said(1, 2, "none"), said(1, 3, 2), said(0, 0, 1), said(0, 1, 1)]
+    write_completions(tmp_path / "all.jsonl", rows)
+    files = [tmp_path / name for name in ("examples.jsonl", "split.json", "all.jsonl")]
+    main("one", *files, peek=1)
+    told = capsys.readouterr().out
+    assert "toy-1: gold '2'" in told
+    assert "toy-0" not in told  # fewer different things happened to it
+    assert "[1] wrong_answer" in told
+    assert "[2] no_answer" in told
+    assert sorted(line.split()[1] for line in told.splitlines() if line.startswith(("[0]", "[3]"))) == ["kept", "not_selected_by_random"]
+    with pytest.raises(ValueError, match="OUT and FUNNEL or --show"):
+        main("one", *files)

@@ -121,7 +121,7 @@ def written(dataset: str, raw: Path, row: Any) -> list[Example]:
 def test_a_row_becomes_an_example(dataset: str, tmp_path: Path) -> None:
     files, _, row, wanted = ROWS[dataset]
     examples = written(dataset, tmp_path, row)
-    bare = {"rationale": None, "choices": None, "template": None, "source_split": None}
+    bare = dict.fromkeys(["rationale", "choices", "template", "source_split", "subtask", "pair"])
     assert asdict(examples[0]) == bare | {"id": f"{dataset}-0", "dataset": dataset, "answer_type": TYPES.get(dataset, "number")} | wanted
     assert len(examples) == len(files)
     check_examples(dataset, examples, len(files))

@@ -334,6 +334,22 @@ def test_an_error_is_one_plain_line_on_the_terminal() -> None:
     assert done.stderr == "error: params.yaml: no block `datasets.yours.source`; datasets has: mine\n"
 
 
+def test_a_mixture_has_a_folder_for_each_part(server: Any) -> None:
+    source = {"kind": "several", "parts": {"first": urls(server, "good"), "second": urls(server, "cut", "busy")}}
+    params(mine=source)
+    for _ in range(2):  # a second run replaces the folders of the first
+        download.download("mine", RAW)
+        assert files_in(RAW) == {"first/good": BODY, "second/cut": BODY, "second/busy": BODY}
+    (RAW / "third").mkdir()
+    with pytest.raises(ValueError, match=f"{RAW} holds folders, so it is no data/raw/mine"):
+        download.download("mine", RAW)
+    download.fill_mirror(Path("mirror"))
+    assert sorted(path.name for path in Path("mirror/127.0.0.1").iterdir()) == ["busy", "cut", "good"]
+    params(mine={"kind": "several", "parts": {"first": {"kind": "generated", "settings": {}}}})
+    with pytest.raises(ValueError, match="parts"):
+        download.download("mine", RAW)
+
+
 def test_verify(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(BODY)
     download.verify(tmp_path / "x", RemoteFile(url="https://a/b", **PIN), "there")

@@ -218,3 +218,18 @@ def test_demonstrations_are_right_and_use_other_names(dataset: str) -> None:
         known = getattr(module, "NAMES", SHORT_NAMES)
         assert not set(re.findall(r"[A-Z][a-z]+", question + reasoning)) & set(known)
     assert len(templates) == 4
+
+
+@pytest.mark.parametrize("people", [1, 3, 7])
+def test_contrast_pairs_differ_in_one_act_and_in_the_answer(people: int, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps({"questions": 60, "seed": 5, "people": people}))
+    examples = import_module("stages.datasets.gen_coin_contrast").parse(tmp_path)
+    assert [example.id for example in examples] == [f"gen_coin_contrast-{i}" for i in range(120)]
+    for original, contrast in zip(examples[::2], examples[1::2], strict=True):
+        assert (original.subtask, contrast.subtask, original.pair) == ("original", "contrast", contrast.pair)
+        assert [solve_coin_flip(example.question) for example in (original, contrast)] == [original.answer, contrast.answer]
+        assert original.answer != contrast.answer
+        turns = [len(re.findall(r"\b(?:flips|turns|gives)\b", example.question)) for example in (original, contrast)]
+        assert abs(turns[0] - turns[1]) == 1
+    assert {example.answer for example in examples[::2]} == {"yes", "no"}
+    assert len({example.pair for example in examples}) == 60

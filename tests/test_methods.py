@@ -1,5 +1,7 @@
 """Methods: the texts of the papers and of their released code, and that what is asked is how what was trained begins."""
 
+import re
+from collections import Counter
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -12,6 +14,7 @@ from stages.formats import demonstrated, rationale_of
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import END, Sequence
+from stages.render import render
 
 EXAMPLE = Example("made-0", "made", " How many legs have two cats? ", "8", "number")
 CHOICE = Example("pick-0", "pick", "Which flies? Answer Choices: (A) cat (B) bat", "B", "choice", ["cat", "bat"])
@@ -267,6 +270,7 @@ def test_a_rationale_does_not_give_the_answer_twice(text: str, prefix: str, reas
         ("cascod", [f"{PROMPT} [Rationale]", f"{PROMPT} [Rationale] said 0\n[Answer]"]),
         ("all_aligned", [f"{PROMPT} [Rationale]", f"{PROMPT} [Rationale] said 0{END}\n[Answer]"]),
         ("scott", [f"[Factual] {PROMPT}"]),
+        ("in_context", ["Q: one?\nA: 1 is one. So the answer is: 1\n\nQ: How many legs have two cats?\nA:"]),
     ],
 )
 def test_asked_prompts(name: str, prompts: list[str]) -> None:
@@ -300,17 +304,100 @@ def test_every_asked_prompt_is_a_prefix_of_what_was_trained(name: str, chosen: d
     method, settings = load(name, **chosen)
     rendered = method.render(EXAMPLE, said_for(name), settings)
     units = {sequence.unit for sequence in rendered if "counterfactual" not in [segment.task for segment in sequence.segments]}
-    assert len(units) == (1 if name in ("fine_tune", "greedy_cot") or (name == "answer_sft" and chosen["label"] == "gold") else 2)
+    once = name in ("fine_tune", "greedy_cot") or chosen.get("rationales") is False or (name == "answer_sft" and chosen["label"] == "gold")
+    assert len(units) == (1 if once else 2)
     for unit in units:
         sequences, said = [sequence for sequence in rendered if sequence.unit == unit], []
         while (prompt := method.ask(EXAMPLE, said, settings, "")) is not None:
             said.append(trained_after(prompt, sequences))
             assert said[-1] is not None, (prompt, sequences)
-        assert len(said) == (2 if name in ("cascod", "all_aligned") else 1)
+        assert len(said) == (2 if name in ("cascod", "all_aligned") or chosen.get("explain") else 1)
         prefix, answered = method.answer_prefix(settings), said[-1]
         assert prefix in answered
         assert answered.rpartition(prefix)[2].strip(" .\n").removesuffix("END").strip() == "8" if prefix else "8" in answered
         assert all(stop in answered for stop in method.stops(settings))
+
+
+def sums(count: int, samples: int = 2) -> tuple[list[Example], list[Completion]]:
+    """Questions of two tasks that take turns, each with so many rationales."""
+    examples = [Example(f"made-{row}", "made", f"What is {row} + 1?", str(row + 1), "number", subtask=f"task_{row % 2}") for row in range(count)]
+    said = [
+        Completion(f"made-{row}", sample, ["p"], [f"Way {sample}: after {row} comes {row + 1}.", f"{row + 1}"], ["stop"] * 2, "t", "")
+        for row in range(count)
+        for sample in range(samples)
+    ]
+    return examples, said
+
+
+def in_context_texts(**settings: object) -> dict[tuple[str, str], tuple[str, str]]:
+    """{(example, sample): (prompt, target)} of 20 questions, 16 of them for training."""
+    method, chosen = load("in_context", **settings)
+    examples, said = sums(20)
+    ids = [example.id for example in examples]
+    rendered = render(method, chosen, examples, {"train": ids[:16], "validation": ids[16:18], "test": ids[18:]}, said)
+    assert [sequence.part for sequence in rendered] == ["train"] * (32 if chosen.rationales else 16) + ["validation"] * (
+        4 if chosen.rationales else 2
+    )
+    assert {shape(sequence)[1][1:] for sequence in rendered} == {("cot", 1.0)}
+    return {(s.example_id, s.unit): (s.segments[0].text, s.segments[1].text) for s in rendered}
+
+
+def test_in_context_shows_other_train_questions_of_the_task() -> None:
+    for (name, _), (prompt, target) in in_context_texts(shots=4).items():
+        row = int(name.removeprefix("made-"))
+        *shown, asked = prompt.split("\n\n")
+        assert asked == f"Q: What is {row} + 1?\nA:"
+        assert target.endswith(f" after {row} comes {row + 1}. So the answer is: {row + 1}")
+        others = [int(re.search(r"What is (\d+) \+", text).group(1)) for text in shown]
+        assert len({*others, row}) == 5
+        assert all(other < 16 and other % 2 == row % 2 for other in others)  # of the train part and of the same task
+        for text, other in zip(shown, others, strict=True):
+            assert re.fullmatch(rf"Q: What is {other} \+ 1\?\nA: Way [01]: after {other} comes {other + 1}\. So the answer is: {other + 1}", text)
+
+
+def test_what_in_context_asks_is_a_prefix_of_what_it_trained() -> None:
+    """The demonstrations of a trained text, given as a dataset's demonstrations, make its prompt again; with another mark they still do."""
+    method, settings = load("in_context", shots=4)
+    examples = {example.id: example for example in sums(20)[0]}
+    for (name, _), (prompt, target) in in_context_texts(shots=4).items():
+        demonstrations = prompt.rpartition("Q: ")[0]
+        assert method.ask(examples[name], [], settings, demonstrations) == prompt
+        assert method.ask(examples[name], [], settings, re.sub(r"So the answer is: (\d+)", r"The answer is \1.", demonstrations)) == prompt
+        assert method.ask(examples[name], [target], settings, demonstrations) is None
+
+
+def test_in_context_draws() -> None:
+    """Rationales of a question see different demonstrations; the draws depend on the seed and not on the order of the rows."""
+    texts = in_context_texts(shots=4)
+    assert sum(texts[name, "0"][0] != texts[name, "1"][0] for name, _ in texts) > len(texts) * 3 / 4
+    assert in_context_texts(shots=4, seed=1) != texts
+    method, settings = load("in_context", shots=4)
+    examples, said = sums(20)
+    corpus = {example.id: [row for row in said if row.example_id == example.id] for example in examples}
+    train = {example.id for example in examples[:16]}
+    backwards = method.render_all(examples[:18][::-1], corpus, train, settings)
+    assert {(s.example_id, s.unit): (s.segments[0].text, s.segments[1].text) for s in backwards} == texts
+    shown = Counter(text for prompt, _ in texts.values() for text in prompt.split("\n\n")[:-1])
+    assert len(shown) == 32  # every train completion is shown somewhere
+
+
+def test_in_context_without_rationales() -> None:
+    for (name, _), (prompt, target) in in_context_texts(shots=4, rationales=False).items():
+        row = int(name.removeprefix("made-"))
+        assert target == f" {row + 1}"
+        assert re.fullmatch(rf"(Q: What is \d+ \+ 1\?\nA: \d+\n\n){{4}}Q: What is {row} \+ 1\?\nA:", prompt)
+    method, settings = load("in_context", rationales=False)
+    assert method.ask(EXAMPLE, [], settings, f"Count.\n\n{SHOTS}") == f"Count.\n\nQ: one?\nA: 1\n\n{PROMPT}"
+    assert method.answer_prefix(settings) == ""
+
+
+def test_in_context_with_too_few_questions() -> None:
+    method, settings = load("in_context", shots=8)
+    examples, said = sums(16)
+    parts = {"train": [example.id for example in examples], "validation": [], "test": []}
+    with pytest.raises(ValueError, match="in_context: made-0: 7 other train questions with a rationale, wanted 8 to show"):
+        render(method, settings, examples, parts, said)
+    assert len(render(method, load("in_context", shots=7)[1], examples, parts, said)) == 32
 
 
 @pytest.mark.parametrize(("name", "chosen"), [case for case in CASES if case[0] in TRAINED])

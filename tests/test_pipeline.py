@@ -72,7 +72,7 @@ def test_cells_have_distinct_names(name: str) -> None:
 
 def test_uncached_outs_stand_only_where_no_run_cache_is_needed() -> None:
     uncached = {name for name, stage in STAGES.items() for out in stage.get("outs", []) if isinstance(out, dict)}
-    assert uncached == {"summarize", "cost_accuracy"}
+    assert uncached == {"summarize", "cost_accuracy", "report"}
 
 
 def test_no_stage_depends_on_a_device() -> None:
@@ -80,7 +80,7 @@ def test_no_stage_depends_on_a_device() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["check", "download", "prepare", "split", "teach", "cost", "curate", "render", "score", "summarize", "cost_accuracy"]
+    "name", ["check", "download", "prepare", "split", "teach", "cost", "appraise", "curate", "render", "score", "las", "summarize", "cost_accuracy"]
 )
 def test_stages_without_a_model_do_not_import_torch(name: str) -> None:
     """Several seconds a cell: torch and transformers belong to train and predict, and there behind the checks."""

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 from stages import prepare
+from stages.records.demonstrations import by_subtask, shown
 from stages.records.example import Example, read_examples
 
 OUT, SHOTS, RAW = Path("examples.jsonl"), Path("demonstrations.txt"), Path("raw")
@@ -36,6 +37,14 @@ def test_examples_and_demonstrations_are_written() -> None:
     prepare.main("coin_flip", RAW, OUT, SHOTS)
     assert [(example.id, example.answer) for example in read_examples(OUT)] == [("coin_flip-0", "no"), ("coin_flip-1", "yes")]
     assert SHOTS.read_text() == "Q: ?\nA: yes.\n"
+
+
+def test_subtasks_are_chosen_by_name() -> None:
+    rows = [Example(f"made-{i}", "made", f"{i}?", "yes", "yes_no", subtask=name) for i, name in enumerate(["a", "b", "a", "c"])]
+    assert [row.id for row in prepare.of_subtasks("made", rows, ["c", "a"])] == ["made-0", "made-2", "made-3"]
+    assert prepare.of_subtasks("made", rows, None) == rows
+    with pytest.raises(ValueError, match=r"datasets\.made\.subtasks: got \['d'\], wanted some of \['a', 'b', 'c'\]"):
+        prepare.of_subtasks("made", rows, ["a", "d"])
 
 
 def test_a_dataset_without_demonstrations_gets_an_empty_file() -> None:
@@ -111,7 +120,16 @@ def example(**changed: Any) -> Example:
         ({"answer_type": "choice", "answer": "A"}, "one of the letters ''"),
         ({"answer_type": "text", "answer": "yajo"}, None),
         ({"answer_type": "text", "answer": " "}, "a text that is not empty"),
-        ({"answer_type": "letter", "answer": "A"}, "an answer_type of number, choice, yes_no, text, not 'letter'"),
+        ({"answer_type": "latex", "answer": "$2n-2$"}, None),
+        ({"answer_type": "latex", "answer": " "}, "a mathematical expression"),
+        ({"answer_type": "date", "answer": "05/01/2021"}, None),
+        ({"answer_type": "date", "answer": "5/1/2021"}, "05/01/2021"),
+        ({"answer_type": "exact", "answer": "] )"}, None),
+        ({"answer_type": "exact", "answer": " ] )."}, "one of ['] )']"),
+        ({"answer_type": "exact", "answer": ""}, "one of ['']"),
+        ({"answer_type": "exact", "answer": "True", "choices": ["True", "False"]}, None),
+        ({"answer_type": "exact", "answer": "true", "choices": ["True", "False"]}, "one of ['True', 'False']"),
+        ({"answer_type": "letter", "answer": "A"}, "an answer_type of number, choice, yes_no, text, exact, date, latex, not 'letter'"),
     ],
 )
 def test_wanted_answer(changed: dict[str, Any], wanted: str | None) -> None:
@@ -199,6 +217,16 @@ def test_demonstrations_of_big_bench_hard() -> None:
         prepare.demonstrations_of("x", "dice.txt", RAW)
 
 
+def test_demonstrations_of_subtasks() -> None:
+    for task in ("coins", "dice"):
+        (RAW / f"prompt_{task}.txt").write_text(f"BENCHMARK DATA\n-----\nPlay {task}.\n\nQ: Up?\nA: So the answer is yes.")
+    text = prepare.demonstrations_of("x", "prompt_{subtask}.txt", RAW, ["dice", "coins"])
+    assert shown(text, example(subtask="coins")).strip() == "Play coins.\n\nQ: Up?\nA: So the answer is yes."
+    assert list(by_subtask(text)) == ["dice", "coins"]
+    with pytest.raises(ValueError, match=r"raw/prompt_cards\.txt does not exist"):
+        prepare.demonstrations_of("x", "prompt_{subtask}.txt", RAW, ["cards"])
+
+
 def test_demonstrations_of_ones_own() -> None:
     """In local/, where an edit reruns prepare; a file of the raw folder goes before it."""
     Path("local").mkdir()
@@ -222,6 +250,15 @@ def test_demonstrations_of_scotd() -> None:
     (RAW / "shots.json").write_text(scotd(rationale=7))
     with pytest.raises(ValueError, match=r"shots\.json exemplar 0: rationale is 7, wanted str"):
         prepare.demonstrations_of("x", "shots.json", RAW)
+
+
+@pytest.mark.parametrize(
+    ("name", "shots", "opening"), [("sst2", 6, "What is the sentiment"), ("imdb", 3, "What is the sentiment"), ("anli", 6, "Premise:")]
+)
+def test_scotds_own_demonstrations_of_other_tasks_ask_in_full(name: str, shots: int, opening: str, mirror: Path) -> None:
+    (RAW / "shots.json").symlink_to((mirror / f"extracted/liunian-harold-li/scotd/21668aad67e737da8a734fc3420edb315e75b4a7/{name}.json").resolve())
+    text = prepare.demonstrations_of("x", "shots.json", RAW)
+    assert text.count(f"Q: {opening}") == text.count("\nA: ") == text.count(" So the answer is: ") == shots
 
 
 @pytest.mark.parametrize(("name", "shots"), [("commonsense_qa", 7), ("openbookqa", 4), ("quarel", 5)])

@@ -15,6 +15,13 @@ from stages.config.load import Block, check, read_params
 PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
 
 
+def overlay(name: str) -> dict:
+    return YAML(typ="safe").load(ROOT / "presets" / f"{name}.yaml")
+
+
+VARIANTS = [(name, small) for name in PRESETS for small in ([False, True] if "small" in overlay(name) else [False])]
+
+
 def params() -> dict:
     return YAML(typ="safe").load(ROOT / "params.yaml")
 
@@ -39,19 +46,21 @@ def test_the_committed_parameters_are_valid() -> None:
     check_all(params())
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_use_writes_a_valid_file_and_keeps_the_comments(name: str, copy: Path) -> None:
-    done = call(copy, "use", name)
+@pytest.mark.parametrize(("name", "small"), VARIANTS)
+def test_use_writes_a_valid_file_and_keeps_the_comments(name: str, small: bool, copy: Path) -> None:
+    done = call(copy, "use", name, *(["--small"] if small else []))
     assert done.returncode == 0, done.stderr
-    written, preset = read_params(copy / "params.yaml"), YAML(typ="safe").load(ROOT / "presets" / f"{name}.yaml")
+    written, preset = read_params(copy / "params.yaml"), overlay(name)
     check_all(written)
-    assert written["run"] == params()["run"] | preset["run"]
+    cut = preset.get("small", {}).get("run", {}) | {"preset": f"{name}_small"} if small else {}
+    assert written["run"] == params()["run"] | preset["run"] | cut
     assert preset["run"]["preset"] == name
     assert comments(copy / "params.yaml") == comments(ROOT / "params.yaml")
 
 
-def test_use_embedded_is_what_is_committed(copy: Path) -> None:
-    call(copy, "use", "released")
+@pytest.mark.parametrize(("name", "small"), VARIANTS)
+def test_use_embedded_is_what_is_committed_whatever_was_used_before(name: str, small: bool, copy: Path) -> None:
+    call(copy, "use", name, *(["--small"] if small else []))
     call(copy, "use", "embedded")
     assert (copy / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
@@ -93,10 +102,14 @@ WRONG = [
     (("run", "datasets"), ["svamp", "sv-amp"], r"`run.datasets`: .*'sv-amp'.* must consist of a-z, 0-9 and _, got \['svamp', 'sv-amp'\]"),
     (("run", "baselines"), ["fine_tune_cot"], "`run.baselines` names 'fine_tune_cot', which learns from rationales: list it under `run.methods`"),
     (("run", "methods"), ["zero_shot_cot"], "`run.methods` names 'zero_shot_cot', which learns from nothing: list it under `run.baselines`"),
+    (("run", "transfers"), ["svamp"], r"`run.transfers` names \['svamp'\], wanted names of `run.datasets` or `run.extra_datasets`: gen_last_letter"),
+    (("run", "extra_datasets"), ["gen_coin_flip"], r"\['gen_coin_flip'\] in `run.datasets` and in `run.extra_datasets`"),
+    (("run", "extra_datasets"), ["nowhere"], "no block `datasets.nowhere`"),
     (("run", "seeds"), ["0"], r"`run.seeds.0`: .*integer, got '0'"),
     (("students", "tiny", "lr"), "high", r"`students.tiny.lr`: .*number, got 'high'"),
     (("students", "tiny", "ephocs"), 3, r"`students.tiny.ephocs`: unknown key \(value 3\); legal keys: kind, base, lr, .*epochs"),
     (("students", "tiny", "base", "rev"), "x", r"`students.tiny.base.rev`: unknown key \(value 'x'\); legal keys: hub, revision, path, sha256"),
+    (("students", "llama2_7b", "lora", "rank"), 8, r"`students.llama2_7b.lora.rank`: unknown key \(value 8\); legal keys: r, alpha"),
     (("students", "gpt2", "base", "revision"), None, "`students.gpt2.base`: .*pin it"),
     (
         ("teachers", "scripted", "backend"),

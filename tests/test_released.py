@@ -1,6 +1,7 @@
 """The released teacher: made-up records in the upstream formats, then the published files when a mirror is there."""
 
 import json
+import re
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
@@ -8,12 +9,15 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stages import teach
 from stages.answers import candidates, equals_as_text, is_correct, read
 from stages.config.load import check
 from stages.download import mirror_path
-from stages.records.example import Example
+from stages.records.example import Example, write_examples
 from stages.records.jsonl import read_rows
-from stages.teachers.released import FAITHFUL_PREFIX, MODELS, Settings, complete, loose, parse_log, stem
+from stages.released.files import loose, stem
+from stages.released.logs import parse_log
+from stages.teachers.released import SOURCES, Settings, complete, coverage
 
 RULER = "*" * 25
 
@@ -147,7 +151,7 @@ def test_complete(raw):
     assert first.prompts == [f"Q: One and one?\nA: {STEP}", f"Q: One and one?\nA: {STEP} One.\n\nThen two. \nTherefore, the answer is"]
     assert (first.model, first.answer_prefix, first.finish_reasons) == ("text-davinci-002", "", ["stop", "stop"])
     assert other.prompts == ["Q: And?\nA:"]
-    assert (other.model, other.answer_prefix, other.finish_reasons) == ("code-davinci-002", FAITHFUL_PREFIX, ["stop"])
+    assert (other.model, other.answer_prefix, other.finish_reasons) == ("code-davinci-002", "he answer is", ["stop"])
     assert [read(row.texts[-1], row.answer_prefix, "number").strict for row in rows] == ["2", "2", "2", "6", "6"]
 
 
@@ -176,6 +180,55 @@ def test_broken_predictions_are_named(raw, row):
 def test_unknown_sources_are_refused(sources):
     with pytest.raises(ValueError, match=r"teachers\.x\.sources.*faithful_gpt4\.jsonl"):
         check("teachers.x", {"backend": "released", "sources": sources}, Settings)
+
+
+def write_palm(raw: Path) -> list[Example]:
+    """Two train questions, one of them in a list of its own, and a test question, in another order than the dataset's."""
+    rows = {"train": [("Where?", "desk"), ("Who?", "sun")], "test": [("When?", "sky")]}
+    for part, asked in rows.items():
+        lines = [json.dumps({"id": f"{part}{row}", "question": f" {text}", "choices": ["sky", "desk", "sun"]}) for row, (text, _) in enumerate(asked)]
+        (raw / f"palm_questions_{part}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for row, (_, answer) in enumerate(asked):
+            said = f"Not (a). So the answer is ({'abc'[['sky', 'desk', 'sun'].index(answer)]}) {answer}.\n\nQ: Invented?\nA: So the answer is (a)."
+            (raw / f"palm_{part}_{row}.json").write_text(json.dumps([said]), encoding="utf-8")
+    questions = ["When?", "Nobody?", "Who?", "Where?"]
+    return [
+        Example(f"toy-{row}", "toy", f"{text} Answer Choices: (A) sky (B) desk (C) sun", "A", "choice", ["sky", "desk", "sun"])
+        for row, text in enumerate(questions)
+    ]
+
+
+def test_palm(tmp_path):
+    examples, settings = write_palm(tmp_path), Settings(backend="released", sources=["palm"])
+    rows = list(complete(examples, settings, tmp_path, ""))
+    assert [(row.example_id, row.texts, row.origin) for row in rows] == [
+        ("toy-0", [" Not (A). So the answer is (A) sky."], "PaLM test row 1"),
+        ("toy-2", [" Not (A). So the answer is (C) sun."], "PaLM train row 2"),
+        ("toy-3", [" Not (A). So the answer is (B) desk."], "PaLM train row 1"),
+    ]
+    assert (rows[0].prompts, rows[0].model, rows[0].answer_prefix) == ([f"Q: {examples[0].question}\nA:"], "PaLM-540B", "the answer is")
+    assert coverage(examples[:3], settings, tmp_path) == {"palm": {"rows": 3, "matched": 2, "unmatched": 1}}
+    (tmp_path / "palm_train_1.json").unlink()
+    with pytest.raises(ValueError, match=r"1 texts in palm_train_0\.json and on, wanted one for each of 2 questions"):
+        list(complete(examples, settings, tmp_path, ""))
+    (tmp_path / "palm_questions_train.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"palm_questions_train\.jsonl not found: a released teacher needs"):
+        list(complete(examples, settings, tmp_path, ""))
+
+
+def test_the_stage_counts_what_its_sources_hold(raw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sources = ["log_zero_shot_cot.log", "faithful_code002.jsonl"]
+    Path("params.yaml").write_text(json.dumps({"teachers": {"made": {"backend": "released", "sources": sources}}}), encoding="utf-8")
+    write_examples(Path("examples.jsonl"), EXAMPLES)
+    Path("shots.txt").write_text("", encoding="utf-8")
+    teach.main("made", raw, Path("examples.jsonl"), Path("shots.txt"), Path("out.jsonl"), Path("counts.json"))
+    counts = json.loads(Path("counts.json").read_text(encoding="utf-8"))
+    assert (counts["questions"], counts["questions_without_completion"], counts["completions"]) == (4, 1, 5)
+    assert counts["sources"] == {
+        "log_zero_shot_cot.log": {"rows": 6, "matched": 3, "unmatched": 3},
+        "faithful_code002.jsonl": {"rows": 2, "matched": 2, "unmatched": 0},
+    }
 
 
 # --- the published files
@@ -263,7 +316,7 @@ def examples_of_log(raw: Path, dataset: str) -> list[Example]:
 def test_every_source_covers_its_questions(mirror, tmp_path, dataset, covered):
     raw = raw_folder(mirror, tmp_path, dataset)
     examples = examples_of_log(raw, dataset)
-    sources = [source for source in MODELS if (raw / source).exists()]
+    sources = [source for source in SOURCES if (raw / source).exists()]
     rows = list(complete(examples, Settings(backend="released", sources=sources), raw, ""))
     counts = Counter(row.sample for row in rows)
     assert counts == {sample: len(examples) if source.endswith(".log") else covered for sample, source in enumerate(sources)}
@@ -280,13 +333,50 @@ def test_faithful_completions_belong_to_their_questions(mirror, tmp_path, datase
     examples = examples_of_log(raw, dataset)
     gold = {example.id: example.answer for example in examples}
     stated = {row["id"]: row["answer"].removeprefix("#### ") for row in read_rows(raw / "faithful_questions.jsonl")}
-    sources = [source for source in MODELS if source.startswith("faithful_")]
+    sources = [source for source in SOURCES if source.startswith("faithful_")]
     rows = list(complete(examples, Settings(backend="released", sources=sources), raw, ""))
     assert all(is_correct(stated[int(row.origin.rsplit(" ", 1)[1])], gold[row.example_id], "number") for row in rows)
     readings = [read(row.texts[-1], row.answer_prefix, "number") for row in rows]
     right = sum(is_correct(reading.lenient, gold[row.example_id], "number") for row, reading in zip(rows, readings, strict=True))
     assert right / len(rows) > 0.75
     assert sum(reading.formatted for reading in readings) / len(rows) > 0.9
+
+
+@pytest.mark.parametrize(("part", "n", "by_letter", "by_text", "no_letter"), [("train", 9741, 7472, 7334, 3), ("test", 1221, 967, 954, 0)])
+def test_palm_on_commonsense_qa(mirror, tmp_path, part, n, by_letter, by_text, no_letter):
+    """By its letters, as this project reads, and by the option's text, as the scripts do that it was released with.
+
+    They part where it names two options ("either (a) ... or (e) ..."), writes a name with a capital, or two options are the same.
+    """
+    files = YAML(typ="safe").load(Path(__file__).parents[1] / "params.yaml")["datasets"]["commonsense_qa"]["source"]["files"]
+    for name, file in files.items():
+        (tmp_path / name).symlink_to(upstream(mirror, str(mirror_path(file["url"]))))
+    examples = import_module("stages.datasets.commonsense_qa").parse(tmp_path)
+    settings = Settings(backend="released", sources=["palm"])
+    assert coverage(examples, settings, tmp_path) == {"palm": {"rows": 10962, "matched": 10962, "unmatched": 0}}
+    rows = {row.example_id: row for row in complete(examples, settings, tmp_path, "")}
+    asked = [example for example in examples if example.source_split == part]
+    gold = {example.id: example.answer for example in asked}
+    letters = {one: read(rows[one].texts[0], rows[one].answer_prefix, "choice", 5).strict for one in gold}
+    assert (len(gold), sum(letters[one] == gold[one] for one in gold), sum(letter is None for letter in letters.values())) == (
+        n,
+        by_letter,
+        no_letter,
+    )
+    # counted anew from the files: joined by id, in the dataset's own order of rows
+    questions = read_rows(tmp_path / f"palm_questions_{part}.jsonl")
+    lists = [tmp_path / f"palm_{part}_{place}.json" for place in range(10)]
+    texts = [text.partition("\n\nQ:")[0] for path in lists if path.exists() for text in json.loads(path.read_text(encoding="utf-8"))]
+    name = {"train": "train_rand_split.jsonl", "test": "dev_rand_split.jsonl"}[part]
+    place = {row["id"]: number for number, row in enumerate(read_rows(tmp_path / name))}
+    right = 0
+    for row, text in zip(questions, texts, strict=True):
+        example = asked[place[row["id"]]]
+        assert rows[example.id].texts[0].strip().casefold() == text.strip().casefold()
+        assert row["answer"] == (example.choices or [])["ABCDE".index(example.answer)]
+        right += text.partition("he answer is")[2].rpartition(")")[2].strip().rstrip(".") == row["answer"]
+    assert right == by_text
+    assert sum(not re.search(r"the answer is \(", text) for text in texts) == {"train": 182, "test": 16}[part]  # "either (a) ...", "one of these"
 
 
 @pytest.mark.parametrize("dataset", [row[0] for row in LOGS])

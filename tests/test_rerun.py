@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from stages.student import content
 
-FAN_IN = {"summarize", "cost_accuracy"}  # run if a number moved, which the random student decides
+FAN_IN = {"summarize", "cost_accuracy", "report"}  # run if a number moved, which the random student decides
 LETTERS, COINS = "gen_last_letter-sample", "gen_coin_flip-sample"
 CORPUS, CELL, PROMPTED = "-scripted-d1", "-scripted-d1-fine_tune_cot-small-0", "-zero_shot_cot-small-0"
 
@@ -36,6 +36,8 @@ class Project:
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "local", folder / "local")
+        for name in ("las", "released", "transfers"):
+            (folder / "metrics" / name).mkdir(parents=True)  # in Git there is a README in each
         shutil.copytree(student, folder / "students" / "small")
         sha256 = content(student)
         params = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -88,7 +90,10 @@ def built(tmp_path_factory: pytest.TempPathFactory, random_student: Callable[[st
     folder.mkdir()
     project = Project(folder, random_student("llama"))
     everything = project.ran()
-    assert {name.split("@")[0] for name in everything} == set(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
+    run = YAML(typ="safe").load(folder / "params.yaml")["run"]
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    idle = {name for name, stage in stages.items() if any(run[axis[6:-1]] == [] for axis in stage.get("matrix", {}).values())}  # "${run.AXIS}"
+    assert {name.split("@")[0] for name in everything} == stages.keys() - idle
     return project
 
 
@@ -159,7 +164,8 @@ def test_a_parser_that_reads_otherwise_reruns_its_own_dataset(project: Project) 
 def test_another_way_to_read_answers_never_generates(project: Project) -> None:
     with (project.folder / "stages/answers.py").open("a") as file:
         file.write("\n# read differently\n")
-    assert project.ran() == {*both(f"curate@*{CORPUS}", f"score@*{CELL}", f"score_baseline@*{PROMPTED}")}
+    appraised = {"appraise@gen_last_letter-scripted", "appraise@gen_coin_flip-scripted"}
+    assert project.ran() == {*appraised, *both(f"curate@*{CORPUS}", f"score@*{CELL}", f"score_baseline@*{PROMPTED}")}
 
 
 def test_a_method_s_text_retrains_that_method(project: Project) -> None:
@@ -186,8 +192,35 @@ def test_a_seed_is_a_new_cell(project: Project) -> None:
 
 def test_more_samples_leave_the_first_ones_and_their_students_alone(project: Project) -> None:
     project.change("teachers", "scripted", "samples", to=8)
-    taught = {f"{stage}@{dataset}-scripted" for stage in ("teach", "cost") for dataset in ("gen_last_letter", "gen_coin_flip")}
+    taught = {f"{stage}@{dataset}-scripted" for stage in ("teach", "cost", "appraise") for dataset in ("gen_last_letter", "gen_coin_flip")}
     assert project.ran() - FAN_IN == {"check", *taught, *both(f"curate@*{CORPUS}", f"score@*{CELL}")}
+
+
+def test_simulators_read_the_answers_there_are(project: Project) -> None:
+    project.change("run", "simulators", to=["scripted"])
+    assert project.ran() == {"check", *FAN_IN, *both(f"las@*{CELL}-scripted")}
+    found = json.loads((project.folder / f"metrics/las/{COINS}{CELL}-scripted.json").read_text())
+    assert found["n"] + found["unanswered"] == 9
+
+
+def test_transfers_ask_the_students_there_are(project: Project) -> None:
+    """Of an extra dataset and of one that is trained on, the same way; nothing is trained for it."""
+    settings = {"questions": 20, "seed": 0, "people": 3, "swaps": 1}
+    project.change("datasets", "gen_shuffled_objects", to={"source": {"kind": "generated", "settings": settings}})
+    project.change("run", "extra_datasets", to=["gen_shuffled_objects"])
+    project.change("run", "transfers", to=["gen_shuffled_objects", "gen_coin_flip"])
+    made = {f"{step}_extra@gen_shuffled_objects" for step in ("download", "prepare")} | {"split_extra@gen_shuffled_objects-sample"}
+    asked = both(f"predict_transfer@*{CELL}", f"score_transfer@*{CELL}", *(f"{step}_transfer_baseline@*{PROMPTED}" for step in ("predict", "score")))
+    assert project.ran() == {"check", *FAN_IN, *made, *(f"{name}-{target}" for name in asked for target in ("gen_shuffled_objects", "gen_coin_flip"))}
+    for target, n in (("gen_shuffled_objects", 20), ("gen_coin_flip", 9)):  # all rows, and the test part
+        scored = json.loads((project.folder / f"metrics/transfers/{LETTERS}{CELL}-{target}.json").read_text())
+        assert (scored["n"], scored["n_train"]) == (n, 19)  # 30 less 9 for test and 2 for validation
+    own = json.loads((project.folder / f"metrics/cells/{COINS}{CELL}.json").read_text())
+    again = json.loads((project.folder / f"metrics/transfers/{COINS}{CELL}-gen_coin_flip.json").read_text())
+    assert again["correct"] == own["correct"]
+    summary = json.loads((project.folder / "metrics/summary.json").read_text())
+    assert {f"{LETTERS}, transfers", f"{COINS}, transfers"} < summary.keys()
+    assert project.ran() == set()
 
 
 def test_a_mistyped_key_stops_everything_at_once(project: Project) -> None:

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from stages.metrics import chance, grade, length, majority, majority_correct, most_frequent, rates, train_prior
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
-from stages.score import best_on_test, by_origin, cell, check_rows, main, rounded, show, teacher_accuracy
+from stages.score import best_on_test, by_origin, cell, check_rows, consistency, main, rounded, show, teacher_accuracy
 
 EXAMPLES = {f"toy-{row}": Example(f"toy-{row}", "toy", f"What is {row} plus 1?", str(row + 1), "number") for row in range(12)}
 SPLIT = {"train": [f"toy-{i}" for i in range(6)], "validation": ["toy-6"], "test": [f"toy-{i}" for i in (11, 7, 8, 9, 10)]}
@@ -171,6 +171,66 @@ def test_cell_of_several_samples():
     assert numbers["accuracy_high"] - numbers["accuracy_low"] > 0.9 * (alone["accuracy_high"] - alone["accuracy_low"])  # samples add no questions
 
 
+def test_numbers_of_several_samples_stand_at_their_k():
+    rows = [said(row, f"--> {row + 1 if sample < 2 else 0}", sample) for row in (11, 7, 8, 9, 10) for sample in range(4)]
+    numbers = rounded(cell({"selected": rows}, EXAMPLES, SPLIT))
+    assert numbers["at_k"] == {"1": {"pass": 0.5, "majority": 0.5}, "2": {"pass": 0.8333, "majority": 0.5}, "4": {"pass": 1.0, "majority": 0.5}}
+    assert numbers["majority_accuracy"] == 1.0  # the earliest of two equally frequent answers is right each time
+    assert "at_k" not in cell({"selected": PREDICTIONS}, EXAMPLES, SPLIT)
+
+
+def tasks(subtasks, pairs=()):
+    pairs = pairs or [None] * len(subtasks)
+    return {name: replace(EXAMPLES[name], subtask=task, pair=pair) for name, task, pair in zip(SPLIT["test"], subtasks, pairs, strict=True)}
+
+
+def test_subtasks():
+    """Right are 11 and 10."""
+    numbers = cell({"selected": PREDICTIONS}, EXAMPLES | tasks(["sums", "sums", "more", "more", "more"]), SPLIT)
+    assert numbers["subtasks"] == {"more": {"n": 3, "accuracy": pytest.approx(1 / 3)}, "sums": {"n": 2, "accuracy": 0.5}}
+    assert numbers["subtask_average"] == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert numbers["accuracy"] == 0.4
+    assert numbers["accuracy"] == pytest.approx(sum(task["n"] * task["accuracy"] for task in numbers["subtasks"].values()) / 5)
+    plain = cell({"selected": PREDICTIONS}, EXAMPLES, SPLIT)
+    assert {**numbers} == {**plain, "subtasks": numbers["subtasks"], "subtask_average": numbers["subtask_average"]}
+
+
+def test_subtasks_of_several_samples_count_questions_once():
+    rows = [said(row, f"--> {row + 1 if sample else 0}", sample) for row in (11, 7, 8, 9, 10) for sample in range(4)]
+    numbers = cell({"selected": rows}, EXAMPLES | tasks(["a", "a", "b", "b", "b"]), SPLIT)
+    assert numbers["subtasks"] == {"a": {"n": 2, "accuracy": 0.75}, "b": {"n": 3, "accuracy": 0.75}}
+
+
+def test_contrast_sets():
+    """11 and 10 are right, and 7, 8, 9 wrong: of the sets (11, 10), (7, 8) and the lone 9 one of two is consistent."""
+    kinds, pairs = ["original", "original", "contrast", "original", "contrast"], ["p", "q", "q", "r", "p"]
+    numbers = cell({"selected": PREDICTIONS}, EXAMPLES | tasks(kinds, pairs), SPLIT)
+    interval = binomtest(1, 2).proportion_ci(method="wilson")
+    assert (numbers["consistency"], numbers["pairs"]) == (0.5, 2)
+    assert (numbers["consistency_low"], numbers["consistency_high"]) == pytest.approx((interval.low, interval.high))
+    assert numbers["subtasks"] == {"contrast": {"n": 2, "accuracy": 0.5}, "original": {"n": 3, "accuracy": pytest.approx(1 / 3)}}
+    right = dict.fromkeys(SPLIT["test"], True)
+    everything = [replace(EXAMPLES[name], pair="p") for name in SPLIT["test"]]
+    assert consistency(right, everything)["consistency"] == 1
+    assert consistency(right | {"toy-9": False}, everything)["consistency"] == 0  # one wrong answer spoils the set
+    assert consistency(right, [EXAMPLES[name] for name in SPLIT["test"]]) == {}
+
+
+def test_a_transfer_is_scored_on_questions_that_were_not_learned(tmp_path):
+    write_examples(tmp_path / "examples.jsonl", EXAMPLES.values())
+    write_completions(tmp_path / "predictions.jsonl", PREDICTIONS)
+    own = {"train": ["mix-1", "mix-2", "toy-3"], "validation": ["mix-3"], "test": ["toy-7"]}
+    (tmp_path / "split.json").write_text(json.dumps(SPLIT))
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    files = [tmp_path / name for name in ("examples.jsonl", "split.json", "predictions.jsonl", "cell.json")]
+    main(*files, learned=tmp_path / "own.json")
+    assert json.loads(files[-1].read_text())["n_train"] == 3
+    for part in ("train", "validation"):
+        (tmp_path / "own.json").write_text(json.dumps({**own, part: ["mix-1", "toy-8", "toy-10"]}))
+        with pytest.raises(ValueError, match=r"split\.json: the student was trained or chosen on 2 of its 5 test questions, first toy-10"):
+            main(*files, learned=tmp_path / "own.json")
+
+
 def test_best_test_epoch_stands_beside_the_selected_one():
     epochs = {f"epoch {epoch}": [said(7, f"--> {answer}", origin=f"epoch {epoch}")] for epoch, answer in ((1, 0), (2, 8), (10, 8))}
     groups = {"selected": [said(7, "--> 0")], **epochs}
@@ -195,6 +255,8 @@ def test_show_puts_disagreements_first(capsys):
     printed = capsys.readouterr().out
     assert printed.index("--- toy-8 sample 0: gold '9', strict None, lenient '9'") < printed.index("--- toy-7")
     assert "toy-9" not in printed
+    show(PREDICTIONS, EXAMPLES | tasks(["a", "b", "c", "d", "e"]), 1)
+    assert "--- toy-8 (c) sample 0: gold '9'" in capsys.readouterr().out
     show(PREDICTIONS, EXAMPLES, 10)
     assert capsys.readouterr().out.count("--- toy-") == 3  # right answers on which both readings agree are not shown
 

@@ -74,6 +74,36 @@ def test_sizes(settings: dict[str, Any], sizes: tuple[int, int, int], seed: int)
     assert all(part == sorted(part) for part in parts.values())
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_questions_stand_on_one_side(seed: int) -> None:
+    """40 questions, asked one to four times up to case and blanks, with answers of their own."""
+    counts = [1 + number % 4 for number in range(40)]
+    asked = [(number, time) for time in range(4) for number in range(40) if time < counts[number]]
+    examples = [
+        Example(f"toy-{row}", "toy", [f"What is {number}?", f" what  IS {number}? "][time % 2], str(time), "number")
+        for row, (number, time) in enumerate(asked)
+    ]
+    parts = parts_of(examples, scheme="sample", test=0.2, validation=0.2, distinct=True, seed=seed)
+    sides = [{asked[row][0] for row in rows} for rows in parts.values()]
+    assert sum(map(len, parts.values())) == len(examples) == 100
+    assert sum(map(len, sides)) == 40
+    assert 80 <= len(parts["train"]) + len(parts["validation"]) < 84  # its share, and at most what is left of the last question
+    facts = report(parts, examples, template_groups(examples))
+    assert facts["test_seen_in_train"]["text_rows"] == facts["validation_seen_in_train"]["text_rows"] == 0
+    loose = parts_of(examples, scheme="sample", test=0.2, validation=0.2, seed=seed)
+    assert report(loose, examples, template_groups(examples))["test_seen_in_train"]["text_rows"] > 0
+
+
+def test_distinct_changes_nothing_where_all_questions_differ() -> None:
+    for seed in range(5):
+        assert parts_of(make(97), scheme="sample", seed=seed, distinct=True) == parts_of(make(97), scheme="sample", seed=seed)
+
+
+def test_distinct_belongs_to_sample() -> None:
+    with pytest.raises(ValueError, match=r"splits\.x.*`distinct` goes with the scheme `sample`, not `template`"):
+        check("splits.x", {"scheme": "template", "distinct": True}, Split)
+
+
 def test_seeds_differ() -> None:
     for scheme in ("sample", "template"):
         assert parts_of(make(100), scheme=scheme, seed=0) != parts_of(make(100), scheme=scheme, seed=1)
@@ -169,6 +199,20 @@ def test_official_parts_are_the_sources() -> None:
     assert len(parts_of(examples, scheme="official", validation=1)["validation"]) == 1
 
 
+def test_only_a_test_part() -> None:
+    """The source's where it states parts, all rows where it states none."""
+    parts = ["train", "test", "validation", "test"]
+    examples = [replace(example, source_split=part) for example, part in zip(make(4), parts, strict=True)]
+    assert parts_of(examples, scheme="test_only") == {"train": [], "validation": [], "test": [1, 3]}
+    assert parts_of(make(4), scheme="test_only") == {"train": [], "validation": [], "test": [0, 1, 2, 3]}
+    facts = report(parts_of(examples, scheme="test_only"), examples, [0] * 4)
+    assert facts["rows"] == {"train": 0, "validation": 0, "test": 2, "unused": 2}
+    with pytest.raises(ValueError, match="toy: none of 4 examples has source_split 'test'"):
+        parts_of(make(4, source_split="train"), scheme="test_only")
+    with pytest.raises(ValueError, match="toy-2: source_split is None"):
+        parts_of([*examples[:2], make(4)[2]], scheme="test_only")
+
+
 def test_official_test_part_alone_is_enough_to_be_asked() -> None:
     assert parts_of(make(3, source_split="test"), scheme="official") == {"train": [], "validation": [], "test": [0, 1, 2]}
 
@@ -241,6 +285,7 @@ def test_leakage_report() -> None:
         "groups": {"train": 2, "validation": 0, "test": 3, "all": 3},
         "test_seen_in_train": {"template_rows": 2, "template_share": 2 / 3, "text_rows": 1, "text_share": 1 / 3},
         "validation_seen_in_train": {"template_rows": 0, "template_share": None, "text_rows": 0, "text_share": None},
+        "test_ids": "toy-1 toy-2 toy-4",
     }
 
 
@@ -280,7 +325,7 @@ def published(file: str) -> dict[str, list[int]]:
 @pytest.mark.parametrize("name", RANDOM)
 def test_seed_0_gives_the_published_random_splits(name: str) -> None:
     wanted = published(f"{name}__default.json")
-    parts = by_sample(len(wanted["train"]) + len(wanted["test"]), 0.3, 0)
+    parts = by_sample([[row] for row in range(len(wanted["train"]) + len(wanted["test"]))], 0.3, 0)
     assert {part: sorted(rows) for part, rows in parts.items()} == wanted
 
 

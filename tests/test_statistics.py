@@ -2,11 +2,12 @@
 
 import itertools
 import random
+from statistics import NormalDist, fmean, stdev
 
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap
 
-from stages.statistics import holm, mcnemar, wilson
+from stages.statistics import binomial, holm, mcnemar, paired, paired_bootstrap, spread, wilson
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,83 @@ def test_holm_rejects_what_the_stepwise_rule_rejects():
                 break
             rejected.add(p_values[place])
         assert {p for p, q in zip(p_values, holm(p_values), strict=True) if q <= 0.05} == rejected
+
+
+def test_binomial_by_hand():
+    assert binomial(0, 0) == binomial(5, 10) == 1.0
+    assert binomial(10, 10) == pytest.approx(2 / 1024)
+    assert binomial(531, 900) == pytest.approx(binomtest(531, 900).pvalue)  # SCoTD 3.1.1: 59 % of 900, p < 0.001
+    assert binomial(531, 900) < 0.001 < 0.01 < binomial(423, 900)  # and 47 % of 900, p > 0.01
+    assert binomial(1, 3, 1 / 3) == pytest.approx(1.0)
+
+
+def test_paired_lines_up_by_id():
+    assert paired({"a": 1, "b": 0}, {"b": 2, "a": 3}) == ([1, 0], [3, 2])
+    with pytest.raises(ValueError, match=r"1 ids on the first side only \['a'\], 1 on the second only \['c'\]"):
+        paired({"a": 1, "b": 0}, {"b": 1, "c": 0})
+
+
+def every_resample(differences, clusters):
+    """The exact bootstrap distribution: the mean difference of every ordered draw of as many clusters as there are."""
+    groups = [[d for d, label in zip(differences, clusters, strict=True) if label == one] for one in dict.fromkeys(clusters)]
+    return sorted(fmean(itertools.chain(*drawn)) for drawn in itertools.product(groups, repeat=len(groups)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clusters"),
+    [
+        ([1, 0, 1, 1, 0], [0, 0, 1, 0, 1], None),
+        ([0.5, 0.25, 1, 0], [0, 0.75, 0.1, 0.2], None),
+        ([1, 1, 0, 1, 0, 0], [0, 0, 0, 1, 1, 0], ["x", "x", "y", "z", "z", "z"]),
+        ([1, 0, 1, 1], [0, 0, 1, 0], [1, 1, 2, 2]),
+    ],
+)
+def test_paired_bootstrap_is_the_bootstrap(first, second, clusters):
+    """Against all resamples: the share of them below either end is what the interval leaves out, up to the noise of its draws."""
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    exact = every_resample(differences, clusters or range(len(first)))
+    low, high = paired_bootstrap(first, second, clusters)
+    for end, level in ((low, 0.025), (high, 0.975)):
+        below = sum(value < end - 1e-9 for value in exact) / len(exact)
+        upto = sum(value <= end + 1e-9 for value in exact) / len(exact)
+        assert below - 0.006 <= level <= upto + 0.006
+
+
+def test_paired_bootstrap_equals_scipy():
+    """The same interval from resampled indices, for sizes that cannot be enumerated: within what 10,000 draws leave open."""
+    rng = random.Random(2)
+    first, second = ([float(rng.random() < share) for _ in range(400)] for share in (0.6, 0.5))
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    theirs = bootstrap((differences,), fmean_of_rows, n_resamples=10_000, method="percentile", rng=0, vectorized=True).confidence_interval
+    assert paired_bootstrap(first, second) == pytest.approx((theirs.low, theirs.high), abs=0.006)
+    assert paired_bootstrap(first, second, clusters=range(400)) == pytest.approx((theirs.low, theirs.high), abs=0.006)
+    normal = NormalDist().inv_cdf(0.975) * stdev(differences) / 20
+    low, high = paired_bootstrap(first, second)
+    assert (high - low) / 2 == pytest.approx(normal, rel=0.05)
+
+
+def fmean_of_rows(values, axis):
+    return values.mean(axis)
+
+
+def test_paired_bootstrap_repeats_and_widens_with_clusters():
+    first, second = [1, 1, 1, 1, 0, 0, 0, 0] * 5, [0] * 40
+    labels = [mark for mark in range(10) for _ in range(4)]  # a cluster is all right or all wrong
+    alone, together = paired_bootstrap(first, second), paired_bootstrap(first, second, labels)
+    assert alone == paired_bootstrap(first, second)
+    assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+    assert paired_bootstrap([1, 1], [0, 0]) == (1.0, 1.0)
+    assert paired_bootstrap(second, first) == pytest.approx(tuple(-end for end in reversed(alone)), abs=0.03)
+
+
+@pytest.mark.parametrize(("first", "second", "clusters"), [([], [], None), ([1], [1, 0], None), ([1, 0], [1, 0], ["x"])])
+def test_paired_bootstrap_refuses_what_is_not_paired(first, second, clusters):
+    with pytest.raises(ValueError, match=f"{len(first)} and {len(second)} scores"):
+        paired_bootstrap(first, second, clusters)
+
+
+def test_spread_over_seeds():
+    assert spread([0.5]) == {"mean": 0.5, "sd": 0.0, "min": 0.5, "max": 0.5}
+    assert spread([0.2, 0.4, 0.9]) == {"mean": pytest.approx(0.5), "sd": pytest.approx(0.13**0.5), "min": 0.2, "max": 0.9}
+    with pytest.raises(ValueError, match="spread of no values"):
+        spread([])

@@ -7,9 +7,12 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from stages.config.run import Run, axes, cells
+from stages.cells import averages, grouped, read_cells
+from stages.config.run import Run, axes, cells, transfer_cells
+from stages.paired import against_baselines, among_methods, paired_table
 from stages.statistics import holm, mcnemar, wilson
-from stages.summarize import accuracy_table, grouped, main, markdown, paired_table, read_cells, summary
+from stages.summarize import accuracy_table, main, markdown, samples_table, subtask_table, summary
+from stages.transfers import as_datasets, rows_of, transfer_summary, transfer_table
 
 GRID = {
     **{"preset": "toy", "datasets": ["toy_a", "toy_b"], "splits": ["sample"], "teachers": ["scripted_2"], "curations": ["answer"]},
@@ -28,17 +31,42 @@ MARKS = {
 WITH, WITHOUT = "with_steps (scripted_2/answer/tiny)", "no_steps (tiny)"
 
 
-@pytest.fixture
-def folder(tmp_path):
-    for name, marks in MARKS.items():
+def write_cells(folder, cells):
+    """{name: marks} as files."""
+    folder.mkdir(exist_ok=True)
+    for name, marks in cells.items():
         accuracy = marks.count("1") / len(marks)
         low, high = wilson(marks.count("1"), len(marks))
         numbers = {"n": len(marks), "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high, "correct": marks}
         numbers |= {"chance": 0.5, "train_prior": 0.4, "train_most_frequent": 0.6}
         if "scripted_2" in name:
             numbers |= {"teacher_accuracy": 0.9, "accuracy_best_test_epoch": accuracy + 0.1, "best_test_epoch": 3}
-        (tmp_path / f"{name}.json").write_text(json.dumps(numbers))
+        (folder / f"{name}.json").write_text(json.dumps(numbers))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_cells(tmp_path, MARKS)
     return tmp_path
+
+
+# toy_c is asked of both datasets' students, toy_b of its own too: DVC's matrix leaves no cell out
+TARGETS = {**GRID, "extra_datasets": ["toy_c"], "transfers": ["toy_b", "toy_c"]}
+MOVED = {
+    f"{name}-{target}": marks if name.startswith(target) else {"toy_b": "0110", "toy_c": "10000000000000000000"}[target]
+    for name, marks in MARKS.items()
+    for target in ("toy_b", "toy_c")
+}
+
+
+@pytest.fixture
+def moved(tmp_path):
+    """Of both: groups of the cells, and of the transfers by target."""
+    write_cells(tmp_path / "cells", MARKS)
+    write_cells(tmp_path / "transfers", MOVED)
+    found = read_cells(tmp_path / "transfers", transfer_cells(Run.model_validate(TARGETS)))
+    targets = {name: grouped([cell for cell in found if cell["target"] == name]) for name in TARGETS["transfers"]}
+    return grouped(read_cells(tmp_path / "cells", list(MARKS))), targets
 
 
 def test_cells_are_the_product_in_order():
@@ -48,11 +76,17 @@ def test_cells_are_the_product_in_order():
     assert cells(Run.model_validate({**GRID, "teachers": [], "baselines": []})) == []
 
 
-@pytest.mark.parametrize("name", MARKS)
+def test_transfers_are_all_cells_times_all_targets():
+    assert transfer_cells(Run.model_validate(TARGETS)) == list(MOVED)
+    assert transfer_cells(Run.model_validate(GRID)) == []
+
+
+@pytest.mark.parametrize("name", [*MARKS, *MOVED])
 def test_axes_invert_names(name):
     assert "-".join(filter(None, axes(name).values())) == name
     assert bool(axes(name)["teacher"]) == ("scripted_2" in name)
     assert axes(name)["student"] == "tiny"
+    assert bool(axes(name)["target"]) == (name in MOVED)
 
 
 @pytest.mark.parametrize(
@@ -128,13 +162,38 @@ def test_a_teacher_that_was_not_asked_the_test_questions_has_no_number(folder):
 
 
 def test_paired_table(folder):
-    head, *rows = paired_table(grouped(read_cells(folder, list(MARKS))), "sample", GRID["datasets"])
+    head, *rows = paired_table(grouped(read_cells(folder, list(MARKS))), "sample", GRID["datasets"], against_baselines)
     assert head == ["", "toy_a", "toy_b"]
     assert len(rows) == 1
     assert rows[0][0] == f"{WITH} - {WITHOUT}"
     # toy_a: seven questions are won (the first 2 to 1), the eighth 1 to 0; toy_b: one is lost
     p_values = holm([mcnemar([1] * 8, [0] * 8), mcnemar([0], [1])])
     assert rows[0][1:] == [f"+70.0 (p {p_values[0]:.3f})", f"-12.5 (p {p_values[1]:.3f})"] == ["+70.0 (p 0.016)", "-12.5 (p 1.000)"]
+
+
+def test_who_is_compared():
+    wide = {"methods": ["a", "b", "c"], "curations": ["k", "l"], "students": ["s", "t"], "seeds": [0]}
+    grid = Run.model_validate({**GRID, "datasets": ["toy_a"], **wide})
+    heads = {name: axes(name) for name in cells(grid)}
+    for (name, other), wanted in [
+        *((pair, True) for pair in against_baselines(heads)),
+        *((pair, False) for pair in among_methods(heads)),
+    ]:
+        ours, theirs = heads[name], heads[other]
+        assert ours["teacher"]
+        assert ours["student"] == theirs["student"]
+        assert (theirs["teacher"] == "") == wanted
+        assert wanted or (ours["curation"] == theirs["curation"] and ours["method"] > theirs["method"])
+    assert len(set(against_baselines(heads))) == 3 * 2 * 2  # each of the distilled ones
+    assert len(set(among_methods(heads))) == 3 * 2 * 2  # three pairs of methods
+
+
+def test_methods_on_one_corpus(tmp_path):
+    marks = {"first": "110000", "second": "111111"}
+    write_cells(tmp_path, {f"toy_a-sample-t-k-{name}-tiny-0": right for name, right in marks.items()})
+    groups = grouped(read_cells(tmp_path, [f"toy_a-sample-t-k-{name}-tiny-0" for name in marks]))
+    table = paired_table(groups, "sample", ["toy_a"], among_methods)
+    assert table == [["", "toy_a"], ["second (t/k/tiny) - first (t/k/tiny)", f"+66.7 (p {mcnemar([1] * 4, [0] * 4):.3f})"]]
 
 
 def test_markdown():
@@ -144,15 +203,16 @@ def test_markdown():
 def test_command(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(json.dumps({"run": GRID}))  # JSON is YAML
-    out = [tmp_path / "out" / name for name in ("summary.json", "table.md", "accuracy.csv")]
-    main(folder, *out)
+    out = [tmp_path / "out" / name for name in ("summary.json", "table.md", "transfers.md", "accuracy.csv")]
+    main(folder, tmp_path / "nowhere", *out)
     assert "accuracy in %, split sample" in capsys.readouterr().out
     assert set(json.loads(out[0].read_text())) == {"toy_a-sample", "toy_b-sample", "average-sample"}
     text = out[1].read_text()
     assert "## Split sample" in text
     assert "### Distilled against baselines" in text
     assert len({len(re.findall(r"\|", line)) for line in text.split("###")[0].splitlines() if line.startswith("|")}) == 1
-    rows = list(csv.DictReader(out[2].open()))
+    assert "None: `run.transfers` of params.yaml names no other dataset." in out[2].read_text()
+    rows = list(csv.DictReader(out[3].open()))
     assert [row["cell"] for row in rows] == list(MARKS)
     wanted = {"dataset": "toy_a", "split": "sample", "method": "with_steps", "corpus": "scripted_2/answer", "student": "tiny", "seed": "0"}
     assert wanted.items() <= rows[0].items()
@@ -160,5 +220,84 @@ def test_command(folder, tmp_path, monkeypatch, capsys):
     assert rows[-1]["corpus"] == "-"
     assert float(rows[0]["low"]) < 0.8 < float(rows[0]["high"])
     before = [path.read_bytes() for path in out]
-    main(folder, *out)
+    main(folder, tmp_path / "nowhere", *out)
     assert before == [path.read_bytes() for path in out]
+
+
+def test_command_with_transfers(moved, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(json.dumps({"run": TARGETS}))
+    out = [tmp_path / "out" / name for name in ("summary.json", "table.md", "transfers.md", "accuracy.csv")]
+    main(tmp_path / "cells", tmp_path / "transfers", *out)
+    assert "learned on toy_b, split sample" in capsys.readouterr().out
+    assert {"toy_a-sample, transfers", "toy_b-sample, transfers", "average-sample"} < set(json.loads(out[0].read_text()))
+    text = out[2].read_text()
+    assert re.findall("^## .*", text, re.M) == ["## Learned on toy_a, split sample", "## Learned on toy_b, split sample"]
+    assert len(list(csv.DictReader(out[3].open()))) == len(MARKS)  # transfers are no cells of their own
+    (tmp_path / "transfers" / f"{next(iter(MOVED))}.json").unlink()
+    with pytest.raises(ValueError, match=rf"1 of {len(MOVED)} declared cells: {next(iter(MOVED))}"):
+        main(tmp_path / "cells", tmp_path / "transfers", *out)
+
+
+def test_transfers_by_hand(moved):
+    rows = rows_of(*moved, "sample", "toy_a")
+    assert list(rows) == [WITH, WITHOUT]
+    assert rows[WITH]["toy_a"]["accuracy"] == 0.75
+    assert rows[WITH]["toy_b"] == {"accuracy": 0.5, "n": 4, "n_seeds": 2, "sd": 0.0, "accuracy_best_test_epoch": 0.6}
+    # 0.5 of 4 and 0.05 of 20
+    assert rows[WITH]["OOD"] == {"accuracy": 0.275, "accuracy_by_question": 0.125, "n": 24, "n_datasets": 2}
+    assert rows[WITH]["AVERAGE"] == {"accuracy": 0.4333, "accuracy_by_question": round((7.5 + 2 + 1) / 34, 4), "n": 34, "n_datasets": 3}
+    assert list(rows_of(*moved, "sample", "toy_b")[WITH]) == ["toy_b", "toy_c", "OOD", "AVERAGE"]  # its own target is no transfer
+    assert rows_of(moved[0], {}, "sample", "toy_a") == {}
+
+
+def test_transfer_table(moved):
+    head, *rows = transfer_table(*moved, "sample", "toy_a")
+    assert head == ["", "toy_a (own)", "toy_b", "toy_c", "OOD", "OOD by question", "average", "average by question"]
+    assert rows[0] == ["chance", *["50.0"] * 7]
+    low, high = wilson(1, 20)
+    assert rows[1][0] == WITH
+    assert rows[1][3:] == [f"5.0 ±{50 * (high - low):.1f}", "27.5", "12.5", "43.3", "30.9"]
+    assert transfer_table(moved[0], {}, "sample", "toy_a") == []
+
+
+def test_transfers_are_compared_on_their_questions(moved):
+    groups = as_datasets(moved[1], "toy_b")
+    assert {dataset for _, _, dataset in groups} == {"toy_c"}
+    assert groups["sample", WITH, "toy_c"][0]["cell"] == "toy_b-sample-scripted_2-answer-with_steps-tiny-0-toy_c"
+    assert paired_table(groups, "sample", ["toy_c"], against_baselines)[1] == [f"{WITH} - {WITHOUT}", "+0.0 (p 1.000)"]
+
+
+def test_a_dataset_that_is_only_its_own_target_has_no_transfer(moved):
+    own, targets = moved
+    only = {"toy_b": targets["toy_b"]}
+    assert list(transfer_summary(own, only)) == ["toy_a-sample, transfers"]
+    assert transfer_table(own, only, "sample", "toy_b") == []
+
+
+def test_averages_of_the_paper():
+    """CasCoD Table 1: its AVG counts every data set alike (trap 23); published/cascod.json has the rows."""
+    sizes, rows = (1303, 5381, 2546, 2376, 1172), {49.6: (59.4, 37.0, 28.3, 70.6, 52.7), 41.8: (54.2, 28.7, 21.6, 59.6, 45.1)}
+    for printed, accuracies in rows.items():
+        means = averages([{"accuracy": accuracy / 100, "n": n} for accuracy, n in zip(accuracies, sizes, strict=True)])
+        assert round(100 * means["accuracy"], 1) == printed
+        assert means["accuracy_by_question"] != means["accuracy"]
+
+
+def test_tables_of_tasks_and_samples(folder):
+    at_k = {"1": {"pass": 0.5, "majority": 0.5}, "2": {"pass": 0.7, "majority": 0.5}, "16": {"pass": 0.9, "majority": 0.6}}
+    for seed in "01":
+        path = folder / f"toy_a-sample-no_steps-tiny-{seed}.json"
+        tasks = {"contrast": {"n": 4, "accuracy": 0.5}, "original": {"n": 6, "accuracy": 0.25 * int(seed)}}
+        more = {"at_k": at_k, "subtasks": tasks, "subtask_average": 0.375, "consistency": 0.25, "pairs": 4}
+        path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    groups = grouped(read_cells(folder, list(MARKS)))
+    assert subtask_table(groups, "sample", "toy_a") == [
+        ["", WITHOUT],
+        *(["contrast (n 4)", "50.0"], ["original (n 6)", "12.5"], ["average over tasks", "37.5"], ["consistent (n 4)", "25.0"]),
+    ]
+    assert samples_table(groups, "sample", "toy_a") == [
+        ["", "avg@16", "maj@2", "maj@16", "pass@2", "pass@16"],
+        [WITHOUT, "5.0", "50.0", "60.0", "70.0", "90.0"],
+    ]
+    assert subtask_table(groups, "sample", "toy_b") == samples_table(groups, "sample", "toy_b") == []

@@ -18,7 +18,7 @@ from stages.cli import run
 from stages.formats import CASCOD, FORMATS
 from stages.methods.cascod import ANSWER, RATIONALE
 from stages.records.jsonl import write_text
-from stages.teachers.released import parse_log
+from stages.released.logs import parse_log
 
 FILE = Path(__file__).with_name("lengths.json")
 LOGS = "github/kojima-takeshi188/zero_shot_cot/*/log/*_zero_shot_cot.log"

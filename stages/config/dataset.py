@@ -44,7 +44,14 @@ class Local(Block):
     files: list[FileName] = Field(min_length=1)  # names in local/
 
 
-Source = Annotated[Url | Hub | Generated | Local, Field(discriminator="kind")]
+class Several(Block):
+    """A mixture of datasets: each one's files in a folder of its own."""
+
+    kind: Literal["several"]
+    parts: dict[FileName, Annotated[Url | Hub, Field(discriminator="kind")]] = Field(min_length=1)
+
+
+Source = Annotated[Url | Hub | Generated | Local | Several, Field(discriminator="kind")]
 
 
 class Columns(Block):
@@ -53,7 +60,7 @@ class Columns(Block):
     files: list[FileName] = Field(min_length=1)  # *.jsonl and *.csv of data/raw/DATASET, in the order of the row numbers
     question: str
     answer: str
-    answer_type: Literal["number", "choice", "yes_no", "text"]
+    answer_type: Literal["number", "choice", "yes_no", "text", "exact", "date", "latex"]
     choices: str | None = None  # a list of option texts; in CSV, that list as JSON
     rationale: str | None = None
     template: str | None = None
@@ -71,5 +78,6 @@ class Columns(Block):
 class Dataset(Block):
     source: Source
     rows: int | None = None  # published count; another count is an error
+    subtasks: list[str] | None = None  # only these of the dataset's subtasks; null: all
     columns: Columns | None = None  # none: stages/datasets/DATASET.py parses
-    demonstrations: str | None = None  # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json; none: stages/prompts/DATASET.txt, if any
+    demonstrations: str | None = None  # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json ("{subtask}" in it: one a subtask); none: stages/prompts/DATASET.txt, if any

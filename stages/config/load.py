@@ -1,7 +1,7 @@
 """params.yaml: read a block, check it against its pydantic model, and say plainly what is wrong with it."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -49,9 +49,10 @@ def legal_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     fields: Any = model
     for step in location[:-1]:
         annotation = fields.model_fields[step].annotation if isinstance(step, str) and step in fields.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        blocks = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if len(blocks) != 1:
             return ""
-        fields = annotation
+        fields = blocks[0]  # also of an optional block, `Lora | None`
     return "; legal keys: " + ", ".join(fields.model_fields)
 
 

@@ -36,6 +36,8 @@ class Run(Block):
 
     preset: str  # the overlay in use, for the reader
     datasets: Annotated[Slugs, Field(min_length=1)]
+    extra_datasets: Slugs = Field(default_factory=list)  # downloaded and prepared, not trained on
+    transfers: Slugs = Field(default_factory=list)  # datasets, or extra ones, that every student is also asked: what it learned elsewhere
     splits: Annotated[Slugs, Field(min_length=1)]
     teachers: Slugs  # who is asked, how, and how often
     curations: Slugs  # filters and budget
@@ -43,6 +45,7 @@ class Run(Block):
     baselines: Slugs  # methods that need none: prompting the bare student, training on gold answers
     students: Slugs
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(once)]
+    simulators: Slugs = Field(default_factory=list)  # who foresees the students' answers, with and without their rationales
 
 
 def cells(run: Run) -> list[str]:
@@ -52,9 +55,15 @@ def cells(run: Run) -> list[str]:
     return ["-".join(map(str, values)) for values in (*distilled, *baseline)]
 
 
+def transfer_cells(run: Run) -> list[str]:
+    """The names of all cells once per target, the target last. A dataset that is its own target is there too: DVC's matrix leaves none out."""
+    return [f"{name}-{target}" for name in cells(run) for target in run.transfers]
+
+
 def axes(name: str) -> dict[str, str]:
-    """The axis values in a cell's name; a baseline's teacher and curation are ""."""
+    """The axis values in a cell's name; a baseline's teacher and curation are "", and so is the target but in a transfer."""
     values = name.split("-")
+    target = values.pop() if len(values) in (6, 8) else ""
     if len(values) == 5:
         values[2:2] = ["", ""]
-    return dict(zip(("dataset", "split", "teacher", "curation", "method", "student", "seed"), values, strict=True))
+    return dict(zip(("dataset", "split", "teacher", "curation", "method", "student", "seed", "target"), [*values, target], strict=True))

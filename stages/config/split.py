@@ -1,8 +1,8 @@
 """`splits.<name>` of params.yaml: which questions are trained on, chosen by and tested on."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.config.load import Block
 
@@ -12,10 +12,18 @@ Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
 
 
 class Split(Block):
-    scheme: Literal["sample", "official", "published", "template"]  # rows at random, the source's parts, an index file, whole templates at random
+    # rows at random, the source's parts, an index file, whole templates at random, or nothing to train on: the source's test part, else all rows
+    scheme: Literal["sample", "official", "published", "template", "test_only"]
     file: str = "split_default.json"  # published: name of the index file in data/raw/DATASET
     test: Annotated[float, Field(gt=0, lt=1)] = 0.3  # sample: share of rows; template: share of templates
     validation: Count | Share = 0.1  # rows (int) or share (float) cut from train, unless the source or the index file has this part
+    distinct: bool = False  # sample: equal questions stand on one side, whatever their answers
     by_template: bool = False  # the validation part takes whole templates too; always so under the scheme template
     train: Size | Literal["full"] = "full"  # rows (int) or share (float) of what is left to train on; smaller parts lie within larger ones
     seed: int = 0
+
+    @model_validator(mode="after")
+    def distinct_belongs_to_sample(self) -> Self:
+        if self.distinct and self.scheme != "sample":
+            raise ValueError(f"`distinct` goes with the scheme `sample`, not `{self.scheme}`: whole templates keep equal questions together anyway")
+        return self

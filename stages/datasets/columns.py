@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.config.dataset import Columns
-from stages.datasets.fields import LETTERS, Row, field, number, rows_of, with_choices
+from stages.datasets.fields import LETTERS, Row, date, field, number, rows_of, with_choices
 from stages.records.example import Example
 
 PARTS = ("train", "validation", "test")
@@ -47,9 +47,11 @@ def answer_of(value: object, answer_type: str, choices: list[str], where: str) -
         if text not in ("yes", "no"):
             raise ValueError(f"{where}: answer is {value!r}, wanted yes or no")
         return text
+    if answer_type == "date":
+        return date(value, where)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{where}: answer is {value!r}, wanted a text that is not empty")
-    if answer_type == "text" or (len(value.strip()) == 1 and value.strip() in LETTERS[: len(choices)]):
+    if answer_type in ("text", "exact", "latex") or (len(value.strip()) == 1 and value.strip() in LETTERS[: len(choices)]):
         return value.strip()
     if choices.count(value) != 1:
         raise ValueError(f"{where}: answer is {value!r}, wanted a letter of {LETTERS[: len(choices)]!r} or one of {choices!r}")

@@ -5,6 +5,7 @@ import math
 import re
 import string
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,9 +67,22 @@ def number(value: object, where: str) -> str:
     return str(int(parsed)) if parsed.is_integer() else repr(parsed)
 
 
+def date(value: object, where: str) -> str:
+    """The one way to write a date: "05/01/2021" for "5/1/2021" (MM/DD/YYYY). Raises ValueError for anything else."""
+    try:
+        return f"{datetime.strptime(str(value).strip(), '%m/%d/%Y'):%m/%d/%Y}"
+    except ValueError:
+        raise ValueError(f"{where}: answer is {value!r}, wanted a date as MM/DD/YYYY") from None
+
+
 def with_choices(question: str, choices: list[str]) -> str:
     """The question as it is asked: "... Answer Choices: (A) red (B) blue"."""
     return f"{question} Answer Choices: " + " ".join(f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+
+
+def with_options(question: str, choices: list[str]) -> str:
+    """The question as BIG-Bench Hard and CasCoD's files ask it: options on lines of their own, "...\\nOptions:\\n(A) red\\n(B) blue"."""
+    return f"{question}\nOptions:\n" + "\n".join(f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
 
 
 def right_choice(scores: Row, choices: list[str], where: str) -> str:
@@ -77,6 +91,31 @@ def right_choice(scores: Row, choices: list[str], where: str) -> str:
     if len(right) != 1:
         raise ValueError(f"{where}: target_scores is {scores!r}, wanted exactly one score of 1")
     return right[0]
+
+
+def listed_options(path: Path, dataset: str) -> list[Example]:
+    """CasCoD's layout: {"input": "...\\nOptions:\\n(A) ...\\n(B) ...", "target": "(B)"}, test rows; numbered options get letters."""
+    examples = []
+    for row, (where, source) in enumerate(rows_of(path)):
+        asked, target = field(source, "input", where, str), field(source, "target", where, str)
+        stem, _, listed = asked.partition("\nOptions:\n")
+        options = [re.fullmatch(r"(\(\w\)) ?(.*)", line) for line in listed.split("\n")]
+        marks = [option[1] for option in options if option]
+        if None in options or marks.count(target) != 1:
+            raise ValueError(f"{where}: input is {asked!r} and target {target!r}, wanted '... Options: (A) ... (B) ...' and one of its marks")
+        choices = [option[2].strip() for option in options if option]
+        answer = LETTERS[marks.index(target)]
+        examples.append(Example(f"{dataset}-{row}", dataset, with_options(stem, choices), answer, "choice", choices, source_split="test"))
+    return examples
+
+
+def competition(path: Path, dataset: str) -> list[Example]:
+    """AIME and AMC: a problem and an integer, which may be written "025" or 25.0; test rows, answers of type `latex`."""
+    examples = []
+    for row, (where, source) in enumerate(rows_of(path)):
+        question, answer = field(source, "problem", where, str).strip(), number(field(source, "answer", where, object), where)
+        examples.append(Example(f"{dataset}-{row}", dataset, question, answer, "latex", source_split="test"))
+    return examples
 
 
 def word_problems(path: Path, dataset: str) -> list[Example]:

@@ -22,6 +22,7 @@ ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\nAnswer:"}
 class Settings(Block):
     format: Release = "paper"
     alpha: float = Field(0.3, ge=0, le=1)  # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5 (trap 15)
+    explain: bool = False  # ask for the rationale too: faithfulness needs one (CasCoD Table 2)
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
@@ -38,8 +39,9 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
-    """Only the answer is asked for: reasoning was a task of training."""
-    return None if texts else worded(example, CASCOD[settings.format]) + ANSWER[settings.format]
+    """Only the answer is asked for: reasoning was a task of training; with `explain` the rationale before it, which it does not read."""
+    steps = [RATIONALE[settings.format]] * settings.explain + [ANSWER[settings.format]]
+    return worded(example, CASCOD[settings.format]) + steps[len(texts)] if len(texts) < len(steps) else None
 
 
 def answer_prefix(settings: Settings) -> str:

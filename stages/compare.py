@@ -1,0 +1,172 @@
+"""Compare: what moved between two Git revisions, cell by cell, and whether a test supports it (for pull requests).
+
+In: params.yaml and metrics/ as they stand at a revision, and at another one or in the working tree; no data, no cache. Out: tables, in the
+terminal or as Markdown. A cell is compared question by question: the test ids are in metrics/splits, in the order of the cell's `correct`.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from stages.cells import label
+from stages.cli import run
+from stages.config.run import axes
+from stages.revisions import Files, at_revision, data_table, folder, in_working_tree, params_table
+from stages.statistics import holm, mcnemar, paired, paired_bootstrap
+from stages.summarize import markdown, show
+
+LEVEL = 0.05  # of the corrected p below which a difference has a word
+MOST = 150  # rows of a table: a comment at GitHub may have 65,536 characters
+FOLDED = ("Questions", "Parameters")  # in a comment: opened by a click
+NAMED = 20  # question ids listed of those gained, and of those lost
+NOTE = f"""Points of test questions answered right (with several samples, by their majority). Interval: 95 %, from 10,000 paired bootstrap resamples
+of the questions. p: McNemar's exact test on the questions that changed, Holm-corrected over the datasets, targets and seeds of a line of the
+grid; cells without a changed question are no tests. A word only below {LEVEL}: "no difference shown" is not "no difference".
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell of which some question changed sides."""
+
+    cell: str
+    family: tuple[str, str]  # split and label: what is corrected together
+    before: float  # shares of the n questions answered right
+    after: float
+    n: int
+    interval: tuple[float, float]  # of after - before
+    p: float  # uncorrected
+    gained: list[str]  # ids
+    lost: list[str]
+
+
+def scored(files: Files) -> dict[str, dict[str, Any]]:
+    """Cells and transfers by their name: a student on its own test part, and on another dataset's."""
+    return folder(files, "cells") | folder(files, "transfers")
+
+
+def by_question(cell: str, files: Files, marks: str) -> dict[str, int]:
+    """1 or 0 per test id. Raises ValueError where the revision has no ids for the cell, or not as many as marks."""
+    at = axes(cell)
+    split = f"{at['target'] or at['dataset']}-{at['split']}"
+    ids = folder(files, "splits").get(split, {}).get("test_ids", "").split()
+    if len(ids) != len(marks):
+        raise ValueError(f"{len(marks)} marks, {len(ids)} test_ids in metrics/splits/{split}.json: wanted one id for each mark")
+    return dict(zip(ids, map(int, marks), strict=True))
+
+
+def change(cell: str, before: Mapping[str, int], after: Mapping[str, int]) -> Change:
+    """Both sides of a cell on the same questions. Raises ValueError where they are not the same."""
+    first, second = paired(after, before)
+    sides = {one: (then, after[one]) for one, then in before.items()}
+    at = axes(cell)
+    return Change(
+        cell,
+        (at["split"], label(at)),
+        sum(second) / len(second),
+        sum(first) / len(first),
+        len(first),
+        paired_bootstrap(first, second),
+        mcnemar(first, second),
+        [one for one, pair in sides.items() if pair == (0, 1)],
+        [one for one, pair in sides.items() if pair == (1, 0)],
+    )
+
+
+def changes(before: Files, after: Files) -> tuple[list[Change], list[str], dict[str, str]]:
+    """The cells that changed, those in which no question did, and those that cannot be compared with the reason."""
+    old, new = scored(before), scored(after)
+    changed, same, refused = [], [], {}
+    for cell in (name for name in new if name in old):
+        try:
+            found = change(cell, by_question(cell, before, old[cell]["correct"]), by_question(cell, after, new[cell]["correct"]))
+        except ValueError as error:
+            refused[cell] = str(error)
+            continue
+        if found.gained or found.lost:
+            changed.append(found)
+        else:
+            same.append(cell)
+    return changed, same, refused
+
+
+def verdicts(changed: list[Change]) -> list[tuple[float, str]]:
+    """Per change its corrected p, and a word for it that the test supports."""
+    families: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, one in enumerate(changed):
+        families[one.family].append(place)
+    corrected = [1.0] * len(changed)
+    for places in families.values():
+        for place, p in zip(places, holm([changed[place].p for place in places]), strict=True):
+            corrected[place] = p
+    words = [
+        ("better" if one.after > one.before else "worse") if p < LEVEL else "no difference shown" for one, p in zip(changed, corrected, strict=True)
+    ]
+    return list(zip(corrected, words, strict=True))
+
+
+def cell_table(changed: list[Change]) -> list[list[str]]:
+    rows = []
+    for one, (p, word) in zip(changed, verdicts(changed), strict=True):
+        low, high = (f"{100 * end:+.1f}" for end in one.interval)
+        moved = f"{100 * (one.after - one.before):+.1f}"
+        numbers = [f"{100 * one.before:.1f}", f"{100 * one.after:.1f}", moved, f"{low} to {high}", f"{p:.3f}", word]
+        rows.append([one.cell, str(one.n), *numbers, f"+{len(one.gained)} -{len(one.lost)}"])
+    return [["cell", "n", "before", "after", "points", "interval", "p", "verdict", "questions"], *rows]
+
+
+def named(ids: list[str]) -> str:
+    return ", ".join(ids[:NAMED]) + (f" and {len(ids) - NAMED} more" if len(ids) > NAMED else "")
+
+
+def tables(before: Files, after: Files) -> dict[str, list[list[str]]]:
+    """The whole comparison: title -> header and rows."""
+    changed, same, refused = changes(before, after)
+    old, new = scored(before), scored(after)
+    alone = [[cell, side] for side, here, there in (("before", old, new), ("after", new, old)) for cell in here if cell not in there]
+    questions = [[one.cell, named(one.gained), named(one.lost)] for one in changed]
+    counts: dict[str, Collection[object]] = {"changed": changed, "same right answers": same, "only on one side": alone, "not compared": refused}
+    return {
+        "Cells": [[*counts], [str(len(some)) for some in counts.values()]],
+        "Accuracy of the changed cells": cell_table(changed),
+        "Questions": [["cell", "gained", "lost"], *questions],
+        "Cells on one side": [["cell", "only"], *alone],
+        "Cells not compared": [["cell", "because"], *([cell, reason] for cell, reason in refused.items())],
+        "Data and costs": data_table(before, after),
+        "Parameters": params_table(before, after),
+    }
+
+
+def shown(table: list[list[str]]) -> str:
+    """A Markdown table of at most MOST rows that says what it leaves out."""
+    safe = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
+    more = len(table) - 1 - MOST
+    return markdown(safe[: MOST + 1]) + (f"\nand {more} more rows\n" if more > 0 else "")
+
+
+def main(
+    before: Annotated[str, typer.Argument(metavar="REV", help="A Git revision: HEAD~1, main, origin/main, ...")],
+    after: Annotated[str | None, typer.Argument(metavar="[REV]", help="Another one; the working tree if left out.")] = None,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request's comment.")] = False,
+) -> None:
+    """Say what moved between two revisions, and whether a test supports it."""
+    found = tables(at_revision(before), at_revision(after) if after else in_working_tree())
+    if as_markdown:
+        typer.echo(f"### {before} against {after or 'the working tree'}\n")
+    for title, table in found.items():
+        if len(table) == 1:  # nothing moved
+            continue
+        if as_markdown and title in FOLDED:
+            typer.echo(f"<details><summary>{title}</summary>\n\n{shown(table)}\n</details>\n")
+        elif as_markdown:
+            typer.echo(f"#### {title}\n\n{shown(table)}")
+        else:
+            show(title, table)
+    typer.echo(NOTE)
+
+
+if __name__ == "__main__":
+    run(main)

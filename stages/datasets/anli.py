@@ -1,0 +1,44 @@
+"""Adversarial NLI, round 1 (Nie et al. 2020), which SCoTD trains on for an unseen task (its section 3.5). Rows: train 16,946, dev 1,000, test 1,000.
+
+One row of test.jsonl: {"uid": "x", "premise": "Mia has three pens.", "hypothesis": "Mia has pens.", "label": 0, "reason": "Three is some."}.
+Labels are 0 entailment, 1 neutral, 2 contradiction; the answer is a word, in the form of SCoTD's six demonstrations. Without train.jsonl
+there are only the other rows, under the numbers that they have behind it. The paper names no round.
+Differs: SCoTD's loader takes 1 for "no" and 2 for "not possible to tell", against the data and its own demonstrations.
+"""
+
+from pathlib import Path
+
+from stages.datasets.fields import field, rows_of
+from stages.records.example import Example
+
+PAGE = "https://github.com/facebookresearch/anli"
+LICENCE = "CC-BY-NC-4.0"
+CITATION = "Nie et al. 2020, Adversarial NLI: A New Benchmark for Natural Language Understanding"
+FIRST_ROW = {"train": 0, "validation": 16946, "test": 17946}
+ANSWERS = ("yes", "it is not possible to tell", "no")  # by label
+CHOICES = ["yes", "no", "it is not possible to tell"]  # as they are shown
+
+
+def parse(raw: Path) -> list[Example]:
+    parts = [part for part in FIRST_ROW if part != "train" or (raw / "train.jsonl").exists()]
+    return [
+        example(part, FIRST_ROW[part] + row, where, source) for part in parts for row, (where, source) in enumerate(rows_of(raw / f"{part}.jsonl"))
+    ]
+
+
+def example(part: str, row: int, where: str, source: dict[str, object]) -> Example:
+    label = field(source, "label", where, int)
+    if label not in (0, 1, 2):
+        raise ValueError(f"{where}: label is {label}, wanted 0, 1 or 2")
+    premise, hypothesis = (field(source, name, where, str).strip() for name in ("premise", "hypothesis"))
+    listed = "\n- ".join(CHOICES)
+    return Example(
+        id=f"anli-{row}",
+        dataset="anli",
+        question=f'Premise:\n"{premise}"\nBased on this premise, can we conclude the hypothesis "{hypothesis}" is true?\nOPTIONS:\n- {listed}',
+        answer=ANSWERS[label],
+        answer_type="exact",
+        choices=CHOICES,
+        source_split=part,
+        rationale=field(source, "reason", where, str).strip() or None,  # why the writer thinks it fools a model, mostly
+    )

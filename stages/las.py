@@ -1,0 +1,87 @@
+"""LAS: does a student's rationale help another model to foresee the student's answer? (CasCoD section 4.6, equation 8, Table 2)
+
+LAS = Acc(q, r' -> a') - Acc(q -> a'), over the test questions that the student answered: a' is its answer, right or wrong, r' its rationale without
+the answer. In: examples, split, demonstrations (for the task's description), predictions. Out: both accuracies and their difference as JSON.
+Differs: Hase et al. (2020), who named it, average over rationales that leak the answer and those that do not; CasCoD's equation, and this, do not.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from stages.answers import is_correct, read
+from stages.cli import run
+from stages.filters import strict_answer
+from stages.records.completion import Completion, read_completions
+from stages.records.example import Example, read_examples
+from stages.records.jsonl import write_json
+from stages.said import argument
+from stages.score import SELECTED, by_origin, rounded
+from stages.simulate import plan, simulate
+from stages.statistics import paired_bootstrap
+
+
+class Answered(NamedTuple):
+    """A question that the student answered."""
+
+    example: Example
+    answer: str  # a', as it is scored
+    rationale: str  # r'; "" where the student gave none
+
+
+def answered(rows: list[Completion], examples: Mapping[str, Example]) -> list[Answered]:
+    """The first samples with an answer: there is nothing to foresee where the student gave none."""
+    first = [(examples[row.example_id], row) for row in rows if row.sample == 0]
+    return [Answered(example, answer, argument(row)) for example, row in first if (answer := strict_answer(row, example)) is not None]
+
+
+def foreseen(said: str | None, row: Answered) -> bool:
+    """Whether a simulator's words, read as a person would, name the student's answer."""
+    options = row.example.choices or []
+    reading = read(said or "", "", row.example.answer_type, len(options), options)
+    return is_correct(reading.lenient, row.answer, row.example.answer_type)
+
+
+def numbers(rows: list[Answered], alone: list[str | None], aided: list[str | None], questions: int) -> dict[str, Any]:
+    """Counts, both accuracies, LAS and its paired-bootstrap interval over questions, as shares between -1 and 1; null without any rationale.
+
+    `alone` has what the simulator said to each question, `aided` what it said to each question with a rationale, in the same order. A question
+    without a rationale counts with its answer to the question alone, twice: no rationale is no help.
+    """
+    counts = {"n": len(rows), "unanswered": questions - len(rows), "with_rationale": len(aided)}
+    if not aided:
+        return {**counts, "accuracy_question": None, "accuracy_rationale": None, "las": None, "las_low": None, "las_high": None}
+    without, helped = [foreseen(said, row) for said, row in zip(alone, rows, strict=True)], iter(aided)
+    given = [foreseen(next(helped), row) if row.rationale else same for row, same in zip(rows, without, strict=True)]
+    low, high = paired_bootstrap(given, without)
+    first, second = sum(given) / len(rows), sum(without) / len(rows)
+    return {**counts, "accuracy_question": second, "accuracy_rationale": first, "las": first - second, "las_low": low, "las_high": high}
+
+
+def main(
+    simulator: Annotated[str, typer.Argument(help="A block under `simulators` in params.yaml.")],
+    examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
+    split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
+    demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
+    predictions: Annotated[Path, typer.Argument(help="Completions of the test questions.")],
+    out: Annotated[Path, typer.Argument(help="Where the numbers go (JSON).")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")] = False,
+) -> None:
+    """How faithful a student's rationales are to its answers."""
+    test, by_id = json.loads(split.read_text(encoding="utf-8"))["test"], {example.id: example for example in read_examples(examples)}
+    rows = answered(by_origin(read_completions(predictions), test, str(predictions))[SELECTED], by_id)
+    text = demonstrations.read_text(encoding="utf-8")
+    reasoned = [(row.example, row.rationale) for row in rows if row.rationale]
+    asked = [*((row.example, "") for row in rows), *reasoned] if reasoned else []  # a student that never reasons needs no simulator
+    if dry_run:
+        typer.echo(plan(simulator, asked, text))
+        return
+    said = simulate(simulator, asked, text)
+    write_json(out, rounded(numbers(rows, said[: len(asked) - len(reasoned)], said[len(asked) - len(reasoned) :], len(test))))
+
+
+if __name__ == "__main__":
+    run(main)
