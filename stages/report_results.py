@@ -156,8 +156,9 @@ def our_lines(name: str, row: Row, item: Item, panel: Pattern, pools: dict[str, 
     for title, column in item.columns.items():
         if column.mean_of:
             continue
-        pattern = {**({"target": ""} if item.results == "cells" else {}), **patterns, **column.where}
-        for result in (one for one in pools[item.results] if matches(one, pattern)):
+        kind = row.results or item.results
+        pattern = {**({"target": ""} if kind == "cells" else {}), **patterns, **column.where}
+        for result in (one for one in pools[kind] if matches(one, pattern)):
             groups.setdefault(tuple(result[axis] for axis in telling), {}).setdefault(title, []).append(result)
     lines = []
     for key, columns in groups.items():

@@ -29,10 +29,14 @@ class Column(Block):
     mean_of: list[str] = Field(default=[])  # the unweighted mean of these columns instead of results of its own
 
 
+Kind = Literal["cells", "las", "splits", "funnels"]  # of results: folders of metrics/, transfers and kept summaries among the cells
+
+
 class Row(Block):
     published: Printed | dict[str, Printed] = Field(default=[])  # per panel where there are panels
     ours: Pattern | None = None  # null: nothing of ours corresponds to it, a note says why
-    field: str | None = None
+    field: str | None = None  # this and the next where they are not the item's
+    results: Kind | None = None
     by: list[str] | None = None  # the axes that tell our lines apart, where not all do: a teacher's accuracy is the same in all its students' cells
 
 
@@ -44,7 +48,7 @@ class Item(Block):
     kind: Literal["table", "figure", "text"] = "table"
     source: str  # of the printed numbers, or of the fact that there are none
     decimals: int = 1  # of the printed numbers
-    results: Literal["cells", "las", "splits", "funnels"] = "cells"
+    results: Kind = "cells"
     field: str = "accuracy"  # of a result: a path such as train.rows_out, several joined by + are added up
     unit: str = "accuracy in %"
     where: Pattern = Field(default={})

@@ -37,7 +37,7 @@ class Project:
         shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "local", folder / "local")
         for name in ("las", "released", "transfers"):
-            (folder / "metrics" / name).mkdir(parents=True)  # in Git there is a README in each
+            (folder / "metrics" / name).mkdir(parents=True)  # in Git something stands in each
         shutil.copytree(student, folder / "students" / "small")
         sha256 = content(student)
         params = YAML(typ="safe").load(ROOT / "params.yaml")

@@ -80,4 +80,5 @@ class Dataset(Block):
     rows: int | None = None  # published count; another count is an error
     subtasks: list[str] | None = None  # only these of the dataset's subtasks; null: all
     columns: Columns | None = None  # none: stages/datasets/DATASET.py parses
-    demonstrations: str | None = None  # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json ("{subtask}" in it: one a subtask); none: stages/prompts/DATASET.txt, if any
+    # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json ("{subtask}" in it: one a subtask); none: stages/prompts/DATASET.txt, if any
+    demonstrations: str | None = None
