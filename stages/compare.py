@@ -7,19 +7,23 @@ terminal or as Markdown. A cell is compared question by question: the test ids a
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
 
 from stages.cells import label
 from stages.cli import run
 from stages.config.run import axes
 from stages.revisions import Files, at_revision, data_table, folder, in_working_tree, params_table
 from stages.statistics import holm, mcnemar, paired, paired_bootstrap
-from stages.summarize import markdown, show
+from stages.summarize import markdown
 
 LEVEL = 0.05  # of the corrected p below which a difference has a word
-MOST = 150  # rows of a table: a comment at GitHub may have 65,536 characters
+LONGEST = 6000  # characters of a table: a comment at GitHub may have 65,536, and DVC's table of metrics follows
 FOLDED = ("Questions", "Parameters")  # in a comment: opened by a click
 NAMED = 20  # question ids listed of those gained, and of those lost
 NOTE = f"""Points of test questions answered right (with several samples, by their majority). Interval: 95 %, from 10,000 paired bootstrap resamples
@@ -113,7 +117,7 @@ def cell_table(changed: list[Change]) -> list[list[str]]:
     for one, (p, word) in zip(changed, verdicts(changed), strict=True):
         low, high = (f"{100 * end:+.1f}" for end in one.interval)
         moved = f"{100 * (one.after - one.before):+.1f}"
-        numbers = [f"{100 * one.before:.1f}", f"{100 * one.after:.1f}", moved, f"{low} to {high}", f"{p:.3f}", word]
+        numbers = [f"{100 * one.before:.1f}", f"{100 * one.after:.1f}", moved, f"{low} to {high}", f"{p:.3f}" if p >= 0.0005 else "<0.001", word]
         rows.append([one.cell, str(one.n), *numbers, f"+{len(one.gained)} -{len(one.lost)}"])
     return [["cell", "n", "before", "after", "points", "interval", "p", "verdict", "questions"], *rows]
 
@@ -141,15 +145,27 @@ def tables(before: Files, after: Files) -> dict[str, list[list[str]]]:
 
 
 def shown(table: list[list[str]]) -> str:
-    """A Markdown table of at most MOST rows that says what it leaves out."""
+    """A Markdown table of at most LONGEST characters, its header and first row apart, that says how many rows it leaves out."""
     safe = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
-    more = len(table) - 1 - MOST
-    return markdown(safe[: MOST + 1]) + (f"\nand {more} more rows\n" if more > 0 else "")
+    ends = accumulate(len(" | ".join(row)) + 5 for row in safe)
+    fits = max(2, sum(end <= LONGEST for end in ends))
+    more = len(table) - fits
+    return markdown(safe[:fits]) + (f"\nand {more} more rows\n" if more > 0 else "")
+
+
+def show(title: str, table: list[list[str]]) -> None:
+    """Print it without lines; the name of a cell is what tells rows apart and is never cut."""
+    first, *others = table[0]
+    columns = (Column(first, overflow="fold", min_width=18), *(Column(name, overflow="fold") for name in others))
+    printed = Table(*columns, title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for row in table[1:]:
+        printed.add_row(*map(escape, row))
+    Console().print(printed, "")
 
 
 def main(
     before: Annotated[str, typer.Argument(metavar="REV", help="A Git revision: HEAD~1, main, origin/main, ...")],
-    after: Annotated[str | None, typer.Argument(metavar="[REV]", help="Another one; the working tree if left out.")] = None,
+    after: Annotated[str | None, typer.Argument(metavar="REV", help="Another one; the working tree if left out.")] = None,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request's comment.")] = False,
 ) -> None:
     """Say what moved between two revisions, and whether a test supports it."""

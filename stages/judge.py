@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from stages.cli import fail_plainly
+from stages.config.load import find, read_params
 from stages.consult import consult, plan
 from stages.judgement import blind, chosen, pair_up, prompt, results
 from stages.pages.fill import with_data
@@ -45,6 +46,8 @@ def pairs(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the judge would be asked and what it would cost.")] = False,
 ) -> None:
     """Draw pairs, write the page for people, and ask a model."""
+    if judge:
+        find(read_params(), f"judges.{judge}")  # before anything is written
     left, right = rows_of(first), rows_of(second)
     key = {"first": first, "second": second, **pair_up(left, right, examples_of(left.keys() & right.keys()), n, seed)}
     if dry_run:

@@ -13,10 +13,9 @@ from itertools import combinations
 from typing import Any
 
 from stages.answers import is_correct
-from stages.filters import strict_answer
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.said import argument
+from stages.said import answer_of, argument
 from stages.statistics import binomial, wilson
 
 SIDES = {"A": "B", "B": "A", "tie": "tie"}  # what a choice means where the judge saw the sides swapped
@@ -24,7 +23,7 @@ Sheet = dict[str, Any]
 
 
 def right(row: Completion, example: Example) -> bool:
-    return is_correct(strict_answer(row, example), example.answer, example.answer_type)
+    return is_correct(answer_of(row, example), example.answer, example.answer_type)
 
 
 def pair_up(first: Mapping[str, Completion], second: Mapping[str, Completion], examples: Mapping[str, Example], n: int, seed: int) -> dict[str, Any]:

@@ -14,11 +14,10 @@ import typer
 
 from stages.answers import is_correct, read
 from stages.cli import run
-from stages.filters import strict_answer
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
-from stages.said import argument
+from stages.said import answer_of, argument
 from stages.score import SELECTED, by_origin, rounded
 from stages.simulate import plan, simulate
 from stages.statistics import paired_bootstrap
@@ -35,7 +34,7 @@ class Answered(NamedTuple):
 def answered(rows: list[Completion], examples: Mapping[str, Example]) -> list[Answered]:
     """The first samples with an answer: there is nothing to foresee where the student gave none."""
     first = [(examples[row.example_id], row) for row in rows if row.sample == 0]
-    return [Answered(example, answer, argument(row)) for example, row in first if (answer := strict_answer(row, example)) is not None]
+    return [Answered(example, answer, argument(row)) for example, row in first if (answer := answer_of(row, example)) is not None]
 
 
 def foreseen(said: str | None, row: Answered) -> bool:
@@ -72,6 +71,8 @@ def main(
 ) -> None:
     """How faithful a student's rationales are to its answers."""
     test, by_id = json.loads(split.read_text(encoding="utf-8"))["test"], {example.id: example for example in read_examples(examples)}
+    if unknown := [one for one in test if one not in by_id]:
+        raise ValueError(f"{split}: {len(unknown)} of {len(test)} test ids are not in {examples}, first {unknown[0]!r}")
     rows = answered(by_origin(read_completions(predictions), test, str(predictions))[SELECTED], by_id)
     text = demonstrations.read_text(encoding="utf-8")
     reasoned = [(row.example, row.rationale) for row in rows if row.rationale]

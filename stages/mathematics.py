@@ -69,8 +69,18 @@ def lenient_latex(text: str, n_choices: int = 0) -> list[str]:
     return strict_latex(text) if alone or last_box(text) is not None else found_in(text)
 
 
+def spoken(answer: str) -> str:
+    """An answer without dollars, \\text{} and doubled blanks."""
+    return " ".join(re.sub(r"\\text\s*\{([^}]*)\}", r"\1", answer.replace("$", "")).split())
+
+
 def same(answer: str, gold: str) -> bool:
-    """Whether two answers mean the same: equal as sympy objects, numbers to six decimals, or as text where one cannot be parsed."""
+    """Whether two answers mean the same: equal as sympy objects, numbers to six decimals, or as text where one cannot be parsed.
+
+    A gold answer in words is compared as text: the library would take some number in it for the whole.
+    """
+    if WORD.search(spoken(gold)):
+        return spoken(answer) == spoken(gold)
     from math_verify import verify
 
     return bool(verify(list(parsed(gold)), list(parsed(answer)), timeout_seconds=limit()))

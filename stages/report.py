@@ -42,11 +42,13 @@ def long_table(shown: Shown) -> str:
 
 
 def main(
-    papers: Annotated[list[str], typer.Argument(metavar="PAPER...", help="ft, scotd, cascod: the files of stages/published.")],
+    papers: Annotated[list[str], typer.Argument(metavar="PAPER", help="ft, scotd, cascod: the files of stages/published.")],
     metrics: Annotated[Path, typer.Option(help="Where the results are.")] = Path("metrics"),
     out: Annotated[Path, typer.Option(help="Where the reports go.")] = Path("metrics/report"),
 ) -> None:
     """Put our numbers next to the papers'."""
+    if not metrics.is_dir():
+        raise ValueError(f"{metrics}: no such folder, wanted the one that holds cells/, splits/ and the other results")
     pools = read_results(metrics)
     looked, wrong = impossible_ours(pools["cells"])
     ours = f"Of {looked} accuracies of ours {len(wrong)} do{': ' + ', '.join(wrong[:5]) if wrong else ''}."

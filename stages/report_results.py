@@ -134,7 +134,8 @@ def value(group: list[Result], field: str, once: bool) -> Value | None:
     low, high = wilson(over["mean"] * n, n) if n else ends
     seeds = max(len(found), *(int(result.get("n_seeds", 1)) for result in group))
     first, last = (None if end is None else scale * end for end in (low, high))
-    return Value(scale * over["mean"], first, last, n, 1 if once else seeds, scale * over["sd"])
+    kept_sd = group[0].get("sd", 0.0) if field == "accuracy" else 0.0  # a kept summary has its seeds' mean alone
+    return Value(scale * over["mean"], first, last, n, 1 if once else seeds, scale * (over["sd"] if len(found) > 1 else kept_sd))
 
 
 def deviation(axis: str, pattern: str | list[str] | None, name: str) -> str:

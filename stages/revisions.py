@@ -26,7 +26,10 @@ def git(*arguments: str) -> bytes:
 
 def at_revision(revision: str) -> Files:
     """params.yaml and the JSON files under metrics/ as committed."""
-    commit = git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    try:
+        commit = git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    except ValueError as error:
+        raise ValueError(f"{revision!r} is no revision here, wanted one such as HEAD~1, main or a commit's hash ({error})") from error
     with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", commit, "params.yaml", "metrics"))) as archive:
         members = [(member.name, archive.extractfile(member)) for member in archive if member.name.endswith((".json", ".yaml"))]
         return {name: file.read().decode() for name, file in members if file}

@@ -156,8 +156,8 @@ def main(
 ) -> None:
     """Score one cell of the grid."""
     by_id = {example.id: example for example in read_examples(examples)}
-    parts = json.loads(split.read_text(encoding="utf-8"))
-    if not parts["test"]:
+    parts = json.loads(split.read_text(encoding="utf-8") or "{}")
+    if not parts.get("test"):
         raise ValueError(f"{split}: no test ids, nothing to score")
     groups = by_origin(read_completions(predictions), parts["test"], str(predictions))
     if peek:

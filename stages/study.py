@@ -14,13 +14,13 @@ from typing import Annotated, Any
 import typer
 
 from stages.cli import fail_plainly
-from stages.filters import strict_answer
+from stages.config.run import axes
 from stages.judgement import right
 from stages.pages.fill import with_data
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.jsonl import write_rows, write_text
-from stages.said import examples_of, rows_of
+from stages.said import answer_of, examples_of, rows_of
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help="What models said, side by side; where they fail together."
@@ -38,7 +38,7 @@ def drawn(about: Mapping[str, Completion], examples: Mapping[str, Example], case
 def row(example: Example, said: Said) -> dict[str, Any]:
     """One question as the page and study.jsonl have it."""
     told = [
-        {"name": name, "texts": one.texts, "read": strict_answer(one, example), "right": right(one, example)}
+        {"name": name, "texts": one.texts, "read": answer_of(one, example), "right": right(one, example)}
         for name, rows in said.items()
         for one in [rows[example.id]]
     ]
@@ -102,10 +102,19 @@ def show_failures(
     folder: Annotated[Path, typer.Option(help="Where their numbers are.")] = Path("metrics/cells"),
 ) -> None:
     """How the others do on the questions where one cell fails, dataset by dataset and split by split; accuracy in %."""
+    names = cells or sorted(path.stem for path in folder.glob("*.json"))
+    if not names:
+        raise ValueError(f"{folder}: no cells, wanted their numbers as NAME.json")
     groups: dict[str, dict[str, str]] = defaultdict(dict)
-    for name in cells or sorted(path.stem for path in folder.glob("*.json")):
-        dataset, split, *rest = name.split("-")
-        groups[f"{dataset}, {split}"]["-".join(rest)] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["correct"]
+    for name in names:
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            raise ValueError(f"{name!r} is no cell: there is no {path}")
+        if "correct" not in (numbers := json.loads(path.read_text(encoding="utf-8"))):
+            raise ValueError(f"{path}: no field 'correct', wanted the numbers of a cell")
+        at = axes(name)
+        asked, shown = at["target"] or at["dataset"], name if at["target"] else name.split("-", 2)[2]
+        groups[f"{asked}, {at['split']}"][shown] = numbers["correct"]
     for title, correct in groups.items():
         typer.echo("\n".join([f"### {title}\n", *failures(correct), ""]))
 

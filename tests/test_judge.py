@@ -186,6 +186,12 @@ def test_a_language_model_judges_both_orders(place: Path, running: Remote) -> No
 def test_a_name_that_is_none(place: Path) -> None:
     with pytest.raises(ValueError, match="'made-c': wanted a cell, DATASET-TEACHER or a file"):
         call("pairs", "made-a", "made-c", "--out", "study")
+    Path("params.yaml").write_text("judges: {big: {}}")
+    with pytest.raises(ValueError, match=r"no block `judges\.small`; judges has: big"):
+        call("pairs", "made-a", "made-b", "--out", "study", "--judge", "small")
+    assert not Path("study").exists()
+    with pytest.raises(ValueError, match=r"made\.jsonl: wanted completions, one a line"):
+        call("pairs", "data/examples/made.jsonl", "made-b", "--out", "study")
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------------------------------------
@@ -234,9 +240,9 @@ def test_the_page_goes_on_from_a_file(place: Path, page: Any) -> None:
     Path("other.json").write_text(json.dumps({"study": "other", "rater": "Ann", "answers": {first: "A"}}))
     page.goto(Path("study/page.html").resolve().as_uri())
     page.locator("#import").set_input_files("other.json")
-    page.wait_for_function("document.querySelector('#status').textContent.includes('belongs to other pairs')")
+    page.locator("#status", has_text="belongs to other pairs").wait_for()  # not wait_for_function: the page's policy forbids its second look
     page.locator("#import").set_input_files("kept.json")
-    page.wait_for_function("document.querySelector('#status').textContent.startsWith('pair 2 of 4, 1 answered')")
+    page.locator("#status", has_text=re.compile(r"^pair 2 of 4, 1 answered")).wait_for()
     assert page.locator("#rater").input_value() == "Ann"
 
 

@@ -29,6 +29,7 @@ def said(text: str, row: int = 0, sample: int = 0, origin: str = "selected") -> 
     [
         (["Two and two. That is 4. --> 4"], ARROW, "Two and two. That is 4."),
         (["--> 4"], ARROW, ""),
+        (["It is 3. --> 3 No, it is 4. --> 4"], ARROW, "It is 3."),  # before the answer that is scored, the first
         (["4"], "", ""),  # an answer alone
         (["Cats have legs. Therefore, the answer is (B)."], "Therefore, the answer is", "Cats have legs."),
         ([" It is 3.5. The answer is 3.5.", " 3.5."], "", "It is 3.5."),
@@ -72,6 +73,7 @@ def test_what_is_foreseen_is_the_students_answer_not_the_gold_one() -> None:
     (row,) = answered([said("A bat flies. --> (B)")], {"made-0": example})
     assert (row.answer, row.rationale) == ("B", "A bat flies.")
     assert [foreseen(text, row) for text in ("(B)", "Answer: B.", "The bat", "A", "", None)] == [True, True, True, False, False, False]
+    assert answered([said("--> B or rather --> A")], {"made-0": example})[0].answer == "B"  # as it is scored
     assert answered([said("no arrow, B")], {"made-0": example}) == []  # nothing to foresee
     assert answered([said("A bat flies. --> (B)"), said("Cats. --> (A)", sample=1)], {"made-0": example}) == [row]  # the first of several samples
 

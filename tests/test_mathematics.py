@@ -95,6 +95,7 @@ def test_reading(text: str, prefix: str, expected: Reading) -> None:
         ("0.625", "62.5%", True),
         ("(-\\infty, 0) \\cup \\{1\\}", "$(-\\infty, 0) \\cup\\{1\\}$.", True),
         (r"\text{no solution}", "no solution", True),
+        ("0", "$f(x)=a x+b$, where $b$ is an arbitrary integer with 0", False),
         ("?", "7", False),
     ],
 )

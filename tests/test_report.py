@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.granularity import fitting, nearest, possible
-from stages.report_results import Value, our_lines, read_results
+from stages.report_results import Value, our_lines, read_results, value
 from stages.report_spec import FOLDER, Item, Paper, options, read_paper
 from stages.report_tables import cells, impossible, impossible_ours, panels_of
 from stages.statistics import wilson
@@ -165,6 +165,8 @@ def test_a_kept_summary_counts_only_where_no_cell_says_the_same(metrics: Path) -
     assert own == [0.4, 0.6]
     (kept,) = [one for one in pool if one["curation"] == "d4"]
     assert (kept["teacher"], kept["kept"], kept["n_seeds"]) == ("small", "old", 2)
+    assert value([{**kept, "sd": 0.1}], "accuracy", False).sd == 10  # of seeds that are not here one by one
+    assert value([kept], "accuracy", False).sd == 0
 
 
 def test_references_and_what_was_not_run(metrics: Path) -> None:
@@ -208,6 +210,8 @@ def test_dollars_where_they_are_known(metrics: Path) -> None:
 def test_our_own_scores_are_shares(metrics: Path) -> None:
     pool = read_results(metrics)["cells"]
     assert impossible_ours(pool)[1] == []
+    seeds = {**pool[0], "n": 687, "n_seeds": 3, "accuracy": 0.5362}  # 656, 365 and 84 right are 0.5361 in all: each share was rounded before
+    assert impossible_ours([seeds]) == (1, [])
     pool[0]["accuracy"] = 0.4321
     assert impossible_ours(pool) == (len(pool), ["a-official-fine_tune-tiny"])
 

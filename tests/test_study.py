@@ -126,3 +126,9 @@ def test_failures_are_told_by_dataset_and_split(tmp_path: Path) -> None:
     assert output.count("### ") == 2
     assert "| m-tiny-0 fails | 1 | - | 100.0 |" in output
     assert "### y, s" in call("failures", "y-s-m-tiny-0", "--folder", tmp_path)
+    (tmp_path / "x-s-m-tiny-0-y.json").write_text(json.dumps({"correct": "100"}))  # a transfer stands with its target's cells, under its whole name
+    assert "| x-s-m-tiny-0-y fails | 2 | 100.0 | - |" in call("failures", "y-s-m-tiny-0", "x-s-m-tiny-0-y", "--folder", tmp_path)
+    (tmp_path / "o.json").write_text("{}")
+    for names, message in ((["x"], "'x' is no cell: there is no"), (["o"], "no field 'correct'"), (["--folder", tmp_path / "none"], "no cells")):
+        with pytest.raises(ValueError, match=message):
+            call("failures", "--folder", tmp_path, *names)

@@ -10,7 +10,7 @@ TASKS = ()
 
 
 class Settings(Block):
-    answer_prefix: str = "The answer is"  # as the demonstrations say it; SCoTD's: "So the answer is:", BIG-Bench Hard's: "So the answer is"
+    answer_prefix: str = "he answer is"  # as demonstrations say it: "The answer is" (Fine-tune-CoT), "So the answer is" (SCoTD, BIG-Bench Hard)
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
