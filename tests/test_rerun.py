@@ -19,6 +19,7 @@ from stages.student import content
 
 FAN_IN = {"summarize", "cost_accuracy", "report"}  # run if a number moved, which the random student decides
 LETTERS, COINS = "gen_last_letter-sample", "gen_coin_flip-sample"
+ASKED = {"teach@gen_last_letter-scripted", "teach@gen_coin_flip-scripted"}  # any method may be what a teacher is asked with
 CORPUS, CELL, PROMPTED = "-scripted-d1", "-scripted-d1-fine_tune_cot-small-0", "-zero_shot_cot-small-0"
 
 
@@ -172,16 +173,12 @@ def test_another_way_to_read_answers_never_generates(project: Project) -> None:
 def test_a_method_s_text_retrains_that_method(project: Project) -> None:
     project.change("methods", "fine_tune_cot", "format", to="decoder_release")
     expected = both(f"render@*{CORPUS}-fine_tune_cot", f"train@*{CELL}", f"predict@*{CELL}", f"score@*{CELL}")
-    assert project.ran() - FAN_IN == {"check", *expected}
+    assert project.ran() - FAN_IN == {"check", *ASKED, *expected}
 
 
 def test_a_method_s_code_without_its_text_trains_nothing(project: Project) -> None:
     project.edit("stages/methods/fine_tune_cot.py", '"""', '"""Reworded: ')
-    asked = {
-        "teach@gen_last_letter-scripted",
-        "teach@gen_coin_flip-scripted",
-    }  # any method may be what a teacher is asked with; answers are in its store
-    assert project.ran() - FAN_IN == {"check", *asked, *both(f"render@*{CORPUS}-fine_tune_cot", f"predict@*{CELL}")}
+    assert project.ran() - FAN_IN == {"check", *ASKED, *both(f"render@*{CORPUS}-fine_tune_cot", f"predict@*{CELL}")}
 
 
 def test_a_seed_is_a_new_cell(project: Project) -> None:
