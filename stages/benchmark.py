@@ -172,6 +172,8 @@ def groups(
     from stages.benchmarks import groups as study
 
     where = prepared(threads, device)
+    if bad := [size for size in sizes.split(",") if not size.strip().isdecimal() or int(size) < 1]:
+        raise ValueError(f"--sizes {sizes}: got {bad}, wanted whole numbers from 1, with commas")
     wanted = sorted({1, *map(int, sizes.split(","))})
     found = [study.read_cell(name, student, batch, epochs) for name in cells]
     path, about = out or Path(f"metrics/benchmarks/groups_{where.type}.json"), machine(where)

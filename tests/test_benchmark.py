@@ -348,3 +348,9 @@ def test_groups_of_a_cell_that_is_not_there(tmp_path: Path, monkeypatch: pytest.
     project_of(tmp_path, random_student("llama"))
     with pytest.raises(ValueError, match=r"data/sequences/made-sample-scripted-d9-fine_tune_cot\.jsonl: not found"):
         groups.read_cell("made-sample-scripted-d9-fine_tune_cot", "small", 8, 2)
+
+
+def test_group_sizes_are_whole_numbers() -> None:
+    found = CliRunner().invoke(app, ["groups", "x", "--sizes", "1,a"])
+    assert isinstance(found.exception, ValueError)
+    assert str(found.exception) == "--sizes 1,a: got ['a'], wanted whole numbers from 1, with commas"

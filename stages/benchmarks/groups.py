@@ -81,20 +81,23 @@ def trained(cell: Cell, size: int, epochs: int, seed: int, asked: list[int], dec
     return found
 
 
-def tokens(cell: Cell, size: int) -> int:
-    """Tokens that an epoch computes, shared ones once."""
-    settings = cell.settings.model_copy(update={"group_size": size})
-    loaded = load_for_training(settings, 0)
-    texts = tokenize_parts(cell.sequences, loaded, settings.max_tokens)["train"]
+def tokens(cell: Cell, sizes: list[int]) -> dict[int, int]:
+    """Per group size, the tokens that an epoch computes, shared ones once."""
+    loaded = load_for_training(cell.settings, 0)
+    texts = tokenize_parts(cell.sequences, loaded, cell.settings.max_tokens)["train"]
     tasks = sorted({target.task for text in texts for target in text.targets})
-    steps = Steps(texts, settings, 0, Shape("tree", tasks, settings.normalisation, loaded.tokenizer.pad_token_id))
-    return sum(row["inputs"]["input_ids"].numel() for step in range(len(steps)) for row in steps[step])
+    shape = Shape("tree", tasks, cell.settings.normalisation, loaded.tokenizer.pad_token_id)
+    computed = {}
+    for size in sizes:
+        steps = Steps(texts, cell.settings.model_copy(update={"group_size": size}), 0, shape)
+        computed[size] = sum(row["inputs"]["input_ids"].numel() for step in range(len(steps)) for row in steps[step])
+    return computed
 
 
 def measure(cell: Cell, sizes: list[int], seeds: list[int], done: Any) -> dict[str, Any]:
     """Per size: mean and standard deviation over seeds of loss and accuracy after equal epochs and after equal time."""
     decoding, epochs = block("decoding", Decoding), cell.settings.epochs
-    computed = {size: tokens(cell, size) for size in sizes}
+    computed = tokens(cell, sizes)
     lines, runs = [], []
     for size in sizes:
         longer = min(round(epochs * computed[1] / computed[size]), int(MOST * epochs))
@@ -109,6 +112,7 @@ def measure(cell: Cell, sizes: list[int], seeds: list[int], done: Any) -> dict[s
 
 
 def summed_up(found: list[dict[str, Any]], epochs: int, longer: int) -> dict[str, Any]:
+    """Means and standard deviations (None for one seed) over the trainings of a size; losses in nats a token, accuracies as shares."""
     seconds = statistics.fmean(one["cpu_seconds_epoch"] for one in found)
     line: dict[str, Any] = {"cpu_seconds": round(seconds, 3), "epochs_equal_time": longer}
     for what, epoch in (("epochs", epochs), ("time", longer)):
