@@ -2,15 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from stages.config.run import axes
+from stages.statistics import spread, wilson
 
 Cell = dict[str, Any]  # a cell's axes, its label, and its numbers
 Groups = dict[tuple[str, str, str], list[Cell]]  # (split, label, dataset) -> one cell per seed
+ALSO = ("accuracy_best_test_epoch", "subtask_average", "consistency")  # what some cells have beside their accuracy
 
 
 def label(cell: Cell) -> str:
@@ -41,15 +43,17 @@ def grouped(found: list[Cell]) -> Groups:
     return dict(groups)
 
 
+def apart(values: Sequence[float]) -> dict[str, float]:
+    """How far several seeds lie apart: `sd`, `min` and `max`; {} for one seed."""
+    return {name: round(number, 4) for name, number in spread(values).items() if name != "mean"} if len(values) > 1 else {}
+
+
 def over_seeds(group: list[Cell]) -> dict[str, float]:
-    """Mean accuracy of a group's seeds, with n and, where there are several seeds, their number and standard deviation."""
+    """Mean accuracy of a group's seeds with n and their number, its `sd`, `min` and `max` over several; other scores that all have, as means."""
     accuracies = [cell["accuracy"] for cell in group]
-    scores = {"accuracy": round(fmean(accuracies), 4), "n": group[0]["n"], "n_seeds": len(group)}
-    if len(group) > 1:
-        scores["sd"] = round(stdev(accuracies), 4)
-    if all("accuracy_best_test_epoch" in cell for cell in group):
-        scores["accuracy_best_test_epoch"] = round(fmean(cell["accuracy_best_test_epoch"] for cell in group), 4)
-    return scores
+    scores = {"accuracy": round(fmean(accuracies), 4), "n": group[0]["n"], "n_seeds": len(group), **apart(accuracies)}
+    also = [field for field in ALSO if all(field in cell for cell in group)]
+    return scores | {field: round(fmean(cell[field] for cell in group), 4) for field in also}
 
 
 def averages(scores: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -58,3 +62,18 @@ def averages(scores: Sequence[dict[str, float]]) -> dict[str, float]:
     by_question = sum(score["accuracy"] * score["n"] for score in scores) / total
     mean = {"accuracy": round(fmean(score["accuracy"] for score in scores), 4), "accuracy_by_question": round(by_question, 4)}
     return {**mean, "n": total, "n_datasets": len(scores)}
+
+
+def percent(rate: float | None) -> str:
+    return "-" if rate is None else f"{100 * rate:.1f}"
+
+
+def seeds_text(scores: Mapping[str, float]) -> str:
+    """What follows a mean over several seeds, in %: ", sd 2.1, 50.0-56.7"; nothing for one seed."""
+    return f", sd {percent(scores['sd'])}, {percent(scores['min'])}-{percent(scores['max'])}" if "sd" in scores else ""
+
+
+def score_text(scores: Mapping[str, float]) -> str:
+    """What `over_seeds` found, in %: the mean, half its 95 % Wilson interval, and how far several seeds lie apart."""
+    low, high = wilson(scores["accuracy"] * scores["n"], int(scores["n"]))
+    return f"{percent(scores['accuracy'])} ±{50 * (high - low):.1f}{seeds_text(scores)}"

@@ -18,17 +18,20 @@ from rich.table import Column, Table
 from stages.cells import label
 from stages.cli import run
 from stages.config.run import axes
+from stages.paired import RESAMPLED, Questions, by_question, p_text, points, questions, reach
 from stages.revisions import Files, at_revision, data_table, folder, in_working_tree, params_table
-from stages.statistics import holm, mcnemar, paired, paired_bootstrap
+from stages.statistics import Interval, holm, mcnemar, paired, paired_interval
 from stages.summarize import markdown
 
 LEVEL = 0.05  # of the corrected p below which a difference has a word
 LONGEST = 6000  # characters of a table: a comment at GitHub may have 65,536, and DVC's table of metrics follows
 FOLDED = ("Questions", "Parameters")  # in a comment: opened by a click
 NAMED = 20  # question ids listed of those gained, and of those lost
-NOTE = f"""Points of test questions answered right (with several samples, by their majority). Interval: 95 %, from 10,000 paired bootstrap resamples
-of the questions. p: McNemar's exact test on the questions that changed, Holm-corrected over the datasets, targets and seeds of a line of the
-grid; cells without a changed question are no tests. A word only below {LEVEL}: "no difference shown" is not "no difference".
+NOTE = f"""Points of test questions answered right (with several samples, by their majority). Interval: 95 %, from 10,000 paired
+bootstrap resamples.
+{RESAMPLED}
+p: McNemar's exact test on the questions that changed, Holm-corrected over the datasets, targets and seeds of a line of the grid; cells without
+a changed question are no tests. A word only below {LEVEL}: "no difference shown" is not "no difference".
 """
 
 
@@ -41,7 +44,7 @@ class Change:
     before: float  # shares of the n questions answered right
     after: float
     n: int
-    interval: tuple[float, float]  # of after - before
+    interval: Interval  # of after - before
     p: float  # uncorrected
     gained: list[str]  # ids
     lost: list[str]
@@ -52,18 +55,14 @@ def scored(files: Files) -> dict[str, dict[str, Any]]:
     return folder(files, "cells") | folder(files, "transfers")
 
 
-def by_question(cell: str, files: Files, marks: str) -> dict[str, int]:
-    """1 or 0 per test id. Raises ValueError where the revision has no ids for the cell, or not as many as marks."""
+def asked(cell: str, files: Files) -> Questions:
+    """The test questions of a cell, or of a transfer's target, at a revision; none where it has no ids for them."""
     at = axes(cell)
-    split = f"{at['target'] or at['dataset']}-{at['split']}"
-    ids = folder(files, "splits").get(split, {}).get("test_ids", "").split()
-    if len(ids) != len(marks):
-        raise ValueError(f"{len(marks)} marks, {len(ids)} test_ids in metrics/splits/{split}.json: wanted one id for each mark")
-    return dict(zip(ids, map(int, marks), strict=True))
+    return questions(folder(files, "splits"), f"{at['target'] or at['dataset']}-{at['split']}")
 
 
-def change(cell: str, before: Mapping[str, int], after: Mapping[str, int]) -> Change:
-    """Both sides of a cell on the same questions. Raises ValueError where they are not the same."""
+def change(cell: str, before: Mapping[str, int], after: Mapping[str, int], clusters: list[str] | None) -> Change:
+    """Both sides of a cell on the same questions; `clusters` in the order of `after`. Raises ValueError where they are not the same."""
     first, second = paired(after, before)
     sides = {one: (then, after[one]) for one, then in before.items()}
     at = axes(cell)
@@ -73,7 +72,7 @@ def change(cell: str, before: Mapping[str, int], after: Mapping[str, int]) -> Ch
         sum(second) / len(second),
         sum(first) / len(first),
         len(first),
-        paired_bootstrap(first, second),
+        paired_interval(first, second, clusters),
         mcnemar(first, second),
         [one for one, pair in sides.items() if pair == (0, 1)],
         [one for one, pair in sides.items() if pair == (1, 0)],
@@ -86,7 +85,8 @@ def changes(before: Files, after: Files) -> tuple[list[Change], list[str], dict[
     changed, same, refused = [], [], {}
     for cell in (name for name in new if name in old):
         try:
-            found = change(cell, by_question(cell, before, old[cell]["correct"]), by_question(cell, after, new[cell]["correct"]))
+            then, now = asked(cell, before), asked(cell, after)
+            found = change(cell, by_question(then, old[cell]["correct"]), by_question(now, new[cell]["correct"]), now.clusters)
         except ValueError as error:
             refused[cell] = str(error)
             continue
@@ -115,9 +115,8 @@ def verdicts(changed: list[Change]) -> list[tuple[float, str]]:
 def cell_table(changed: list[Change]) -> list[list[str]]:
     rows = []
     for one, (p, word) in zip(changed, verdicts(changed), strict=True):
-        low, high = (f"{100 * end:+.1f}" for end in one.interval)
-        moved = f"{100 * (one.after - one.before):+.1f}"
-        numbers = [f"{100 * one.before:.1f}", f"{100 * one.after:.1f}", moved, f"{low} to {high}", f"{p:.3f}" if p >= 0.0005 else "<0.001", word]
+        moved, interval = points(one.after - one.before), f"{reach(one.interval)} over {one.interval.over}"
+        numbers = [f"{100 * one.before:.1f}", f"{100 * one.after:.1f}", moved, interval, p_text(p), word]
         rows.append([one.cell, str(one.n), *numbers, f"+{len(one.gained)} -{len(one.lost)}"])
     return [["cell", "n", "before", "after", "points", "interval", "p", "verdict", "questions"], *rows]
 

@@ -17,14 +17,7 @@ from stages.config.load import check, find, read_params
 from stages.prices import ANNOTATION, dollars, price_of
 from stages.records.completion import Completion, read_completions
 from stages.records.jsonl import write_json
-
-TOKENS = ("in", "out", "cached")
-
-
-def once(rows: list[Completion]) -> list[Completion]:
-    """Rows without those that hold the very answers of another: two questions with the same text share answers that were paid once."""
-    keyed = {row.key: row for row in reversed(rows) if row.key}
-    return [row for row in rows if not row.key or keyed[row.key] is row]
+from stages.usage import once, tokens
 
 
 def was_asked(row: Completion) -> bool:
@@ -41,7 +34,6 @@ def row_dollars(row: Completion, prices: Mapping[str, Price]) -> float | None:
 def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, object]:
     """Counts, tokens (of the rows that report them; null if none does) and dollars (null unless those of every row are known)."""
     counted = once(rows)
-    told = [row.usage for row in counted if row.usage is not None]
     paid = [row_dollars(row, prices) for row in counted]
     known = [value for value in paid if value is not None]
     total = sum(known) if rows and len(known) == len(paid) else None
@@ -54,7 +46,7 @@ def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, obje
         "completions": len(rows),
         "completions_without_usage": sum(row.usage is None for row in rows),
         "requests": len({step.partition("/")[0] for row in rows for step in row.key.split()}),
-        **{f"tokens_{name}": sum(usage.get(name, 0) for usage in told) if told else None for name in TOKENS},
+        **tokens(rows),
         "dollars": rounded(total),
         "dollars_known": rounded(sum(known)) if known else None,
         "dollars_per_completion": rounded(None if total is None else total / len(rows)),

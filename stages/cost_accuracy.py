@@ -26,7 +26,7 @@ from stages.summarize import markdown
 
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("cell", "dataset", "split", "method", "corpus", "student", "seed"), pl.String),
-    **{"questions": pl.Int64, "completions": pl.Int64},  # of the train part: what was annotated and asked for
+    **dict.fromkeys(("questions", "completions", "tokens_in", "tokens_out"), pl.Int64),  # of the train part: what was annotated and asked for
     **dict.fromkeys(("annotation", "teacher", "dollars", "accuracy", "low", "high"), pl.Float64),
     "n": pl.Int64,  # test questions
 }
@@ -51,17 +51,17 @@ def spent(cell: Cell, costs: Path, funnels: Path) -> dict[str, float | int | Non
     """
     if not cell["teacher"]:
         questions = 0 if import_module(f"stages.methods.{cell['method']}").LEARNS_FROM == "nothing" else cell["n_train"]
-        return priced(questions, 0, 0.0)
+        return priced(questions, {"completions": 0, "tokens_in": 0, "tokens_out": 0}, 0.0)
     train = read(funnels / f"{cell['dataset']}-{cell['split']}-{cell['teacher']}-{cell['curation']}.json")["train"]
-    completions = train["rows_in"] - train["removed"]["over_budget"]
+    asked = train["asked"]
     each = read(costs / f"{cell['dataset']}-{cell['teacher']}.json")["dollars_per_completion"]
-    return priced(train["questions_listed"], completions, None if each is None else completions * each)
+    return priced(train["questions_listed"], asked, None if each is None else asked["completions"] * each)
 
 
-def priced(questions: int, completions: int, teacher: float | None) -> dict[str, float | int | None]:
+def priced(questions: int, asked: dict[str, int | None], teacher: float | None) -> dict[str, float | int | None]:
     annotation = ANNOTATION * questions
     total = None if teacher is None else round(annotation + teacher, 6)
-    counts: dict[str, float | int | None] = {"questions": questions, "completions": completions}
+    counts = {"questions": questions, **{name: asked[name] for name in ("completions", "tokens_in", "tokens_out")}}
     return {**counts, "annotation": round(annotation, 6), "teacher": None if teacher is None else round(teacher, 6), "dollars": total}
 
 
@@ -89,10 +89,10 @@ def table(rows: list[dict[str, Any]], dataset: str) -> list[list[str]]:
         first, accuracy = group[0], fmean(row["accuracy"] for row in group)
         low, high = wilson(accuracy * first["n"], first["n"])
         money = [number(first[name], ",.2f") for name in ("annotation", "teacher", "dollars")]
-        counts = [str(first[name]) for name in ("questions", "completions")]
+        counts = [number(first[name], ",") for name in ("questions", "completions", "tokens_in", "tokens_out")]
         shown = [split, label, *counts, *money, f"{100 * accuracy:.1f} ±{50 * (high - low):.1f}", str(first["n"])]
         lines.append((first["dollars"] is None, first["dollars"] or 0.0, shown))
-    head = ["split", "student", "train questions", "completions", "annotation $", "teacher $", "total $", "accuracy", "n"]
+    head = ["split", "student", "train questions", "completions", "tokens in", "tokens out", "annotation $", "teacher $", "total $", "accuracy", "n"]
     return [head, *(shown for _, _, shown in sorted(lines, key=lambda line: line[:2]))]
 
 

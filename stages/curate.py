@@ -24,6 +24,7 @@ from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.selection import selected
 from stages.similarity import NAMES
+from stages.usage import tokens
 
 PARTS = ("train", "validation")
 Filter = Callable[[list[Completion]], list[Completion]]
@@ -89,13 +90,18 @@ def curate(
         after, dropped = apply(before, steps(curation, examples, golden, before))
         after, gone = with_answer(after, examples), {reason: len(rows) for reason, rows in dropped.items()}
         kept += after
-        funnel[part] = {**counts(len(split[part]), before, after, gone), **corpus(after, examples)}
+        asked = first_samples(before, curation.per_question)
+        funnel[part] = {
+            **counts(len(split[part]), before, after, gone),
+            **corpus(after, examples),
+            "asked": {"completions": len(asked), **tokens(asked)},
+        }
         removed = {**removed, **{reason: removed.get(reason, 0) + number for reason, number in gone.items()}}
         removed["not_in_train"] -= len(before)
     listed = set(split["train"]) | set(split["validation"])
     funnel["questions_below_budget"] = below_budget(of_questions(completions, listed), listed, *curation.budget)
     funnel["all"] = counts(sum(len(split[part]) for part in PARTS), completions, kept, removed)
-    asked = first_samples(of_questions(completions, set(split["train"])), curation.per_question)
+    asked = first_samples(of_questions(completions, set(split["train"])), curation.per_question)  # what was paid for, wrong ones too
     funnel["teacher_accuracy_train"] = round(len(correct(asked, examples)) / len(asked), 4) if asked else None
     if select := curation.select:
         funnel["select"] = {"by": select.by, "keep": select.keep, **({"embedding": NAMES[select.embed]} if select.embed else {})}
@@ -109,6 +115,8 @@ def show(completions: list[Completion], examples: Mapping[str, Example], filters
     questions: dict[str, list[Completion]] = {}
     for row in sorted(completions, key=lambda row: row.sample):
         questions.setdefault(row.example_id, []).append(row)
+    if not questions:
+        console.print("No completion of a train question: nothing to show.")
     told = sorted(questions, key=lambda question: (-len({fates[question, row.sample] for row in questions[question]}), question))
     for question in told[:count]:
         console.rule(f"{question}: gold {examples[question].answer!r}")

@@ -84,6 +84,8 @@ def table(key: dict[str, Any], found: dict[str, Any]) -> str:
     lines += [f"| {name} | {row['pairs']} | {row['wins']} | {row['losses']} | {row['ties']} | {percent(row)} |" for name, row in rows]
     for row in found["raters"]:
         lines.append(f"\n{row['rater']} chose A in {row['said_A']} of {row['wins'] + row['losses']} decided pairs.")
+    if found["one_order"]:
+        lines.append(f"\n{found['one_order']} answers left out: their rater answered in two orders, and to these pairs in one only.")
     for row in found["agreement"]:
         if row["pairs"]:
             lines.append(f"\n{' and '.join(row['between'])} agree on {row['agreement']:.1%} of {row['pairs']} pairs.")
@@ -97,7 +99,8 @@ def read(
     out: Annotated[Path | None, typer.Option(help="Where the numbers go too (JSON).")] = None,
 ) -> None:
     """Count answers: win rate, exact binomial test, agreement; over all pairs and over those where both models are right."""
-    key, *sheets = (parsed(path) for path in [key_file or answers[0].with_name("pairs.json"), *answers])
+    sheets = [parsed(path) for path in answers]
+    key = parsed(key_file or answers[0].with_name("pairs.json"))
     found = results(key, sheets)
     typer.echo(table(key, found))
     if out:

@@ -63,15 +63,16 @@ def prompt(pair: Mapping[str, str], swapped: bool) -> str:
 
 
 def chosen(said: str | None) -> str | None:
-    """The choice in a judge's words: "A" or "B" where only one of them is named, "tie" where that word is; None for anything else."""
-    if re.search(r"\btie\b", said or "", re.IGNORECASE):
-        return "tie"
-    named = set(re.findall(r"(?<![\w'])[AB](?![\w'])", said or ""))
+    """The choice in a judge's words: the only one of "A", "B" and "tie" that they name; None where they name none or several ("not a tie: A")."""
+    words = re.sub(r"\b[Aa](?= tie\b)", "", said or "", flags=re.IGNORECASE)  # an article
+    named = set(re.findall(r"(?<![\w'])[AB](?![\w'])", words)) | {"tie" for _ in re.finditer(r"\btie\b", words, re.IGNORECASE)}
     return named.pop() if len(named) == 1 else None
 
 
 def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
-    """Raises ValueError for a sheet of other pairs, for ids and choices that are none, and for two sheets of one rater in one order."""
+    """Raises ValueError for a key that is none, a sheet of other pairs, ids and choices that are none, and two sheets of one rater in one order."""
+    if missing := {"study", "first", "second", "pairs"} - key.keys():
+        raise ValueError(f"not a key to pairs (`judge pairs` writes it as pairs.json): {', '.join(sorted(missing))} missing")
     known, seen = {pair["id"] for pair in key["pairs"]}, set()
     for sheet in sheets:
         if missing := {"study", "rater", "swapped", "answers"} - sheet.keys():
@@ -103,12 +104,24 @@ def tally(verdicts: Sequence[int]) -> dict[str, Any]:
     return {**counts, "win_rate": wins / decided if decided else None, "low": low, "high": high, "p": binomial(wins, decided)}
 
 
+def in_both_orders(sheets: Sequence[Sheet]) -> tuple[list[Sheet], int]:
+    """The sheets, those of a rater in two orders cut to the pairs that both have, and how many answers that cuts: one order alone may be position."""
+    orders: dict[str, list[set[str]]] = {}
+    for sheet in sheets:
+        orders.setdefault(sheet["rater"], []).append(set(sheet["answers"]))
+    kept = [{one: said for one, said in sheet["answers"].items() if all(one in order for order in orders[sheet["rater"]])} for sheet in sheets]
+    cut = sum(len(sheet["answers"]) - len(answers) for sheet, answers in zip(sheets, kept, strict=True))
+    return [{**sheet, "answers": answers} for sheet, answers in zip(sheets, kept, strict=True)], cut
+
+
 def results(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> dict[str, Any]:
     """Over all judged pairs, and over those where both models answered right: a pair goes to whom most sheets prefer, else it is a tie.
 
-    `raters`: how often each one chose the side shown first; `agreement`: of each two sheets, the share of common pairs with the same verdict.
+    `raters`: how often each one chose the side shown first; `agreement`: of each two sheets, the share of common pairs with the same verdict;
+    `one_order`: answers left out because the same rater's other order has none.
     """
     check_sheets(key, sheets)
+    sheets, one_order = in_both_orders(sheets)
     by_sheet = [votes(key, sheet) for sheet in sheets]
     verdicts = {}
     for pair in key["pairs"]:
@@ -131,4 +144,5 @@ def results(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> dict[str, Any]:
         "both_right": tally([verdict for one, verdict in verdicts.items() if one in both]),
         "raters": raters,
         "agreement": agreement,
+        "one_order": one_order,
     }

@@ -14,13 +14,14 @@ import typer
 
 from stages.answers import is_correct, read
 from stages.cli import run
+from stages.leakage import cluster
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.said import answer_of, argument
 from stages.score import SELECTED, by_origin, rounded
 from stages.simulate import plan, simulate
-from stages.statistics import paired_bootstrap
+from stages.statistics import paired_interval
 
 
 class Answered(NamedTuple):
@@ -44,20 +45,24 @@ def foreseen(said: str | None, row: Answered) -> bool:
     return is_correct(reading.lenient, row.answer, row.example.answer_type)
 
 
-def numbers(rows: list[Answered], alone: list[str | None], aided: list[str | None], questions: int) -> dict[str, Any]:
-    """Counts, both accuracies, LAS and its paired-bootstrap interval over questions, as shares between -1 and 1; null without any rationale.
+def numbers(
+    rows: list[Answered], alone: list[str | None], aided: list[str | None], questions: int, labels: list[str] | None = None
+) -> dict[str, Any]:
+    """Counts, both accuracies, LAS and its paired-bootstrap interval, as shares between -1 and 1; null without any rationale.
 
-    `alone` has what the simulator said to each question, `aided` what it said to each question with a rationale, in the same order. A question
-    without a rationale counts with its answer to the question alone, twice: no rationale is no help.
+    `las_over` says what was resampled: the questions, or the groups that `labels`, one for each row, name (statistics.paired_interval). `alone` has
+    what the simulator said to each question, `aided` what it said to each question with a rationale, in the same order. A question without a
+    rationale counts with its answer to the question alone, twice: no rationale is no help.
     """
     counts = {"n": len(rows), "unanswered": questions - len(rows), "with_rationale": len(aided)}
     if not aided:
-        return {**counts, "accuracy_question": None, "accuracy_rationale": None, "las": None, "las_low": None, "las_high": None}
+        return {**counts, "accuracy_question": None, "accuracy_rationale": None, "las": None, "las_low": None, "las_high": None, "las_over": None}
     without, helped = [foreseen(said, row) for said, row in zip(alone, rows, strict=True)], iter(aided)
     given = [foreseen(next(helped), row) if row.rationale else same for row, same in zip(rows, without, strict=True)]
-    low, high = paired_bootstrap(given, without)
+    interval = paired_interval(given, without, labels)._asdict()
     first, second = sum(given) / len(rows), sum(without) / len(rows)
-    return {**counts, "accuracy_question": second, "accuracy_rationale": first, "las": first - second, "las_low": low, "las_high": high}
+    accuracies = {"accuracy_question": second, "accuracy_rationale": first, "las": first - second}
+    return {**counts, **accuracies, **{f"las_{name}": found for name, found in interval.items()}}
 
 
 def main(
@@ -70,7 +75,8 @@ def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")] = False,
 ) -> None:
     """How faithful a student's rationales are to its answers."""
-    test, by_id = json.loads(split.read_text(encoding="utf-8"))["test"], {example.id: example for example in read_examples(examples)}
+    parts, by_id = json.loads(split.read_text(encoding="utf-8")), {example.id: example for example in read_examples(examples)}
+    test = parts["test"]
     if unknown := [one for one in test if one not in by_id]:
         raise ValueError(f"{split}: {len(unknown)} of {len(test)} test ids are not in {examples}, first {unknown[0]!r}")
     rows = answered(by_origin(read_completions(predictions), test, str(predictions))[SELECTED], by_id)
@@ -81,7 +87,9 @@ def main(
         typer.echo(plan(simulator, asked, text))
         return
     said = simulate(simulator, asked, text)
-    write_json(out, rounded(numbers(rows, said[: len(asked) - len(reasoned)], said[len(asked) - len(reasoned) :], len(test))))
+    labels = [cluster(row.example, parts["templates"][row.example.id]) for row in rows]
+    alone, aided = said[: len(asked) - len(reasoned)], said[len(asked) - len(reasoned) :]
+    write_json(out, rounded(numbers(rows, alone, aided, len(test), labels)))
 
 
 if __name__ == "__main__":

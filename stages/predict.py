@@ -5,7 +5,6 @@ In: examples, split, demonstrations, student. Out: completions of the test part;
 
 import json
 import os
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -79,14 +78,13 @@ def ask_hosted(
             stop=tuple(method.stops(settings)), seed=seed, salt=pointer.get("salt", ""),
         )  # fmt: skip
 
-    asking, endpoint = Asking(method, settings, demonstrations, decoding.samples, request), pointer["endpoint"]
+    asking, name = Asking(method, settings, demonstrations, decoding.samples, request), pointer["endpoint"]
     transport, config = import_module("stages.api.transport"), import_module("stages.config.endpoint")  # no dependencies, as in stages/teach.py
-    store, fulfil = transport.connect(endpoint, *config.endpoint_and_prices(endpoint))
+    endpoint, prices = config.endpoint_and_prices(name)
+    store, fulfil = transport.connect(name, endpoint, prices, (examples, asking))
     if failed := ask_all(examples, asking, store.answers, fulfil):
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(failed.values()).items()))
-        raise ValueError(
-            f"student {model!r}: {len(failed)} answers did not come ({kinds}); all others are in the store: run again to ask for these only"
-        )
+        why = transport.reasons(failed, store, endpoint)
+        raise ValueError(f"student {model!r}: {len(failed)} answers did not come; all others are in the store: run again to ask for these only{why}")
     return [replace(row, model=model, origin="selected") for row in completions(examples, asking, store.answers)]
 
 

@@ -129,7 +129,7 @@ def demonstrations_of(dataset: str, key: str | None, raw: Path, subtasks: Iterab
 
 def licences() -> Table:
     """Every dataset file with its source, licence and size (appendix Table 3)."""
-    table = Table("dataset", Column("page", overflow="fold"), "licence", "citation", "rows")
+    table = Table(*(Column(name, overflow="fold") for name in ("dataset", "page", "licence", "citation", "rows")))
     blocks = read_params().get("datasets", {})
     for path in sorted((HERE / "datasets").glob("*.py")):
         module = import_module(f"stages.datasets.{path.stem}")

@@ -6,8 +6,10 @@ from stages.report_spec import Item, Paper
 from stages.report_tables import Panel, cells, filled, impossible
 from stages.summarize import markdown
 
-NOTE = """Printed numbers stand as printed. Ours: the mean over seeds ± half the 95 % Wilson interval, n test questions. An empty line of ours was not
-run, or its axes have other names here: the patterns are in stages/published. What departs from the paper stands beside the line's name."""
+NOTE = """Printed numbers stand as printed. Ours: the mean over seeds ± half the 95 % Wilson interval, n test questions; of several seeds their
+standard deviation, least and largest too. An empty line of ours was not run, or its axes have other names here: the patterns are in stages/published.
+What departs from the paper stands beside the line's name, as far as it is known: axes, epochs, L_p (the longest answer, in tokens),
+subtasks. "Kept as" names a summary that was kept under metrics/released."""
 GRANULAR = """A share of n questions is a whole number of them. Here are printed percentages that are none, with the paper's own n. Last, what n would
 do: those up to ten below it that allow all such numbers of the method in that column (rows that may have gone missing), and the whole data set."""
 STYLE = """
@@ -37,7 +39,7 @@ def status(item: Item, panels: list[Panel]) -> str:
 
 
 def table(item: Item, panel: Panel) -> list[list[str]]:
-    rows = [[f"{line.name} ({line.deviations})" if line.deviations else line.name, *cells(item, line)] for line in panel.lines]
+    rows = [[line.title, *cells(item, line)] for line in panel.lines]
     return [[panel.title, *panel.columns], *rows]
 
 

@@ -1,11 +1,12 @@
 """What a paper's tables and figures print, and which of our cells stand beside it: the files of stages/published, checked.
 
-A pattern is a name on an axis ("*" and "?" as in a shell), or a list: its first is the paper's own, the others are deviations and shown by name.
-Columns and panels name exactly what they are; of a list there, the first that was run counts.
+A pattern is a name on an axis ("*" and "?" as in a shell), or a list: its first is the paper's own, the others are deviations and shown by name;
+"!NAME" shuts one out. Columns and panels name exactly what they are; of a list of names there, the first that was run counts, and a list such as
+[official, "*"] means what it means elsewhere: the paper's own first, others as deviations. Besides the axes there is `alpha`, of a method's block.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -19,6 +20,15 @@ Printed = list[float | None]  # one per column, null where the paper has none
 
 def options(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names
+
+
+def several(name: str) -> bool:
+    return bool(set(name) & set("*?["))
+
+
+def exact(names: str | list[str]) -> bool:
+    """Whether a pattern says in full what may stand there."""
+    return not any(several(one) for one in options(names))
 
 
 class Column(Block):
@@ -40,6 +50,15 @@ class Row(Block):
     by: list[str] | None = None  # the axes that tell our lines apart, where not all do: a teacher's accuracy is the same in all its students' cells
 
 
+class Made(Block):
+    """What the paper's runs were made with, as far as it says so; what of ours is known and departs from it stands beside a line's name."""
+
+    epochs: dict[str, int] = Field(default={})  # by our student's name; "*": whoever else stands for the paper's
+    max_new_tokens: int | None = None  # L_p, the longest answer
+    subtasks: dict[str, int] = Field(default={})  # data set -> their number
+    unseen: int | None = None  # the data sets in an average over what the student never saw
+
+
 class Item(Block):
     """A table, a figure (a table with a drawing), or a text that says where the paper's item is found here."""
 
@@ -57,6 +76,8 @@ class Item(Block):
     columns: dict[str, Column] = Field(default={})
     rows: dict[str, Row] = Field(default={})
     notes: list[str] = Field(default=[])
+    presets: list[str] = Field(default=[])  # whose kept summary comes before others'
+    settings: Made = Made()  # over the paper's
 
     @model_validator(mode="after")
     def fits(self) -> "Item":
@@ -69,7 +90,7 @@ class Item(Block):
                 if panel and panel not in self.panels:
                     raise ValueError(f"row {name!r}: no panel {panel!r}, wanted one of {', '.join(self.panels)}")
         places = [*self.panels.values(), *(column.where for column in self.columns.values())]
-        loose = [one for where in places for names in where.values() for one in options(names) if set(one) & set("*?[")]
+        loose = [options(names)[0] for where in places for names in where.values() if several(options(names)[0])]
         if loose:
             raise ValueError(f"columns and panels: {loose} stands for several names, wanted one")
         unknown = [one for column in self.columns.values() for one in column.mean_of if one not in self.columns]
@@ -82,7 +103,16 @@ class Paper(Block):
     name: str
     cite: str
     sets: dict[str, dict[str, Column]] = Field(default={})  # columns that several items share, for YAML's anchors
+    settings: Made = Made()
     items: dict[str, Item]
+
+    @model_validator(mode="before")
+    @classmethod
+    def shared(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The paper's settings stand in each of its items, under the item's own."""
+        made, items = values.get("settings", {}), values.get("items", {})
+        own = {key: {**item, "settings": {**made, **item.get("settings", {})}} for key, item in items.items() if isinstance(item, dict)}
+        return {**values, "items": {**items, **own}}
 
 
 def read_paper(name: str) -> Paper:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from stages.granularity import fitting, nearest, possible
-from stages.report_results import Line, Result, Value, our_lines
+from stages.report_results import Line, Value, as_ours, our_lines
+from stages.report_settings import Result
 from stages.report_spec import Column, Item, Paper, Row, printed
 
 TIGHT = "\N{NO-BREAK SPACE}"
@@ -23,7 +24,7 @@ def lines_of(name: str, row: Row, item: Item, panel: str, pools: dict[str, list[
     lines = [Line(name, False, [None if one is None else Value(one) for one in theirs])] if theirs else []
     found = our_lines(name, row, item, item.panels.get(panel, {}), pools)
     if row.ours is not None and not found:
-        found = [Line(f"{name}, ours", True, [None] * len(item.columns), "not run")]
+        found = [Line(as_ours(name), True, [None] * len(item.columns), ("not run",))]
     return lines + found
 
 
@@ -45,11 +46,19 @@ def text(one: Value | None, line: Line, item: Item, column: Column) -> str:
     if one is None:
         return ""
     if not line.ours:
-        return f"{one.value:,.{item.decimals}f}"
+        finer = len(repr(one.value).partition(".")[2].rstrip("0"))  # a mean may have a decimal more than its columns (CasCoD Table 2)
+        return f"{one.value:,.{max(item.decimals, finer)}f}"
     half = "" if one.low is None or one.high is None else f"{TIGHT}±{(one.high - one.low) / 2:.1f}"
     other = f", paper {column.n:,}" if column.n and one.n and column.n != one.n else ""
     n = f" (n{TIGHT}{one.n:,}{other})" if one.n else ""
-    return f"{one.value:,.{min(1, item.decimals)}f}{half}{n}" + (f", {one.seeds} seeds, sd {one.sd:.1f}" if one.seeds > 1 else "")
+    return f"{one.value:,.{min(1, item.decimals)}f}{half}{n}{seeds(one)}"
+
+
+def seeds(one: Value) -> str:
+    """ ", 3 seeds, sd 2.1, 50.0-56.7", as far as it is known; nothing for one seed."""
+    sd = "" if one.sd is None else f", sd {one.sd:.1f}"
+    ends = "" if one.least is None or one.most is None else f", {one.least:.1f}-{one.most:.1f}"
+    return f", {one.seeds} seeds{sd}{ends}" if one.seeds > 1 else ""
 
 
 def cells(item: Item, line: Line) -> list[str]:

@@ -42,10 +42,7 @@ def rows_of(name: str) -> dict[str, Completion]:
         raise ValueError(
             f"{name!r}: wanted a cell, DATASET-TEACHER or a file; there is none of {', '.join(map(str, places))} (`dvc pull` brings them)"
         )
-    try:
-        rows = [row for row in read_completions(path) if row.sample == 0 and not row.origin.startswith("epoch ")]
-    except TypeError as error:  # fields that a completion does not have, or lacks
-        raise ValueError(f"{path}: wanted completions, one a line: {error}") from error
+    rows = [row for row in read_completions(path) if row.sample == 0 and not row.origin.startswith("epoch ")]
     if len(found := {row.example_id: row for row in rows}) < len(rows):
         raise ValueError(f"{path}: {len(rows)} rows of sample 0 for {len(found)} questions, wanted one each")
     return found

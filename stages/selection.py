@@ -63,7 +63,8 @@ def per_token(completion: Completion) -> float:
     if completion.logprob is None or not tokens:
         raise ValueError(
             f"select by likelihood: {completion.example_id} sample {completion.sample} of {completion.model!r} has log-probability"
-            f" {completion.logprob} over {tokens} tokens, wanted both: ask a teacher with `logprobs: true`"
+            f" {completion.logprob} over {tokens} tokens, wanted both: ask a teacher with `logprobs: true`; where it has"
+            " that, these answers were stored without them (or the server tells none), and only another `salt` asks anew"
         )
     return completion.logprob / tokens
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy
 import typer
@@ -18,12 +18,12 @@ import typer
 from stages.cli import run
 from stages.config.load import block
 from stages.config.split import Split
+from stages.leakage import Rows, plain, report
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.templates import mine
 
 PARTS = ("train", "validation", "test")
-Rows = list[int]  # positions in the list of examples
 
 
 def template_groups(examples: list[Example]) -> list[int]:
@@ -38,10 +38,6 @@ def question_groups(examples: list[Example]) -> list[int]:
     texts = [plain(example) for example in examples]
     first = {text: row for row, text in reversed([*enumerate(texts)])}
     return [first[text] for text in texts]
-
-
-def plain(example: Example) -> str:
-    return " ".join(example.question.casefold().split())
 
 
 def gather(rows: Rows, groups: list[int]) -> list[Rows]:
@@ -88,8 +84,12 @@ def by_sample(blocks: list[Rows], test: float, seed: int) -> dict[str, Rows]:
     return {"train": flat(order[:count]), "test": flat(order[count:])}
 
 
-def by_source(examples: list[Example]) -> dict[str, Rows]:
-    """The parts that the source states. Raises ValueError when rows have none or no row is in the test part."""
+def by_source(examples: list[Example], reported: str = "test") -> dict[str, Rows]:
+    """The parts that the source states. Where its validation part is the `reported` one, it is the test part and the source's test part is unused.
+
+    A source with a test part and no validation part (CommonsenseQA, whose dev file that is) is tested on what it has.
+    Raises ValueError when rows have no part or none is in the reported one.
+    """
     parts: dict[str, Rows] = {part: [] for part in PARTS}
     for row, example in enumerate(examples):
         if example.source_split not in parts:
@@ -97,15 +97,17 @@ def by_source(examples: list[Example]) -> dict[str, Rows]:
                 f"{example.id}: source_split is {example.source_split!r}, wanted one of {PARTS}; a source without parts needs another scheme"
             )
         parts[example.source_split].append(row)
-    if not parts["test"]:
-        raise ValueError(f"{examples[0].dataset}: none of {len(examples)} examples has source_split 'test'")
-    return parts
+    if not parts["validation"]:
+        reported = "test"
+    if not parts[reported]:
+        raise ValueError(f"{examples[0].dataset}: none of {len(examples)} examples has source_split {reported!r}")
+    return parts if reported == "test" else {"train": parts["train"], "test": parts[reported]}
 
 
-def by_test(examples: list[Example]) -> dict[str, Rows]:
-    """Only a test part: the source's, or all rows where it states no parts."""
-    stated = any(example.source_split for example in examples)
-    return {"train": [], "test": by_source(examples)["test"] if stated else list(range(len(examples)))}
+def by_test(examples: list[Example], reported: str = "test") -> dict[str, Rows]:
+    """Only a test part: the source's (its part `reported`), or all rows where it states no parts and none was named."""
+    stated = any(example.source_split for example in examples) or reported != "test"
+    return {"train": [], "test": by_source(examples, reported)["test"] if stated else list(range(len(examples)))}
 
 
 def by_file(examples: list[Example], path: Path) -> dict[str, Rows]:
@@ -151,9 +153,9 @@ def split_rows(examples: list[Example], groups: list[int], settings: Split, raw:
     if settings.scheme == "sample":
         parts = by_sample(gather(rows, units), settings.test, settings.seed)
     elif settings.scheme == "official":
-        parts = by_source(examples)
+        parts = by_source(examples, settings.report)
     elif settings.scheme == "test_only":
-        parts = by_test(examples)
+        parts = by_test(examples, settings.report)
     elif settings.scheme == "published":
         parts = by_file(examples, raw / settings.file)
     else:
@@ -168,29 +170,6 @@ def split_rows(examples: list[Example], groups: list[int], settings: Split, raw:
     if settings.train != "full":
         train, _ = cut(draw([[row] for row in train], examples, settings.seed), settings.train, f"{dataset}: train")
     return {"train": sorted(train), "validation": sorted(validation), "test": sorted(parts["test"])}
-
-
-def seen(part: Rows, train: Rows, examples: list[Example], groups: list[int]) -> dict[str, float | int | None]:
-    """Rows of `part` whose template, and whose text up to case and blanks, also occurs in train: counts and shares (None: no rows)."""
-    texts = [plain(example) for example in examples]
-    facts: dict[str, float | int | None] = {}
-    for name, values in (("template", groups), ("text", texts)):
-        known = {values[row] for row in train}
-        count = sum(values[row] in known for row in part)
-        facts |= {f"{name}_rows": count, f"{name}_share": count / len(part) if part else None}
-    return facts
-
-
-def report(parts: dict[str, Rows], examples: list[Example], groups: list[int]) -> dict[str, Any]:
-    """The leakage report: rows and template groups per part, and what train already shows of the other parts."""
-    rows = {part: len(parts[part]) for part in PARTS}
-    return {
-        "rows": rows | {"unused": len(examples) - sum(rows.values())},
-        "groups": {part: len({groups[row] for row in parts[part]}) for part in PARTS} | {"all": len(set(groups))},
-        "test_seen_in_train": seen(parts["test"], parts["train"], examples, groups),
-        "validation_seen_in_train": seen(parts["validation"], parts["train"], examples, groups),
-        "test_ids": " ".join(examples[row].id for row in parts["test"]),  # in Git, that cells of two revisions can be paired (stages/compare.py)
-    }
 
 
 def main(

@@ -5,9 +5,9 @@ fills it from the outs that DVC pulls: `dvc pull` and then `python -m stages.sto
 """
 
 import json
-import sqlite3
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +20,7 @@ from rich.table import Table
 from stages.api.adopt import read_answers
 from stages.api.imports import Found, keep, read_own
 from stages.api.store import Store, default_path
-from stages.api.survey import Selection, bytes_on_disk, faults, groups, moment, prune_failures, rows
+from stages.api.survey import Selection, bytes_on_disk, compact, failures, faults, groups, moment, prune_failures, rows, unanswered
 from stages.api.survey import prune as prune_answers
 from stages.cli import fail_plainly
 from stages.config.load import check, find, read_params
@@ -34,6 +34,7 @@ app = typer.Typer(
     help="The store of paid answers: an answer is asked for once, and every experiment on this machine reads it from here."
     " The file is $COT_STORE, else in a folder of yours (`stats` says where); keep it as you keep what you paid for.",
 )  # fmt: skip
+SQLITE = b"SQLite format 3\0"  # how such a file begins
 Model = Annotated[str | None, typer.Option(help="Only answers of this model, as `stats` names it.")]
 Source = Annotated[str | None, typer.Option(help="Only answers from this source, as `stats` names it: live, batch, local, import FILE.")]
 
@@ -48,36 +49,37 @@ def open_store(path: Path | None = None) -> Store:
     return Store(path)
 
 
-def table(*columns: str, lines: list[tuple[object, ...]]) -> None:
+def table(*columns: str, lines: Sequence[tuple[object, ...]]) -> None:
     shown = Table(*columns)
     for line in lines:
         shown.add_row(*("unknown" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in line))
     if lines:
-        Console(width=None if sys.stdout.isatty() else 160).print(shown)
+        Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False).print(shown)  # messages of servers have brackets
 
 
 @app.command()
 def stats() -> None:
     """Say what the store holds: answers by model and source, size, tokens, dollars, what failed, what is being asked right now."""
     store = open_store()
-    ask = store.db.execute
-    answers, size = ask("SELECT count(*) FROM answer").fetchone()[0], bytes_on_disk(store.path)
-    requests, unknown = ask("SELECT count(*), total(body IS NULL) FROM request").fetchone()
-    typer.echo(f"{store.path}: {answers:,} answers to {requests:,} requests ({int(unknown):,} known by their key only)")
-    typer.echo(f"{size:,} bytes on disk" + (f", {size / answers:,.0f} an answer" if answers else ""))
-    table("model", "source", "answers", "tokens in", "cached", "out", "first", "last", lines=groups(store))
-    spent = ask("SELECT endpoint, round(total(dollars), 6), round(total(dollars) FILTER (WHERE owner IS NOT NULL), 6) FROM payment GROUP BY 1")
-    table("endpoint", "dollars", "of them reserved", lines=spent.fetchall())
-    table("failures", "count", "last", lines=ask("SELECT kind, count(*), max(time) FROM failure GROUP BY 1 ORDER BY 2 DESC").fetchall())
-    table("claimed by", "answers", lines=ask("SELECT owner, count(*) FROM claim GROUP BY 1").fetchall())
-    table("jobs", "endpoint", "state", "count", lines=ask("SELECT kind, endpoint, state, count(*) FROM job GROUP BY 1, 2, 3").fetchall())
+    with store.reading() as db:
+        ask = db.execute
+        answers, size = ask("SELECT count(*) FROM answer").fetchone()[0], bytes_on_disk(store.path)
+        requests, unknown = ask("SELECT count(*), total(body IS NULL) FROM request").fetchone()
+        typer.echo(f"{store.path}: {answers:,} answers to {requests:,} requests ({int(unknown):,} known by their key only)")
+        typer.echo(f"{size:,} bytes on disk" + (f", {size / answers:,.0f} an answer" if answers else ""))
+        table("model", "source", "answers", "tokens in", "cached", "out", "first", "last", lines=groups(store))
+        spent = ask("SELECT endpoint, round(total(dollars), 6), round(total(dollars) FILTER (WHERE owner IS NOT NULL), 6) FROM payment GROUP BY 1")
+        table("endpoint", "dollars", "of them reserved", lines=spent.fetchall())
+        table("failures", "count", "last", "its message", lines=failures(store))
+        table("claimed by", "answers", lines=ask("SELECT owner, count(*) FROM claim GROUP BY 1").fetchall())
+        table("jobs", "endpoint", "state", "count", lines=ask("SELECT kind, endpoint, state, count(*) FROM job GROUP BY 1, 2, 3").fetchall())
 
 
 @app.command()
 def verify() -> None:
     """Check the whole store: the file itself, every key against its request, answers that belong to nothing, fields that cannot be read.
 
-    Says what is wrong and ends with status 1.
+    Says what is wrong and ends with status 1. Requests without an answer are counted, and nothing is wrong with them.
     """
     store = open_store()
     count = 0
@@ -85,8 +87,12 @@ def verify() -> None:
         typer.echo(fault)
         count += 1
     if count:
-        raise ValueError(f"{store.path}: {count} faults; put a copy in its place, or start a new one from data/completions with `import`")
-    typer.echo(f"{store.path}: sound")
+        raise ValueError(
+            f"{store.path}: {count} faults. Keep this file, for its other answers are paid. Work on with a copy, if you have one, or with a new store"
+            " ($COT_STORE) that `import data/completions/*.jsonl` fills"
+        )
+    waiting = unanswered(store)
+    typer.echo(f"{store.path}: sound" + (f"; {waiting:,} requests have no answer: under way, failed or given up" if waiting else ""))
 
 
 def teacher_asking(name: str, dataset: str | None) -> tuple[Asking, list[Example] | None]:
@@ -103,6 +109,21 @@ def teacher_asking(name: str, dataset: str | None) -> tuple[Asking, list[Example
     if not (examples.exists() and shown.exists()):
         raise ValueError(f"{examples} or {shown} not found: `dvc repro prepare@{dataset}` or `dvc pull` gets them")
     return openai.asking(settings, shown.read_text(encoding="utf-8")), read_examples(examples)
+
+
+def read(path: Path, asking: Asking | None, examples: list[Example] | None) -> Found:
+    """What a file has for the store. Raises ValueError, with the file, for one of no known kind; OSError where there is none."""
+    with path.open("rb") as file:
+        if file.read(len(SQLITE)) == SQLITE:
+            raise ValueError(f"{path}: a SQLite file; `python -m stages.store merge` takes the answers of another store")
+    try:
+        if path.suffix == ".jsonl":
+            return read_own(path, asking)
+        if asking is None:
+            raise ValueError(f"{path}: no *.jsonl, so a released file; --teacher must name the block of params.yaml that asks what it answers")
+        return read_answers(path, asking, examples)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not text in UTF-8 ({error}), wanted JSON lines (*.jsonl) or a released JSON file") from error
 
 
 def tell(path: Path, found: Found, counts: Counter[str]) -> None:
@@ -127,14 +148,11 @@ def import_files(
     their prompts are taken as they are.
     """
     asking, examples = teacher_asking(teacher, dataset) if teacher else (None, None)
+    for path in files:  # all of them before a store is made; again below, for together they may not fit into memory
+        read(path, asking, examples)
     store = Store()
     for path in files:
-        if path.suffix == ".jsonl":
-            found = read_own(path, asking)
-        elif asking is None:
-            raise ValueError(f"{path}: a released file; --teacher must name the block of params.yaml that asks what it answers")
-        else:
-            found = read_answers(path, asking, examples)
+        found = read(path, asking, examples)
         tell(path, found, keep(store, ((found.requests.get(key, key), samples) for key, samples in found.answers.items())))
 
 
@@ -171,22 +189,28 @@ def prune(
     if failures:
         if model or source:
             raise ValueError("--failures goes with --before only: failures have neither model nor source")
-        count = store.db.execute("SELECT count(*) FROM failure WHERE ? IS NULL OR time < ?", (chosen.before, chosen.before)).fetchone()[0]
-        typer.echo(f"{prune_failures(store, chosen.before):,} failures deleted" if yes else f"would delete {count:,} failures; --yes does it")
+        if yes:
+            gone(store, f"{prune_failures(store, chosen.before):,} failures")
+            return
+        with store.reading() as db:
+            count = db.execute("SELECT count(*) FROM failure WHERE ? IS NULL OR time < ?", (chosen.before, chosen.before)).fetchone()[0]
+        typer.echo(f"would delete {count:,} failures; --yes does it")
         return
     if chosen == Selection():
         raise ValueError("prune deletes what was paid for: choose with --model, --source or --before, or --failures")
     table("model", "source", "answers", "tokens in", "cached", "out", "first", "last", lines=(lines := groups(store, chosen)))
-    count = sum(line[2] for line in lines)
-    typer.echo(f"{prune_answers(store, chosen):,} answers deleted" if yes else f"would delete {count:,} answers; --yes does it")
+    if yes:
+        gone(store, f"{prune_answers(store, chosen):,} answers")
+    else:
+        typer.echo(f"would delete {sum(line[2] for line in lines):,} answers; --yes does it")
 
 
-def main() -> None:
-    try:
-        fail_plainly(app)
-    except sqlite3.DatabaseError as error:
-        sys.exit(f"error: {default_path()}: {error}; `python -m stages.store verify` says more")
+def gone(store: Store, what: str) -> None:
+    """Say what was deleted, and take it out of the file."""
+    typer.echo(f"{what} deleted")
+    if why := compact(store):
+        typer.echo(f"{store.path}: {why}: the file keeps its size, and in free pages what was deleted; `prune` again when nobody uses it")
 
 
 if __name__ == "__main__":
-    main()
+    fail_plainly(app)

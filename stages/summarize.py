@@ -1,9 +1,10 @@
 """Summarize: put the declared cells side by side (Fine-tune-CoT Table 1; DVC diffs the summary).
 
-In: the cells' JSON files. Out: summary.json (small, for diffs), a Markdown table per split with paired comparisons of what was distilled with
-each baseline, one per dataset and split of what it makes of other datasets, and all accuracies as CSV for plots.
+In: the JSON files of the cells and of the splits' test ids. Out: summary.json (small, for diffs), a Markdown table per split with paired
+comparisons of what was distilled with each baseline, one per dataset and split of what it makes of other datasets, and all accuracies as CSV.
 """
 
+import json
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
@@ -14,19 +15,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stages.cells import Cell, Groups, averages, grouped, over_seeds, read_cells
+from stages.cells import Cell, Groups, apart, averages, grouped, over_seeds, percent, read_cells, score_text, seeds_text
 from stages.cli import run
 from stages.config.load import block
 from stages.config.run import Run, cells, transfer_cells
 from stages.paired import NOTE as PAIRED_NOTE
-from stages.paired import against_baselines, among_methods, paired_table
+from stages.paired import Reports, against_baselines, among_methods, paired_table
 from stages.records.jsonl import write_json, write_text
-from stages.statistics import wilson
 from stages.transfers import NOTE as TRANSFERS_NOTE
 from stages.transfers import Targets, as_datasets, transfer_summary, transfer_table
 
 SCORES = {"accuracy": "accuracy", "accuracy_low": "low", "accuracy_high": "high"}  # a cell's field -> its column in the CSV
-NOTE = """± is half the 95 % Wilson interval of the test questions; seeds are averaged. Accuracies in %, averages over datasets unweighted.
+NOTE = """± is half the 95 % Wilson interval of the test questions; seeds are averaged (several: then their sd, least and largest). Accuracies in %,
+averages over datasets unweighted.
 Best test epoch is the papers' protocol: chosen on the test part, hence optimistic. Train prior: answers drawn like the train part's.
 """
 SAMPLES_NOTE = """Over all choices of k of the samples: how often the answer that most of them give is right (maj), how often any of them is (pass).
@@ -46,15 +47,10 @@ def summary(groups: Groups) -> dict[str, Any]:
     return dict(numbers)
 
 
-def percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{100 * rate:.1f}"
-
-
-def line(name: str, rates: list[float | None], halves: list[float] | None = None) -> list[str]:
-    """One table row: its name, its percentages, their average over datasets."""
-    shown = [f"{percent(rate)} ±{100 * half:.1f}" for rate, half in zip(rates, halves, strict=True)] if halves else list(map(percent, rates))
+def line(name: str, rates: list[float | None], texts: list[str] | None = None) -> list[str]:
+    """One table row: its name, its percentages (or what is said of them), their average over datasets."""
     known = [rate for rate in rates if rate is not None]
-    return [name, *shown, percent(fmean(known)) if len(known) == len(rates) else "-"]
+    return [name, *(texts or map(percent, rates)), percent(fmean(known)) if len(known) == len(rates) else "-"]
 
 
 def accuracy_table(groups: Groups, split: str, datasets: list[str]) -> list[list[str]]:
@@ -67,11 +63,14 @@ def accuracy_table(groups: Groups, split: str, datasets: list[str]) -> list[list
         rows.append(line(f"teacher {teacher}", [cell.get("teacher_accuracy") for cell in theirs]))
     for name in dict.fromkeys(cell["label"] for cell in columns[0]):
         scores = [over_seeds(groups[split, name, dataset]) for dataset in datasets]
-        intervals = [wilson(score["accuracy"] * score["n"], int(score["n"])) for score in scores]
-        rows.append(line(name, [score["accuracy"] for score in scores], [(high - low) / 2 for low, high in intervals]))
+        rows.append(line(name, [score["accuracy"] for score in scores], list(map(score_text, scores))))
         if all("accuracy_best_test_epoch" in score for score in scores):
             rows.append(line(f"{name}, best test epoch", [score["accuracy_best_test_epoch"] for score in scores]))
     return [["", *datasets, "average"], *rows]
+
+
+def seeds_score(values: list[float]) -> str:
+    return percent(fmean(values)) + seeds_text(apart(values))
 
 
 def subtask_table(groups: Groups, split: str, dataset: str) -> list[list[str]]:
@@ -85,7 +84,7 @@ def subtask_table(groups: Groups, split: str, dataset: str) -> list[list[str]]:
         for task, score in first["subtasks"].items()
     ]
     below = {"subtask_average": "average over tasks", **({"consistency": f"consistent (n {first['pairs']})"} if "pairs" in first else {})}
-    rows += [[name, *(percent(fmean(cell[field] for cell in group)) for group in columns.values())] for field, name in below.items()]
+    rows += [[name, *(seeds_score([cell[field] for cell in group]) for group in columns.values())] for field, name in below.items()]
     return [["", *columns], *rows]
 
 
@@ -128,26 +127,26 @@ def section(title: str, table: list[list[str]], note: str = "") -> str:
     return f"\n{title}\n\n{markdown(table)}{note}" if len(table) > 1 else ""
 
 
-def comparisons(groups: Groups, split: str, datasets: list[str]) -> str:
-    text = section("### Distilled against baselines", paired_table(groups, split, datasets, against_baselines), f"\n{PAIRED_NOTE}")
-    return text + section("### Methods on one corpus", paired_table(groups, split, datasets, among_methods), f"\n{PAIRED_NOTE}")
+def comparisons(groups: Groups, split: str, datasets: list[str], reports: Reports) -> str:
+    text = section("### Distilled against baselines", paired_table(groups, split, datasets, against_baselines, reports), f"\n{PAIRED_NOTE}")
+    return text + section("### Methods on one corpus", paired_table(groups, split, datasets, among_methods, reports), f"\n{PAIRED_NOTE}")
 
 
-def results(groups: Groups, declared: Run) -> str:
+def results(groups: Groups, declared: Run, reports: Reports) -> str:
     """All tables of the students' own test parts; the first of each split is printed too."""
     text = "# Results\n"
     for split in declared.splits:
         table = accuracy_table(groups, split, declared.datasets)
         show(f"accuracy in %, split {split}", table)
         text += section(f"## Split {split}", table, f"\n{NOTE}")
-        text += comparisons(groups, split, declared.datasets)
+        text += comparisons(groups, split, declared.datasets, reports)
         for dataset in declared.datasets:
             text += section(f"### Tasks of {dataset}", subtask_table(groups, split, dataset))
             text += section(f"### Several samples, {dataset}", samples_table(groups, split, dataset), f"\n{SAMPLES_NOTE}")
     return text
 
 
-def transfers(own: Groups, targets: Targets, declared: Run) -> str:
+def transfers(own: Groups, targets: Targets, declared: Run, reports: Reports) -> str:
     """The tables of what the students make of other datasets."""
     text = "# Transfers\n"
     for split in declared.splits:
@@ -155,13 +154,16 @@ def transfers(own: Groups, targets: Targets, declared: Run) -> str:
             if table := transfer_table(own, targets, split, dataset):
                 show(f"learned on {dataset}, split {split}: accuracy in %", table)
                 text += section(f"## Learned on {dataset}, split {split}", table, f"\n{TRANSFERS_NOTE}")
-                text += comparisons(as_datasets(targets, dataset), split, [target for target in targets if target != dataset])
+                there, others = as_datasets(targets, dataset), [target for target in targets if target != dataset]
+                text += comparisons(there, split, others, reports)
+                text += "".join(section(f"### Tasks of {target}", subtask_table(there, split, target)) for target in others)
     return text if "##" in text else f"{text}\nNone: `run.transfers` of params.yaml names no other dataset.\n"
 
 
 def main(
     cells_folder: Annotated[Path, typer.Argument(metavar="CELLS_DIR", help="metrics/cells")],
     transfers_folder: Annotated[Path, typer.Argument(metavar="TRANSFERS_DIR", help="metrics/transfers")],
+    splits_folder: Annotated[Path, typer.Argument(metavar="SPLITS_DIR", help="metrics/splits, where the test ids stand.")],
     summary_json: Annotated[Path, typer.Argument(help="Where the summary goes.")],
     table_md: Annotated[Path, typer.Argument(help="Where the tables go.")],
     transfers_md: Annotated[Path, typer.Argument(help="Where the tables of transfers go.")],
@@ -172,8 +174,9 @@ def main(
     found = read_cells(cells_folder, cells(declared))
     elsewhere = read_cells(transfers_folder, transfer_cells(declared)) if declared.transfers else []
     own, targets = grouped(found), {name: grouped([cell for cell in elsewhere if cell["target"] == name]) for name in declared.transfers}
-    write_text(table_md, results(own, declared))
-    write_text(transfers_md, transfers(own, targets, declared))
+    reports = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in splits_folder.glob("*.json")}
+    write_text(table_md, results(own, declared, reports))
+    write_text(transfers_md, transfers(own, targets, declared, reports))
     write_json(summary_json, summary(own) | transfer_summary(own, targets))
     write_text(accuracy_csv, accuracies(found))
 

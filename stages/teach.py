@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -49,6 +50,14 @@ def counted(completions: Iterable[Completion], questions: list[Example], counts:
     }
 
 
+def backend_of(teacher: str, name: object) -> ModuleType:
+    """The module stages/teachers/<name>.py. Raises ValueError naming those there are."""
+    there = sorted(path.stem for path in Path(__file__).with_name("teachers").glob("*.py") if path.stem != "__init__")
+    if name not in there:
+        raise ValueError(f"params.yaml: `teachers.{teacher}.backend`: got {name!r}, wanted one of {', '.join(there)}")
+    return import_module(f"stages.teachers.{name}")
+
+
 def main(
     teacher: Annotated[str, typer.Argument(help="A block under `teachers` in params.yaml.")],
     raw: Annotated[Path, typer.Argument(help="data/raw/DATASET")],
@@ -60,7 +69,7 @@ def main(
 ) -> None:
     """Ask a teacher, or read what it answered once."""
     values = find(read_params(), f"teachers.{teacher}")
-    backend = import_module(f"stages.teachers.{values.get('backend')}")
+    backend = backend_of(teacher, values.get("backend"))
     settings = check(f"teachers.{teacher}", values, backend.Settings)
     questions = read_examples(examples)
     shown = demonstrations.read_text(encoding="utf-8")

@@ -6,12 +6,12 @@ The averages over datasets are unweighted, as printed there: ARC-E and ARC-C cou
 from collections.abc import Mapping
 from typing import Any
 
-from stages.cells import Groups, averages, over_seeds
-from stages.statistics import wilson
+from stages.cells import Groups, averages, over_seeds, percent, score_text
 
 Targets = Mapping[str, Groups]  # a target -> the transfer cells to it, grouped by what their students learned
 Row = dict[str, dict[str, float]]  # the student's own dataset, the other targets, "OOD" and "AVERAGE" (no dataset's names) -> accuracy and n
-NOTE = """Accuracies in %. Own is the test part of what was learned; ± is half the 95 % Wilson interval of the test questions; seeds are averaged.
+NOTE = """Accuracies in %. Own is the test part of what was learned; ± is half the 95 % Wilson interval of the test questions; seeds are averaged
+(several: then their sd, least and largest).
 OOD: over the other datasets; average: over all. Each dataset counts alike (two parts of one benchmark count twice) or, by question, each question.
 """
 
@@ -34,12 +34,9 @@ def rows_of(own: Groups, targets: Targets, split: str, dataset: str) -> dict[str
 
 def shown(scores: Row, names: list[str], intervals: bool = True) -> list[str]:
     """A row's scores in the table, averages last."""
-    columns = []
-    for score in (scores[name] for name in names):
-        low, high = wilson(score["accuracy"] * score["n"], int(score["n"]))
-        columns.append(f"{100 * score['accuracy']:.1f}" + (f" ±{50 * (high - low):.1f}" if intervals else ""))
+    columns = [score_text(scores[name]) if intervals else percent(scores[name]["accuracy"]) for name in names]
     means = [scores[which][kind] for which in ("OOD", "AVERAGE") for kind in ("accuracy", "accuracy_by_question")]
-    return [*columns, *(f"{100 * mean:.1f}" for mean in means)]
+    return [*columns, *map(percent, means)]
 
 
 def transfer_table(own: Groups, targets: Targets, split: str, dataset: str) -> list[list[str]]:

@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from api_server import Remote, serve
 
-from stages.api import batch, harvest, jobs, lines, live, server, transport
+from stages.api import batch, harvest, jobs, lines, live, server, survey, transport
 from stages.api.store import Store
 from stages.config.endpoint import Endpoint, Price
 from stages.request import Request
@@ -293,27 +294,84 @@ def test_killed_in_the_middle_of_several_batches(api: Remote, store: Store, monk
     settled(api, store, wanted)
 
 
-def test_killed_at_random_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that moves on with every look at it, and partly failing lines: killed 15 times, no line that ended well is run again."""
+MOMENTS = ("intent", "uploaded", "submitted", "running", "collecting")
+
+
+def moments(api: Remote, store: Store, running: set[str]) -> set[str]:
+    """Which of them journal, answers and server show: `running` are the batches that were taken to in_progress."""
+    met, good = set(), Counter(line["batch"] for line in api.lines() if line["status"] == 200)
+    for job in jobs.read(store):
+        met |= {job.state} & set(MOMENTS)
+        if job.state == "submitted":
+            arrived = sum(sample in store.answers(line.key) for line in job.lines for sample in line.samples)
+            met |= {"running"} if job.batch in running else {"collecting"} if 0 < arrived < good[job.batch] else set()
+    return met
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass within a minute"
+        time.sleep(0.005)
+
+
+def all_sent(store: Store, wanted: list[Wanted]) -> bool:
+    open_jobs = [job for job in jobs.read(store) if job.state in jobs.OPEN]
+    held = {(line.key, sample) for job in open_jobs for line in job.lines for sample in line.samples}
+    return {job.state for job in open_jobs} == {"submitted"} and held | stored(store, wanted) >= pairs(wanted)
+
+
+def kill_in(moment: str, api: Remote, path: Path, wanted: list[Wanted], delay: float) -> set[str]:
+    """Start a run, take the server as far as the moment wants it, and kill the run there; returns the moments that were met."""
+    process = FORK.Process(target=lambda: fulfil(api, Store(path), wanted, batch_wait=1.0, attempts=20))
+    process.start()
+    store, running = Store(path), set[str]()
+    if moment in ("running", "collecting"):
+        wait_for(lambda: all_sent(store, wanted))
+        looks = api.count("/batches/")
+        if moment == "running":
+            running.update(under_way(store))
+            finish_all(api, store, to="in_progress", lines=2)
+        else:
+            finish_all(api, store)
+        wait_for(lambda: api.count("/batches/") > looks)
+    wait_for(lambda: moment in moments(api, store, running))
+    time.sleep(delay)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    met = moments(api, store, running)
+    store.db.close()  # no connection is open when the next process is forked
+    return met
+
+
+def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """15 kills, each where journal and server say that it hits; rows are added meanwhile, lines fail. No line that ended well is run again."""
     monkeypatch.setattr(lines, "REQUESTS", 4)
-    monkeypatch.setattr(harvest, "CHUNK", 1)
-    rng, path, wanted = random.Random(3), tmp_path / "store.sqlite", want(10)
-    with serve(polls=2, key=KEY) as api:
-        api.script([{"fault": 500, "path": LINES, "share": 0.2, "seed": 1}])
-        for _ in range(15):
-            process = FORK.Process(target=lambda: fulfil(api, Store(path), wanted, batch_wait=1.0, attempts=20))
-            process.start()
-            process.join(rng.uniform(0.01, 0.25))
-            if process.is_alive():
-                os.kill(process.pid, signal.SIGKILL)
-            process.join()
+    rng, path, met = random.Random(3), tmp_path / "store.sqlite", Counter[str]()
+    faults: list[dict[str, Any]] = [{"fault": 500, "path": LINES, "share": 0.2, "seed": 1}]
+    slow = [{"fault": "slow", "delay": 0.15, **which} for which in ({"path": "/files"}, {"path": "/batches", "method": "POST"})]
+    with serve(polls=0, key=KEY) as api:
+        with monkeypatch.context() as patch:  # no state passes faster than it can be seen
+            api.script(faults + slow)
+            put = Store.put
+            patch.setattr(Store, "put", lambda self, answered: (put(self, answered), time.sleep(0.05))[0])
+            patch.setattr(harvest, "CHUNK", 1)
+            for kill in range(15):
+                wanted = want(6 * (kill // 5 + 1))
+                met.update(kill_in(MOMENTS[kill % 5], api, path, wanted, rng.uniform(0, 0.02)))
+        assert met.keys() == set(MOMENTS), met
+        api.script(faults)
         store = Store(path)
-        assert fulfil(api, store, wanted, batch_wait=1.0, attempts=20) == {}
+        assert collect(api, store, wanted, attempts=20) == {}
+        assert stored(store, wanted) == pairs(wanted)
         good = [line["custom_id"] for line in api.lines() if line["status"] == 200]
         assert sorted(good) == sorted(f"{key[:40]}/{sample}-{sample}" for key, sample in pairs(wanted))
-        assert posts(api, "/files") == posts(api, "/batches") == len(jobs.read(store))
+        assert count(store, "failure") == len(api.lines()) - len(good) > 0, "each line that failed is recorded once"
+        assert posts(api, "/files") == posts(api, "/batches") == len(jobs.read(store)) >= len(pairs(wanted)) / 4
         assert store.spent("remote") == pytest.approx(paid(store), rel=1e-9)
-        assert count(store, "claim") == 0
+        assert {job.state for job in jobs.read(store)} == {"closed"}
+        assert (count(store, "claim"), count(store, "payment", "owner IS NOT NULL")) == (0, 0)
 
 
 # ---- responses that get lost
@@ -356,6 +414,7 @@ def test_a_refused_post_leaves_nothing_behind(api: Remote, store: Store, path: s
         fulfil(api, store, want(2))
     assert posts(api, path) == 1, "not asked again"
     assert (store.spent("remote"), count(store, "claim"), {job.state for job in jobs.read(store)}) == (0.0, 0, {"closed"})
+    assert (list(survey.faults(store)), survey.unanswered(store)) == ([], 2), "requests that nobody answers are no fault of the store"
     api.script([])
     assert collect(api, store, want(2)) == {}
     settled(api, store, want(2))
@@ -726,6 +785,14 @@ def test_a_store_that_was_pruned_meanwhile(api: Remote, store: Store, place: Cal
     assert stored(store, wanted) == pairs(wanted)
     assert (posts(api, "/files"), posts(api, "/batches"), len(api.lines())) == (1, 1, 4)
     assert 0 < paid(store) < store.spent("remote")
+
+
+def test_a_damaged_request_names_the_store(api: Remote, store: Store) -> None:
+    killed(api, store.path, want(2), after(jobs, "begin"))
+    store.db.execute("UPDATE request SET body = x'00'")
+    with pytest.raises(ValueError, match=f"^{store.path}: .*`python -m stages.store verify`"):
+        fulfil(api, store, want(2))
+    assert posts(api, "/files") == 0
 
 
 def test_another_address_is_no_place_to_look_for_a_batch(api: Remote, store: Store) -> None:

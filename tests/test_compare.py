@@ -13,17 +13,18 @@ import pytest
 
 from stages.compare import cell_table, changes, shown, tables, verdicts
 from stages.revisions import at_revision, differing, in_working_tree
-from stages.statistics import mcnemar, paired_bootstrap
+from stages.statistics import mcnemar, paired_bootstrap, paired_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 IDS = [f"toy-{row}" for row in range(12)]
 CELL, OTHER = "toy-sample-fine_tune-tiny-0", "toy-sample-zero_shot-tiny-0"
 
 
-def files(cells: dict[str, str], ids: list[str] = IDS, **more: Any) -> dict[str, str]:
-    """A revision's files: cells with their marks, the split's ids, and whatever else."""
+def files(cells: dict[str, str], ids: list[str] = IDS, clusters: str | None = None, **more: Any) -> dict[str, str]:
+    """A revision's files: cells with their marks, the split's ids and what they are grouped by, and whatever else."""
     made = {f"metrics/cells/{cell}.json": json.dumps({"correct": marks}) for cell, marks in cells.items()}
     split = {"rows": {"train": 20, "validation": 2, "test": len(ids)}, "test_ids": " ".join(ids)}
+    split |= {} if clusters is None else {"test_clusters": clusters}
     params = {"run": {"seeds": [0]}, "students": {"tiny": {"lr": 1}}}
     return {**made, "metrics/splits/toy-sample.json": json.dumps(split), "params.yaml": json.dumps(params), **more}
 
@@ -35,9 +36,29 @@ def test_a_cell_by_hand() -> None:
     assert (one.before, one.after, one.n) == (4 / 12, 11 / 12, 12)
     assert (one.gained, one.lost) == (IDS[:8], ["toy-8"])
     first, second = list(map(int, after)), list(map(int, before))
-    assert one.interval == paired_bootstrap(first, second)
+    assert one.interval == (*paired_bootstrap(first, second), "12 questions")
     assert one.p == mcnemar(first, second) == pytest.approx(2 * (1 + 9) / 2**9)
     assert cell_table([one])[1][:5] == [CELL, "12", "33.3", "91.7", "+58.3"]
+    assert re.fullmatch(r"\+\d+\.\d to \+\d+\.\d over 12 questions", cell_table([one])[1][5])
+
+
+def test_intervals_are_over_groups_of_questions_that_are_alike() -> None:
+    """Twelve groups of two, either side's order of ids; a revision from before the labels is compared by question."""
+    ids = [f"toy-{row}" for row in range(24)]
+    labels = [str(row // 2) for row in range(24)]
+    before, after = "0" * 24, "111111110000000000000000"
+    new = files({CELL: after}, ids, " ".join(labels))
+    (one,), _, _ = changes(files({CELL: before}, ids[::-1]), new)
+    wanted = paired_interval(list(map(int, after)), [0] * 24, labels)
+    assert one.interval == wanted != paired_interval(list(map(int, after)), [0] * 24)
+    assert cell_table([one])[1][5].endswith(" over 12 groups")
+    (by_question,), _, _ = changes(new, files({CELL: before}, ids))
+    assert by_question.interval.over == "24 questions"
+
+
+def test_labels_that_do_not_fit_their_ids_are_refused() -> None:
+    _, _, refused = changes(files({CELL: "0" * 12}), files({CELL: "1" * 12}, clusters="a b"))
+    assert refused == {CELL: "metrics/splits/toy-sample.json: 2 test_clusters for 12 test_ids, wanted one each"}
 
 
 def test_questions_are_paired_by_id_and_not_by_place() -> None:
@@ -134,7 +155,7 @@ def test_command(repository: Callable[..., None]) -> None:
     assert at_revision("HEAD") == in_working_tree() != at_revision("HEAD~1")
     command, environment = [sys.executable, "-m", "stages.compare"], {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*command, "HEAD~1", "HEAD", "--markdown"], env=environment, capture_output=True, text=True, check=True)
-    assert f"| {CELL} | 12 | 0.0 | 100.0 | +100.0 | +100.0 to +100.0 | <0.001 | better | +12 -0 |" in done.stdout
+    assert f"| {CELL} | 12 | 0.0 | 100.0 | +100.0 | +100.0 to +100.0 over 12 questions | <0.001 | better | +12 -0 |" in done.stdout
     assert subprocess.run([*command, "HEAD~1"], env=environment, capture_output=True, text=True, check=True).stdout.count("better") == 1
     none = subprocess.run([*command, "nowhere"], env=environment, capture_output=True, text=True, check=False)
     assert none.returncode == 1

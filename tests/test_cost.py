@@ -3,7 +3,6 @@
 import csv
 import json
 import random
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
@@ -13,12 +12,13 @@ from closure import ROOT
 
 from stages import cost as cost_stage
 from stages import cost_accuracy
-from stages.api import cost
+from stages.api import cost, transport
+from stages.api.store import Store
 from stages.api.wire import parcels
-from stages.config.endpoint import Price
+from stages.config.endpoint import Endpoint, Price
 from stages.config.load import check, read_params
 from stages.cost import costs
-from stages.methods import few_shot_cot, zero_shot_cot
+from stages.methods import few_shot_cot, zero_shot, zero_shot_cot
 from stages.prices import dollars, price_of
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example
@@ -121,6 +121,12 @@ def test_the_listed_prices():
     assert [name for name, model in teachers.items() if price_of(listed, model) is None] == []
 
 
+@pytest.mark.parametrize("listed", ["soon", "", "2026", "20260207", "2026-W06-6", "2026-02-30", "07.02.2026", " 2026-02-07", "2026-02-07T00:00"])
+def test_a_price_is_of_a_day(listed):
+    with pytest.raises(ValueError, match=r"`prices\.m\.listed`: .*no day: wanted one like 2024-07-18, got"):
+        check("prices.m", {"listed": listed, "input": 1.0, "output": 1.0}, Price)
+
+
 # ---- before a call
 
 TEXTS = [
@@ -170,6 +176,22 @@ def test_worst_reads_the_cap_from_where_the_body_has_it(change, tokens_out):
     assert cost.worst(Request(kind="chat", model="m", prompt="a", **change), 1, free_input) == pytest.approx(tokens_out / 1e6)
 
 
+@pytest.mark.parametrize(
+    ("change", "samples", "tokens"),
+    [
+        ({"max_tokens": 40}, 1, 4 + 40),  # 12 bytes of prompt
+        ({"max_tokens": 40, "system": "s" * 30}, 1, 10 + 4 + 40),
+        ({"max_tokens": 40}, 8, 4 + 8 * 40),
+        ({"extra": {"max_completion_tokens": 128}}, 2, 4 + 2 * 128),  # as the teachers `gpt` and `gpt_diverse` ask
+        ({"max_tokens": 40, "extra": {"max_tokens": 9}}, 1, 4 + 9),
+        ({"max_tokens": 40, "extra": {"n": 3}}, 1, 4 + 3 * 40),
+        ({}, 2, 4 + 2 * 1024),  # nothing caps it
+    ],
+)
+def test_what_a_call_counts_against_a_limit_a_minute(change, samples, tokens):
+    assert cost.load(Request(**{"kind": "chat", "model": "m", "prompt": "p" * 12, **change}), samples) == tokens
+
+
 def test_extra_fields_are_input_too():
     schema = {"response_format": {"type": "json_schema", "json_schema": {"description": "é" * 500}}}
     bare, with_schema = (cost.worst(Request(kind="chat", model="m", prompt="a", max_tokens=1, extra=extra), 1, PLAIN) for extra in ({}, schema))
@@ -210,10 +232,14 @@ class Server:
 
     def __init__(self, seed, per_request=1, shortest=5, distinct=True):
         self.rng, self.answers, self.calls, self.dollars = random.Random(seed), {}, 0, 0.0
+        self.tokens = [0, 0]  # in, out
         self.per_request, self.shortest, self.distinct = per_request, shortest, distinct
 
     def stored(self, key):
         return dict(self.answers.get(key, {}))
+
+    def tokens_out(self):
+        return [answer.tokens_out for samples in self.answers.values() for answer in samples.values()]
 
     def text(self):
         length = self.rng.randint(self.shortest, MOST)
@@ -229,6 +255,7 @@ class Server:
                 self.answers.setdefault(parcel.key, {})[sample] = Answer(text, "stop", tokens_in=0 if place else tokens_in, tokens_out=bytes_of(text))
                 tokens_out += bytes_of(text)
             self.dollars += dollars(MINI, tokens_in, 0, tokens_out)
+            self.tokens = [self.tokens[0] + tokens_in, self.tokens[1] + tokens_out]
         return {}
 
 
@@ -241,15 +268,18 @@ def test_the_plan_foretells_a_run(method, per_request, already):
     shown = "Q: One?\nA: One. The answer is 1." if method is few_shot_cot else ""
     if already:
         ask_all(EXAMPLES, make_asking(method, already, shown), server.stored, server.fulfil)
+    before_tokens = tuple(server.tokens)
     before_calls, before_dollars, before_answers = server.calls, server.dollars, sum(map(len, server.answers.values()))
     asking = make_asking(method, 3, shown)
-    seen = cost.averages(completions(EXAMPLES, make_asking(method, already, shown), server.stored)) if already else None
+    seen = cost.averages(server.tokens_out())
     plan = cost.plan(cost.rehearse(EXAMPLES, asking, server.stored), MINI, seen, per_request)
     assert (server.calls, server.dollars) == (before_calls, before_dollars)  # a rehearsal asks nothing
     ask_all(EXAMPLES, asking, server.stored, server.fulfil)
     assert plan.requests == server.calls - before_calls
     assert plan.samples == sum(map(len, server.answers.values())) - before_answers
     assert server.dollars - before_dollars <= plan.at_most
+    assert server.tokens[0] - before_tokens[0] <= plan.most_in
+    assert server.tokens[1] - before_tokens[1] <= plan.most_out == plan.samples * MOST
     assert (plan.dollars is None) == (already == 0)
     if already:
         assert plan.dollars <= plan.at_most
@@ -268,7 +298,7 @@ def test_the_plan_expects_answers_as_long_as_the_stored_ones():
     """With answers of one length, of which three bytes are a token, the figures are those of the run, up to rounding and marks."""
     server = Server(0, shortest=MOST)
     ask_all(EXAMPLES[:2], make_asking(), server.stored, server.fulfil)
-    seen = cost.averages(completions(EXAMPLES[:2], make_asking(), server.stored))
+    seen = cost.averages(server.tokens_out())
     assert seen == cost.Averages(12, MOST)  # 2 questions, 3 samples, 2 steps
     wanted = cost.rehearse(EXAMPLES, make_asking(), server.stored)
     plan = cost.plan(wanted, MINI, seen)
@@ -280,17 +310,20 @@ def test_the_plan_expects_answers_as_long_as_the_stored_ones():
     assert cost.plan(wanted, MINI, seen, batch=True).dollars == pytest.approx(plan.dollars / 2)
 
 
-def test_averages_of_rows_without_usage_are_unknown():
-    row = Completion("toy-0", 0, ["p"], ["t"], ["stop"], "m", "")
+def test_averages_of_answers_that_tell_nothing_are_unknown():
     assert cost.averages([]) is None
-    assert cost.averages([row]) is None
-    assert cost.averages([row, replace(row, usage={"in": 1, "out": 7, "cached": 0})]) == cost.Averages(1, 7.0)
+    assert cost.averages([None]) is None
+    assert cost.averages([None, 7, 0]) == cost.Averages(2, 3.5)
 
 
 def test_a_plan_says_what_is_unknown():
     wanted = cost.rehearse(EXAMPLES, make_asking(model="somebody/else"), lambda key: {})
     text = str(cost.plan(wanted, None))  # 6 texts, 3 samples, 2 steps: two of the 7 questions are one
-    assert "missing: 36 samples, 36 requests" in text
+    assert "missing: 36 samples: 0 under way, 36 to be asked in 36 requests" in text
+    texts = [zero_shot_cot.ask(example, said, None, "") for example in EXAMPLES[:4] + EXAMPLES[5:] for said in ([], [""])]
+    most_in = 3 * sum(bytes_of(prompt) + 64 for prompt in texts) + 18 * MOST  # 64 tokens of marks a call; a second prompt holds a first answer
+    assert "tokens:  expected unknown in, unknown out, an estimate (prompts: bytes / 3; no stored answer to go by); at most" in text
+    assert f"at most {most_in:,} in, {36 * MOST:,} out\n" in text
     assert "dollars: expected unknown, at most unknown" in text
     assert "unknown for somebody/else: add it under `prices` in params.yaml" in text
     known = str(cost.plan(wanted, MINI, cost.Averages(10, 20.0), batch=True))
@@ -301,7 +334,81 @@ def test_a_plan_says_what_is_unknown():
 
 def test_the_plan_of_nothing_is_zero():
     plan = cost.plan([], MINI)
+    assert (plan.under_way, plan.most_in, plan.most_out) == (0, 0, 0)
     assert (plan.requests, plan.samples, plan.tokens_in, plan.tokens_out, plan.dollars, plan.at_most) == (0, 0, 0, 0, 0.0, 0.0)
+
+
+# ---- the plan of what a store lacks
+
+HERE = Endpoint(base_url="http://localhost/v1")
+LISTED = {"gpt-4o-mini": MINI}
+
+
+def stored_first_steps(store, asking, examples, tokens):
+    """First answers of some questions, of `tokens` tokens each; none of their talks is finished."""
+    for example in examples:
+        request = asking.request(zero_shot_cot.ask(example, [], asking.settings, ""))
+        store.put([(request, {sample: Answer("x", "stop", tokens_in=1, tokens_out=tokens) for sample in range(asking.samples)})])
+
+
+def test_the_first_answers_of_unfinished_talks_tell_what_to_expect(tmp_path, monkeypatch):
+    monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
+    asking = make_asking()
+    assert "expected unknown in, unknown out" in transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    stored_first_steps(Store(), asking, EXAMPLES[:2], 30)
+    told = transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    assert list(completions(EXAMPLES, asking, Store().answers)) == []
+    assert "answers: as 6 stored ones" in told
+    assert "missing: 30 samples: 0 under way, 30 to be asked" in told  # 6 texts, 3 samples, 2 steps, without 6
+    assert f" in, {30 * 30:,} out, an estimate" in told
+    assert "dollars: expected 0.0" in told
+
+
+def test_what_others_ask_for_is_under_way_and_not_to_be_asked(tmp_path, monkeypatch):
+    """A batch, and a process that lives; the claims of a dead one count for nothing."""
+    monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
+    asking, store = make_asking(zero_shot), Store()
+    keys = [asking.request(zero_shot.ask(example, [], asking.settings, "")).key for example in EXAMPLES]
+    store.claim([(keys[0], 0), (keys[0], 1)], "job b1")
+    store.claim([(keys[1], 2)])
+    store.claim([(keys[2], 0)], "process of old")
+    store.db.execute("INSERT INTO claim VALUES (?, 0, 'process 12')", (bytes.fromhex(keys[3]),))
+    told = transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    assert "missing: 18 samples: 3 under way, 15 to be asked in 15 requests" in told
+    assert f", {15 * MOST} out\n" in told
+    store.release()
+    store.release("job b1")
+    assert "missing: 18 samples: 0 under way, 18 to be asked in 18 requests" in transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+
+
+@pytest.mark.parametrize("there", [0, 2])
+def test_replay_says_of_a_miss_what_a_dry_run_says(tmp_path, monkeypatch, there):
+    """All steps: the second ones follow from answers that are not there yet."""
+    monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
+    monkeypatch.setenv("COT_MODE", "replay")
+    asking = make_asking()
+    stored_first_steps(Store(), asking, EXAMPLES[:there], 30)
+    told = transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    store, fulfil = transport.connect("here", HERE, LISTED, (EXAMPLES, asking))
+    with pytest.raises(ValueError, match=r"not in .*store\.sqlite") as missed:
+        ask_all(EXAMPLES, asking, store.answers, fulfil)
+    figures = told.splitlines()[:4]
+    assert [line.split(":")[0] for line in figures] == ["missing", "tokens", "dollars", "price"]
+    assert "\n".join(figures) in str(missed.value)
+    assert f"missing: {36 - 3 * there} samples" in figures[0]
+    assert "with all steps that follow" in str(missed.value)
+
+
+def test_a_dry_run_counts_answers_without_log_probabilities(tmp_path, monkeypatch):
+    monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
+    asking, scored = make_asking(), make_asking(logprobs=True)
+    stored_first_steps(Store(), asking, EXAMPLES[:2], 30)
+    request = asking.request(zero_shot_cot.ask(EXAMPLES[2], [], asking.settings, ""))
+    Store().put([(request, {0: Answer("x", "stop", logprobs=[("x", -1.0)])})])
+    assert "log-probabilities" not in transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    assert "6 of 7 stored answers have no log-probabilities: `logprobs: true` does not ask again" in (
+        transport.plan(EXAMPLES, scored, "here", HERE, LISTED)
+    )
 
 
 # ---- a corpus
@@ -393,11 +500,12 @@ def grid(tmp_path, monkeypatch):
         for teacher in ("paid", "rules"):
             for curation, budget in (("d1", 1), ("d4", 4)):
                 answered = questions - (split == "sample")
-                train = {
-                    "questions_listed": questions,
-                    "rows_in": 4 * answered,
-                    "removed": {"over_budget": (4 - budget) * answered, "wrong_answer": 3},
-                }
+                tokens = (
+                    {"tokens_in": 20 * answered, "tokens_out": 30 * budget * answered}
+                    if teacher == "paid"
+                    else {"tokens_in": None, "tokens_out": None}
+                )
+                train = {"questions_listed": questions, "asked": {"completions": budget * answered, **tokens, "tokens_cached": None}}
                 (tmp_path / "funnels" / f"toy-{split}-{teacher}-{curation}.json").write_text(json.dumps({"train": train}))
     (tmp_path / "costs" / "toy-paid.json").write_text(json.dumps({"dollars_per_completion": 0.001}))
     (tmp_path / "costs" / "toy-rules.json").write_text(json.dumps({"dollars_per_completion": None}))
@@ -424,6 +532,8 @@ def run_table(grid):
 def test_what_a_cell_cost(grid, cell, wanted):
     found = run_table(grid)[0][cell]
     assert (found["questions"], found["completions"]) == wanted[:2]
+    asked = 30 * int(found["completions"])
+    assert found["tokens_out"] == ("" if "rules" in cell else str(asked))
     money = [float(found[name]) if found[name] else None for name in ("annotation", "teacher", "dollars")]
     assert money == [value if value is None else pytest.approx(value) for value in wanted[2:]]
 
@@ -441,12 +551,12 @@ def test_the_csv_has_every_cell_with_its_score(grid):
 def test_the_table_is_sorted_by_cost_with_the_unknown_last(grid):
     lines = [line.split(" | ") for line in run_table(grid)[1].splitlines() if line.startswith("| sample")]
     assert len(lines) == 12  # two seeds are one row
-    totals = [line[6] for line in lines]
+    totals = [line[8] for line in lines]
     known = [float(total) for total in totals if total]
     assert len(known) == 8
     assert known == sorted(known)
     assert totals[8:] == [""] * 4
-    assert "| sample | fine_tune_cot (paid/d4/tiny) | 70 | 276 | 46.90 | 0.28 | 47.18 | 15.0 ±" in run_table(grid)[1]
+    assert "| sample | fine_tune_cot (paid/d4/tiny) | 70 | 276 | 1,380 | 8,280 | 46.90 | 0.28 | 47.18 | 15.0 ±" in run_table(grid)[1]
 
 
 @pytest.mark.parametrize("gone", ["costs/toy-paid.json", "funnels/toy-sample-paid-d4.json", "cells/toy-sample-fine_tune-tiny-1.json"])

@@ -330,3 +330,18 @@ def test_show_says_what_became_of_each_completion(tmp_path, monkeypatch, capsys)
     assert sorted(line.split()[1] for line in told.splitlines() if line.startswith(("[0]", "[3]"))) == ["kept", "not_selected_by_random"]
     with pytest.raises(ValueError, match="OUT and FUNNEL or --show"):
         main("one", *files)
+    write_completions(tmp_path / "all.jsonl", [])
+    main("one", *files, peek=1)
+    assert "nothing to show" in capsys.readouterr().out
+
+
+def test_what_was_asked_for_is_counted_wrong_or_right():
+    """The first two samples of each question of a part: their tokens, those of answers that two questions share once, null where none is told."""
+    rows = [
+        *(replace(said(1, sample, sample), key=f"one/{sample}", usage={"in": 10, "out": 5, "cached": 0}) for sample in range(3)),
+        replace(said(2, 0, 4), key="one/0", usage={"in": 10, "out": 5, "cached": 0}),
+    ]
+    parts = {"train": ["toy-1", "toy-2"], "validation": ["toy-0"], "test": []}
+    asked = curate(rows, EXAMPLES, parts, Curation(filter="answer", per_question=2), set())[1]
+    assert asked["train"]["asked"] == {"completions": 3, "tokens_in": 20, "tokens_out": 10, "tokens_cached": 0}
+    assert asked["validation"]["asked"] == {"completions": 0, "tokens_in": None, "tokens_out": None, "tokens_cached": None}

@@ -144,7 +144,7 @@ def test_names_are_short_different_and_plain() -> None:
     [
         ("gen_last_letter", {"words": 1}, r"`datasets.gen_last_letter.source.settings.words`.*got 1"),
         ("gen_last_letter", {"words": "3"}, r"settings.words`.*got '3'"),
-        ("gen_last_letter", {"people": 3}, r"settings.people`: unknown key .*legal keys: questions, seed, words"),
+        ("gen_last_letter", {"people": 3}, r"settings.people`: unknown key; legal keys: questions, seed, words"),
         ("gen_coin_flip", {"questions": 0}, r"settings.questions`.*got 0"),
         ("gen_coin_flip", {"people": 13}, r"settings.people`.*got 13"),
         ("gen_shuffled_objects", {"people": 1}, r"settings.people`.*got 1"),

@@ -372,6 +372,36 @@ def test_big_bench_hard(here, mirror):
     assert sum(place > 0 for place in seen.values()) == 4  # two questions of causal_judgement occur twice in each of the two files
 
 
+NO_FILES = {
+    "none.jsonl": (None, FileNotFoundError, "none.jsonl"),
+    "none.json": (None, FileNotFoundError, "none.json"),
+    "folder.jsonl": (None, IsADirectoryError, "folder.jsonl"),
+    "binary.jsonl": (b"\xff\xfe\0junk", ValueError, "binary.jsonl: not text in UTF-8"),
+    "binary.json": (b"\xff\xfe\0junk", ValueError, "binary.json: not text in UTF-8"),
+    "store.jsonl": (b"SQLite format 3\0" + bytes(100), ValueError, "store.jsonl: a SQLite file; `python -m stages.store merge`"),
+    "store.sqlite3": (b"SQLite format 3\0" + bytes(100), ValueError, "store.sqlite3: a SQLite file; `python -m stages.store merge`"),
+    "list.jsonl": (b"[1, 2]", ValueError, "list.jsonl line 1: got list"),
+}
+
+
+@pytest.mark.parametrize("options", [[], ["--teacher", "davinci"]])
+@pytest.mark.parametrize("name", NO_FILES)
+def test_files_that_cannot_be_read_are_named_and_leave_no_store(here, name, options):
+    content, kind, message = NO_FILES[name]
+    if content is not None:
+        Path(name).write_bytes(content)
+    elif name.startswith("folder"):
+        Path(name).mkdir()
+    write("out.jsonl", [row()])
+    result = run("import", *options, "out.jsonl", name)
+    if name == "binary.json" and not options:
+        message = "binary.json: no *.jsonl, so a released file; --teacher must name the block"
+    assert type(result.exception) is kind
+    assert message in str(result.exception)
+    assert "released file" not in str(result.exception) or name == "binary.json"
+    assert list(here.glob("store.sqlite*")) == ([here / name] if name == "store.sqlite3" else [])
+
+
 @pytest.mark.parametrize(("options", "message"), [
     ([], "--teacher must name the block"), (["--teacher", "rules"], "wanted openai"), (["--teacher", "none"], "no block `teachers.none`"),
     (["--teacher", "davinci", "--dataset", "e"], "dvc repro prepare@e"),

@@ -92,6 +92,18 @@ def test_an_order_that_decides_is_a_tie() -> None:
     assert found["agreement"] == [{"between": ["m", "m, swapped"], "pairs": ROWS, "agreement": 0.0}]
 
 
+def test_what_a_judge_answered_in_one_order_only_is_left_out() -> None:
+    made = key()
+    first, second = (
+        sheet(made, {"made-0": 1, "made-1": 1, "made-2": 1}, "m"),
+        sheet(made, {"made-1": 1, "made-2": -1, "made-3": -1}, "m", swapped=True),
+    )
+    found = results(made, [first, second, sheet(made, {"made-3": -1}, "person")])
+    assert {name: found["all"][name] for name in ("pairs", "wins", "losses", "ties")} == {"pairs": 3, "wins": 1, "losses": 1, "ties": 1}
+    assert found["one_order"] == 2
+    assert found["agreement"][0] == {"between": ["m", "m, swapped"], "pairs": 2, "agreement": 0.5}
+
+
 def test_swapped_answers_are_turned_back() -> None:
     made, wins = key(), {f"made-{i}": (1, -1, 0)[i % 3] for i in range(ROWS)}
     assert votes(made, sheet(made, wins)) == votes(made, sheet(made, wins, swapped=True)) == wins
@@ -127,7 +139,7 @@ def test_sheets_of_something_else_are_refused(change: dict[str, Any], message: s
     ("said", "choice"),
     [
         *[("A", "A"), ("B.", "B"), ("**B**", "B"), ("Reasoning A is better.", "A"), ("tie", "tie"), ("It's a Tie.", "tie"), ("A and B", None)],
-        *[("", None), (None, None), ("Bad", None), ("neither", None)],
+        *[("", None), (None, None), ("Bad", None), ("neither", None), ("A tie", "tie"), ("It is not a tie: A", None), ("A tie, or B", None)],
     ],
 )
 def test_choices_in_a_judges_words(said: str | None, choice: str | None) -> None:
@@ -190,7 +202,7 @@ def test_a_name_that_is_none(place: Path) -> None:
     with pytest.raises(ValueError, match=r"no block `judges\.small`; judges has: big"):
         call("pairs", "made-a", "made-b", "--out", "study", "--judge", "small")
     assert not Path("study").exists()
-    with pytest.raises(ValueError, match=r"made\.jsonl: wanted completions, one a line"):
+    with pytest.raises(ValueError, match=r"made\.jsonl line 1: not a row of Completion"):
         call("pairs", "data/examples/made.jsonl", "made-b", "--out", "study")
 
 

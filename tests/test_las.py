@@ -52,8 +52,20 @@ def test_numbers_by_hand() -> None:
     found = numbers(four, ["9", "it is 9", None, "4"], ["1", "It is 2!", "8"], 6)
     assert {name: found[name] for name in ("n", "unanswered", "with_rationale")} == {"n": 4, "unanswered": 2, "with_rationale": 3}
     assert (found["accuracy_question"], found["accuracy_rationale"], found["las"]) == (0.25, 0.75, 0.5)
+    assert found["las_over"] == "4 questions"
     # differences 1, 1, 0, 0: the share of a resample of 4 is binomial(4, 1/2) / 4, whose 2.5 % and 97.5 % points are 0 and 1
     assert (found["las_low"], found["las_high"]) == (0.0, 1.0)
+
+
+def test_questions_of_one_template_are_drawn_together() -> None:
+    """Ten templates of three questions, all or none helped: with the labels each template is one draw of ten, not three of thirty."""
+    labels = [str(row // 3) for row in range(30)]
+    helped = [row // 3 < 5 for row in range(30)]
+    answers = rows(*[("1", "because")] * 30)
+    found = [numbers(answers, ["9"] * 30, ["1" if right else "9" for right in helped], 30, given) for given in (labels, None)]
+    assert [one["las_over"] for one in found] == ["10 groups", "30 questions"]
+    together, alone = (one["las_high"] - one["las_low"] for one in found)
+    assert together == pytest.approx(alone * 3**0.5, rel=0.15)
 
 
 def test_a_rationale_can_mislead() -> None:
@@ -64,7 +76,7 @@ def test_a_rationale_can_mislead() -> None:
 def test_a_student_that_never_reasons_has_no_las() -> None:
     assert numbers(rows(("1", "")), [], [], 1) == {
         **{"n": 1, "unanswered": 0, "with_rationale": 0, "accuracy_question": None, "accuracy_rationale": None},
-        **{"las": None, "las_low": None, "las_high": None},
+        **{"las": None, "las_low": None, "las_high": None, "las_over": None},
     }
 
 
@@ -95,7 +107,7 @@ def test_the_task_is_that_of_the_subtask() -> None:
 
 # --- whole runs -------------------------------------------------------------------------------------------------------------------------------------
 
-SPLIT = {"train": [], "validation": [], "test": [f"made-{i}" for i in range(4)]}
+SPLIT = {"train": [], "validation": [], "test": [f"made-{i}" for i in range(4)], "templates": {f"made-{i}": i for i in range(4)}}
 SAID = [
     said("Seven it is. --> 7", 0),
     said("Seven again. --> 7", 1),
@@ -180,6 +192,20 @@ def test_rules_as_the_simulator(place: Path) -> None:
     write_params(simulators={"one": {"backend": "scripted", "error_rate": 0.0}})
     found = run()
     assert (found["accuracy_question"], found["accuracy_rationale"], found["las"]) == (0.3333, 0.6667, 0.3333)
+
+
+def test_a_run_groups_its_questions_by_the_templates_of_the_split(place: Path) -> None:
+    """Ten templates of two questions, of which one question is not answered: nine pairs and one alone are ten groups."""
+    ids = [f"made-{i}" for i in range(20)]
+    write_examples(
+        Path("examples.jsonl"), [Example(one, "gen_last_letter", 'Join the last letter of each name in "Adam Beth".', "mh", "text") for one in ids]
+    )
+    split = {"train": [], "validation": [], "test": ids, "templates": {one: row // 2 for row, one in enumerate(ids)}}
+    Path("split.json").write_text(json.dumps(split))
+    write_completions(Path("predictions.jsonl"), [said("Joined: mh. --> mh" if row else "no answer", row) for row in range(20)])
+    write_params(simulators={"one": {"backend": "scripted", "error_rate": 0.0}})
+    found = run()
+    assert (found["n"], found["unanswered"], found["las_over"]) == (19, 1, "10 groups")
 
 
 @pytest.mark.parametrize(

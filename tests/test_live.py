@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,12 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import openai
 import pytest
 from api_server import Remote, serve
 from closure import ROOT
 from ruamel.yaml import YAML
 
-from stages.api import cost, live
+from stages.api import cost, live, once
 from stages.api.limits import Gate
 from stages.api.store import Store
 from stages.config.endpoint import Endpoint, Price
@@ -268,6 +271,72 @@ def test_limits_a_minute_are_kept(server: Remote, store: Store) -> None:
     assert ask(server, store, questions(9, start=9), asking(), tokens_per_minute=60000) == {}
     begun = [call["begun"] for call in server.calls()]
     assert begun[-1] - begun[0] >= 8 * 0.04 - 0.01  # 40 tokens a call, and the prompt's
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_tokens": None, "extra": {"max_completion_tokens": 40}}, {"max_tokens": 1, "system": "x " * 60}, {"extra": {"n": 1}}], ids=str
+)
+def test_the_limit_of_tokens_counts_system_and_cap_wherever_they_stand(server: Remote, store: Store, change: dict[str, Any]) -> None:
+    """40 tokens a call, and the prompt's: 120 bytes of system are so many too."""
+    assert ask(server, store, questions(9), asking(**change), tokens_per_minute=60000) == {}
+    begun = [call["begun"] for call in server.calls()]
+    assert begun[-1] - begun[0] >= 8 * 0.04 - 0.01
+
+
+# ---- what is told
+
+TOLD = [
+    ((1200, 3, 36000, 60.0, 0.5, 0.25), "1,200 answers, 3 failed, 600 tokens/s, 0.5000 dollars of about 2.0000 for this step"),
+    ((1200, 0, 36000, 60.0, 0.5, 1.0), "1,200 answers, 0 failed, 600 tokens/s, 0.5000 dollars"),
+    ((0, 0, 0, 0.0, 0.0, 0.0), "0 answers, 0 failed, 0 tokens/s, 0.0000 dollars"),
+    ((5, 0, 10, 1.0, None, 0.5), "5 answers, 0 failed, 10 tokens/s, cost unknown: no price"),
+]
+
+
+@pytest.mark.parametrize(("figures", "told"), TOLD)
+def test_summary(figures: tuple[Any, ...], told: str) -> None:
+    assert live.summary(*figures) == told
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(
+    server: Remote, store: Store, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(live, "MINUTE", 0.05)
+    server.script([{"fault": "slow", "delay": 0.5, "match": "What is 2 + 1?"}])
+    assert ask(server, store, questions(3), asking()) == {}
+    *during, last = capfd.readouterr().err.splitlines()
+    assert during
+    assert all(re.fullmatch(r"here: [0-3] of 3 done: [0-3] answers, 0 failed, .* tokens/s, .* dollars.*", line) for line in during)
+    assert last.startswith("here: 3 answers, 0 failed, ")
+
+
+def test_a_long_wait_is_told_once(folder: "Run") -> None:
+    folder.server.script([{"fault": 429, "retry_after": 3600, "first": 6}])
+    process = folder.start()
+    try:
+        wait_for(lambda: folder.server.count() >= 8)
+        time.sleep(1.5)  # all six have heard of it
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert len(re.findall(r"here: the server asks to wait 3,600 s\n", said)) == said.count("asks to wait") == 1
+
+
+def test_a_long_wait_before_an_upload_is_told(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(once.time, "sleep", slept.append)
+    answers = [openai.RateLimitError("busy", response=httpx.Response(429, headers={"retry-after": wait}, request=httpx.Request("POST", "http://h")),
+                                     body=None) for wait in ("31", "20")]  # fmt: skip
+
+    def make() -> str:
+        if answers:
+            raise answers.pop(0)
+        return "made"
+
+    assert once.once(3, lambda: None, make) == "made"
+    assert slept == [31.0, 20.0]
+    assert capfd.readouterr().err == "the server asks to wait 31 s\n"
 
 
 # ---- what is asked
@@ -622,7 +691,8 @@ def test_a_shortfall_is_said_and_can_be_allowed(folder: Run) -> None:
     folder.server.script([{"fault": "malformed", "match": "What is 3 + 1?"}])
     code, said = folder.finish()
     assert code == 1
-    assert "2 malformed" in said
+    (why,) = {message for (message,) in Store(folder.store).db.execute("SELECT message FROM failure")}
+    assert f"\n  2 malformed, the last one: {why}\n" in said
     assert not (folder.folder / "out.jsonl").exists()
     folder.params["teachers"]["t"]["max_missing"] = 0.1
     folder.write(questions(10))
@@ -630,6 +700,23 @@ def test_a_shortfall_is_said_and_can_be_allowed(folder: Run) -> None:
     assert code == 0, said
     counts = json.loads((folder.folder / "out.jsonl.counts").read_text())
     assert (counts["completions"], counts["questions_without_completion"]) == (18, 1)
+
+
+def test_log_probabilities_that_were_not_asked_for_in_time_are_told(folder: Run) -> None:
+    """Nothing is asked anew for them, another salt does."""
+    assert folder.finish()[0] == 0
+    before = folder.server.count()
+    folder.params["teachers"]["t"] |= {"logprobs": True, "samples": 3}
+    folder.write(questions(10))
+    code, said = folder.finish()
+    assert (code, folder.server.count()) == (0, before + 2 * 10)
+    assert "answers of 20 of 30 completions have no log-probabilities: `logprobs: true` does not ask again" in said
+    folder.params["teachers"]["t"]["salt"] = "scored"
+    folder.write(questions(10))
+    code, said = folder.finish()
+    assert (code, folder.server.count()) == (0, before + 2 * 10 + 2 * 30)
+    assert "log-probabilities" not in said
+    assert all(row.logprob is not None for row in read_completions(folder.folder / "out.jsonl"))
 
 
 def test_a_server_that_is_gone_is_not_tried_for_every_request(tmp_path: Path) -> None:

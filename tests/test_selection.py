@@ -206,7 +206,7 @@ def test_likelihood_is_a_mean_and_ties_go_to_the_first_sample():
 
 @pytest.mark.parametrize("row", [said("a", 7), said("a", 7, logprob=-1.0), said("a", 7, tokens=3), said("a", 7, logprob=0.0, tokens=0)])
 def test_likelihood_refuses_rows_that_do_not_tell(row):
-    with pytest.raises(ValueError, match=r"toy-0 sample 7 of 'served'.*`logprobs: true`"):
+    with pytest.raises(ValueError, match=r"toy-0 sample 7 of 'served'.*`logprobs: true`.*only another `salt` asks anew"):
         selected([said("b", 1, logprob=-1.0, tokens=2), row], [], WAYS[2], seed=0)
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from stages.config.load import check
 from stages.config.split import Split
+from stages.leakage import cluster, report, seen
 from stages.records.example import Example, write_examples
-from stages.split import by_file, by_sample, by_source, by_template, cut, draw, report, seen, split_rows, template_groups
+from stages.split import by_file, by_sample, by_source, by_template, cut, draw, split_rows, template_groups
 
 ROOT = Path(__file__).parents[1]
 MIRROR = Path(os.environ.get("COT_MIRROR", ROOT.parent / "shared" / "upstream"))
@@ -199,6 +200,46 @@ def test_official_parts_are_the_sources() -> None:
     assert len(parts_of(examples, scheme="official", validation=1)["validation"]) == 1
 
 
+def test_official_parts_with_the_validation_part_as_the_test() -> None:
+    """What is tested on is the source's validation part; what chooses is cut from train; the source's test part is in no part."""
+    examples = [replace(example, source_split=("train", "validation", "test", "train", "train")[row % 5]) for row, example in enumerate(make(50))]
+    parts = parts_of(examples, scheme="official", report="validation", validation=4)
+    of = {part: [row for row, example in enumerate(examples) if example.source_split == part] for part in ("train", "validation", "test")}
+    assert parts["test"] == of["validation"]
+    assert sorted(parts["train"] + parts["validation"]) == of["train"]
+    assert len(parts["validation"]) == 4
+    facts = report(parts, examples, template_groups(examples))
+    assert facts["rows"] == {"train": 26, "validation": 4, "test": 10, "unused": 10}
+    ours, same = (parts_of(examples, scheme="official", report=part) for part in ("validation", "test"))
+    assert same == parts_of(examples, scheme="official")
+    assert same["test"] == of["test"] != ours["test"]
+    assert parts_of(examples, scheme="test_only", report="validation") == {"train": [], "validation": [], "test": of["validation"]}
+
+
+def test_a_source_with_one_held_out_part_is_tested_on_it() -> None:
+    examples = [replace(example, source_split=("train", "test")[row % 3 == 0]) for row, example in enumerate(make(9))]
+    assert parts_of(examples, scheme="official", report="validation", validation=2) == parts_of(examples, scheme="official", validation=2)
+
+
+@pytest.mark.parametrize("scheme", ["official", "test_only"])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"source_split": "train"}, "toy: none of 9 examples has source_split 'test'"),
+        ({}, "toy-0: source_split is None, wanted one of"),  # all rows would not be what was asked for
+    ],
+)
+def test_a_source_without_a_held_out_part_cannot_be_reported_on(scheme: str, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parts_of(make(9, **fields), scheme=scheme, report="validation")
+
+
+@pytest.mark.parametrize("scheme", ["sample", "template", "published"])
+def test_report_belongs_to_the_sources_parts(scheme: str) -> None:
+    with pytest.raises(ValueError, match=rf"splits\.x.*`report` goes with the schemes `official` and `test_only`, not `{scheme}`"):
+        check("splits.x", {"scheme": scheme, "report": "validation"}, Split)
+
+
 def test_only_a_test_part() -> None:
     """The source's where it states parts, all rows where it states none."""
     parts = ["train", "test", "validation", "test"]
@@ -263,6 +304,7 @@ def test_errors(examples: list[Example], settings: dict[str, Any], message: str)
         {"scheme": "sample", "train": 0},
         {"scheme": "sample", "train": "all"},
         {"scheme": "sample", "ratio": 3},
+        {"scheme": "official", "report": "train"},
     ],
 )
 def test_settings_that_are_refused(values: dict[str, Any]) -> None:
@@ -286,7 +328,18 @@ def test_leakage_report() -> None:
         "test_seen_in_train": {"template_rows": 2, "template_share": 2 / 3, "text_rows": 1, "text_share": 1 / 3},
         "validation_seen_in_train": {"template_rows": 0, "template_share": None, "text_rows": 0, "text_share": None},
         "test_ids": "toy-1 toy-2 toy-4",
+        "test_clusters": "0 1 2",
     }
+
+
+def test_clusters_are_pairs_then_tasks_then_templates() -> None:
+    """One label per test id, in their order, and none with a blank: the two are read back by splitting at blanks."""
+    fields = [{}, {"subtask": "odd one  out"}, {"subtask": "original", "pair": "dev-0"}, {"pair": "dev-1"}, {"subtask": "snarks"}, {}]
+    examples = [replace(example, **more) for example, more in zip(make(6), fields, strict=True)]
+    assert [cluster(example, 7) for example in examples] == ["7", "odd_one_out", "dev-0", "dev-1", "snarks", "7"]
+    facts = report({"train": [0], "validation": [], "test": [5, 2, 1]}, examples, [0, 1, 2, 3, 4, 11])
+    assert facts["test_ids"].split() == ["toy-5", "toy-2", "toy-1"]
+    assert facts["test_clusters"].split() == ["11", "dev-0", "odd_one_out"]
 
 
 def test_command(tmp_path: Path) -> None:
@@ -304,6 +357,9 @@ def test_command(tmp_path: Path) -> None:
     assert {part: len(out[part]) for part in ("train", "validation", "test")} == {"train": 8, "validation": 5, "test": 15}
     assert list(out["templates"]) == sorted(example.id for example in examples)
     assert json.loads((tmp_path / "metrics/leak.json").read_text(encoding="utf-8"))["rows"]["unused"] == 22
+    facts = json.loads((tmp_path / "metrics/leak.json").read_text(encoding="utf-8"))
+    assert facts["test_ids"].split() == out["test"]
+    assert facts["test_clusters"].split() == [str(out["templates"][one]) for one in out["test"]]
     (tmp_path / "toy.jsonl").write_text("", encoding="utf-8")
     failed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert failed.returncode != 0

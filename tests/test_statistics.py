@@ -2,12 +2,13 @@
 
 import itertools
 import random
+from fractions import Fraction
 from statistics import NormalDist, fmean, stdev
 
 import pytest
 from scipy.stats import binomtest, bootstrap
 
-from stages.statistics import binomial, holm, mcnemar, paired, paired_bootstrap, spread, wilson
+from stages.statistics import FEWEST_CLUSTERS, binomial, holm, mcnemar, paired, paired_bootstrap, paired_interval, spread, wilson
 
 
 @pytest.mark.parametrize(
@@ -93,16 +94,25 @@ def test_holm_by_hand(p_values, adjusted):
     assert holm(p_values) == pytest.approx(adjusted)
 
 
-def test_holm_rejects_what_the_stepwise_rule_rejects():
+def rejected(p_values, level):
+    """The places that Holm's stepwise rule rejects: from the least p on, until one is above the level over the number of tests still there."""
+    found = set()
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        if p_values[place] * (len(p_values) - rank) > level:
+            break
+        found.add(place)
+    return found
+
+
+def test_holm_is_the_smallest_level_at_which_the_stepwise_rule_rejects():
+    """By trying every level at which the rule can change its mind, in exact fractions; what it never rejects below 1 has 1."""
     rng = random.Random(1)
     for _ in range(200):
-        p_values = [rng.choice((0.001, 0.01, 0.02, 0.04, 0.2)) for _ in range(rng.randint(1, 6))]
-        rejected = set()
-        for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-            if p_values[place] > 0.05 / (len(p_values) - rank):
-                break
-            rejected.add(p_values[place])
-        assert {p for p, q in zip(p_values, holm(p_values), strict=True) if q <= 0.05} == rejected
+        p_values = [Fraction(rng.choice((0, 1, 10, 20, 21, 40, 200, 900, 1000)), 1000) for _ in range(rng.randint(1, 6))]
+        levels = sorted({min(Fraction(1), count * p) for p in p_values for count in range(1, len(p_values) + 1)} | {Fraction(1)})
+        wanted = [next((level for level in levels if place in rejected(p_values, level)), Fraction(1)) for place in range(len(p_values))]
+        assert holm(p_values) == wanted
+        assert holm([float(p) for p in p_values]) == pytest.approx([float(level) for level in wanted], abs=1e-12)
 
 
 def test_binomial_by_hand():
@@ -176,6 +186,29 @@ def test_paired_bootstrap_repeats_and_widens_with_clusters():
 def test_paired_bootstrap_refuses_what_is_not_paired(first, second, clusters):
     with pytest.raises(ValueError, match=f"{len(first)} and {len(second)} scores"):
         paired_bootstrap(first, second, clusters)
+
+
+LABELS = [mark for mark in range(2 * FEWEST_CLUSTERS) for _ in range(3)]  # clusters of three
+
+
+def test_paired_interval_resamples_clusters_where_there_are_enough():
+    """Ten or more labels of which one has several questions; else the questions. A cluster is all won or all lost, so the two differ."""
+    for count, clustered in ((FEWEST_CLUSTERS - 1, False), (FEWEST_CLUSTERS, True), (2 * FEWEST_CLUSTERS, True)):
+        labels = LABELS[: 3 * count]
+        first, second = [label % 2 for label in labels], [0] * len(labels)
+        found = paired_interval(first, second, labels)
+        assert found[:2] == paired_bootstrap(first, second, labels if clustered else None)
+        assert found[:2] != paired_bootstrap(first, second, None if clustered else labels)
+        assert found.over == (f"{count} groups" if clustered else f"{3 * count} questions")
+
+
+def test_paired_interval_of_unknown_labels_and_of_clusters_of_one_question():
+    first, second = [1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1], [0, 0, 1, 0] * 3
+    for labels in (None, range(12)):
+        found = paired_interval(first, second, labels)
+        assert (found[:2], found.over) == (paired_bootstrap(first, second), "12 questions")
+    with pytest.raises(ValueError, match="2 and 2 scores"):
+        paired_interval([1, 0], [1, 1], LABELS)
 
 
 def test_spread_over_seeds():

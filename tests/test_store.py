@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -18,6 +19,8 @@ from typer.testing import CliRunner
 
 from stages.api import survey
 from stages.api.store import Store, default_path
+from stages.methods import zero_shot
+from stages.records.example import Example, write_examples
 from stages.request import Answer, Request
 from stages.store import app
 
@@ -96,6 +99,17 @@ def test_a_failing_transaction_keeps_nothing(store):
         store.put(broken())
     assert store.answers(request().key) == {}
     assert store.put([(request(), {0: answer()})]) == 1
+
+
+def test_a_full_disk_is_named_and_keeps_what_was_there(store):
+    store.put([(request(), {0: answer("first")})])
+    store.db.execute("PRAGMA max_page_count = 1")  # that is: as many as there are
+    with pytest.raises(ValueError, match=f"^{store.path}: .*full"):
+        store.put([(request(), {1: answer("second")}), (request(1), {0: answer("x" * 1_000_000)})])
+    store.db.execute("PRAGMA max_page_count = 1000000")
+    assert store.put([(request(), {1: answer("third")})]) == 1
+    assert [got.text for got in store.answers(request().key).values()] == ["first", "third"]
+    assert sound(store)
 
 
 def test_a_key_alone_gets_its_request_later(store):
@@ -358,8 +372,9 @@ DAMAGE = {
     "UPDATE request SET key = x'abcd' WHERE id = 1": "has 2 bytes",
     "DELETE FROM request WHERE id = 1": "its request is not there",
     "DELETE FROM origin": "its origin is not there",
-    "DELETE FROM answer WHERE request = 1": "no answer belongs to it",
     "UPDATE answer SET logprobs = x'00' WHERE request = 1 AND sample = 0": "log-probabilities cannot be read",
+    "UPDATE answer SET text = CAST(x'61ff' AS TEXT) WHERE request = 1 AND sample = 1": "answer 1 of request 1: its text cannot be read",
+    "UPDATE answer SET reasoning = CAST(x'ff' AS TEXT) WHERE request = 2": "answer 0 of request 2: its text cannot be read",
 }
 
 
@@ -385,26 +400,108 @@ def test_verify_finds_damage(filled, damage):
     assert DAMAGE[damage] in result.output
 
 
+def test_requests_without_answers_are_counted_and_no_fault(filled):
+    """A batch that was refused, a failure whose record was pruned, a run that was killed before it sent anything: nothing is lost."""
+    filled.put([(request(number), {}) for number in range(5, 8)])
+    result = run("verify")
+    assert (result.exit_code, result.output) == (0, f"{filled.path}: sound; 3 requests have no answer: under way, failed or given up\n")
+    filled.put([(request(5), {0: answer()})])
+    filled.fail(request(6).key, [0], "timeout", "")
+    assert "2 requests have no answer" in run("verify").output
+    run("prune", "--failures", "--yes")
+    assert run("verify").exit_code == 0
+
+
+def test_verify_never_advises_to_throw_paid_answers_away(filled):
+    filled.db.execute("UPDATE request SET body = x'00' WHERE id = 1")
+    said = str(run("verify").exception)
+    assert said.startswith(f"{filled.path}: 1 faults. Keep this file")
+    assert filled.answers(request(1).key)[0].text == "third", "what is not named is sound"
+
+
 def test_verify_finds_a_foreign_version(filled):
     body = b'{"version":2}'
     filled.db.execute("UPDATE request SET key = ?, body = ? WHERE id = 1", (sha256(body).digest(), zlib.compress(body)))
     assert "request of version 2" in run("verify").output
 
 
+def overwrite(store, start=0.5, stop=0.6):
+    """Spoil a part of the file."""
+    store.put([(request(number), {0: answer("x" * 3000)}) for number in range(10, 40)])
+    store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.db.close()
+    size = store.path.stat().st_size
+    with store.path.open("r+b") as file:
+        file.seek(int(start * size))
+        file.write(b"\xff" * int((stop - start) * size))
+
+
+def cut_off(store):
+    overwrite(store, 0.5, 0.5)
+    os.truncate(store.path, store.path.stat().st_size // 2)
+
+
+def process(*command, cwd=ROOT):
+    return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
 def test_verify_finds_overwritten_pages(filled):
-    filled.put([(request(number), {0: answer("x" * 3000)}) for number in range(10, 40)])
-    filled.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    filled.db.close()
-    size = filled.path.stat().st_size
-    with filled.path.open("r+b") as file:
-        file.seek(size // 2)
-        file.write(b"\xff" * 8192)
-    command = [sys.executable, "-m", "stages.store", "verify"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    overwrite(filled)
+    result = process("stages.store", "verify")
     assert result.returncode == 1
     assert "SQLite" in result.stdout
     assert "faults" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+DAMAGES = {
+    "pages": lambda store: overwrite(store, 0.05, 0.95),
+    "log-probabilities": lambda store: store.db.execute("UPDATE answer SET logprobs = x'00'"),
+    "log-probabilities, other text": lambda store: store.db.execute("UPDATE answer SET logprobs = ?", (zlib.compress(b"[1]"),)),
+    "half a file": cut_off,
+    "a text that is no Unicode": lambda store: store.db.execute("UPDATE answer SET text = CAST(x'ff' AS TEXT)"),
+    "a table that is gone": lambda store: store.db.execute("DROP TABLE origin"),
+}
+
+
+@pytest.fixture
+def project(filled, tmp_path):
+    """A folder in which a teacher asks for what the store has, and nobody else could answer."""
+    block = {"backend": "openai", "endpoint": "e", "model": "m", "method": "zero_shot", "max_tokens": None, "temperature": None}
+    params = {"teachers": {"t": block}, "methods": {"zero_shot": {}}, "prices": {}, "endpoints": {"e": {"base_url": "http://127.0.0.1:9/v1"}}}
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    (tmp_path / "shown.txt").write_text("")
+    write_examples(tmp_path / "examples.jsonl", [Example("d-0", "d", "What is 0 + 1?", "1", "number")])
+    prompt = zero_shot.ask(Example("d-0", "d", "What is 0 + 1?", "1", "number"), [], zero_shot.Settings(), "")
+    asked = Request("chat", "m", prompt, stop=tuple(zero_shot.stops(zero_shot.Settings())))
+    filled.put([(asked, {0: answer(logprobs=[("a", -1.0)])})])
+    return tmp_path
+
+
+TEACH = ["stages.teach", "t", "raw", "examples.jsonl", "shown.txt", "out.jsonl", "counts.json"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_stage_names_a_damaged_store_in_one_line(filled, project, damage):
+    assert process(*TEACH, cwd=project).returncode == 0
+    DAMAGES[damage](filled)
+    filled.db.close()
+    result = process(*TEACH, cwd=project)
+    said = [line for line in result.stderr.splitlines() if "completions are in the store" not in line]
+    assert (result.returncode, len(said)) == (1, 1), result.stderr
+    assert said[0].startswith(f"error: {filled.path}: ")
+    assert ("keep it" if damage == "half a file" else "`python -m stages.store verify`") in said[0]
+    assert process("stages.store", "verify").returncode == 1
+
+
+def test_an_unknown_backend_is_named_with_those_there_are(project):
+    params = json.loads((project / "params.yaml").read_text())
+    for backend in ("opena", None, "../openai"):
+        params["teachers"]["t"]["backend"] = backend
+        (project / "params.yaml").write_text(json.dumps(params))
+        result = process(*TEACH, cwd=project)
+        there = "human, openai, released, scripted, transformers"
+        assert result.stderr == f"error: params.yaml: `teachers.t.backend`: got {backend!r}, wanted one of {there}\n"
 
 
 # ---- the commands
@@ -423,6 +520,8 @@ def test_stats(filled):
     filled.reserve("openai", 0.5, None)
     filled.pay("openai", 0.25)
     filled.fail(request(5).key, [0, 1], "timeout", "")
+    filled.fail(request(5).key, [0], "http_500", "an older one")
+    filled.fail(request(6).key, [0], "http_500", "[error]\n of the :fire:\n" + "server " * 60)
     filled.claim([(request(6).key, 0)])
     filled.write_job("1", "batch", "openai", "submitted", {})
     lines = run("stats").output.splitlines()
@@ -432,7 +531,8 @@ def test_stats(filled):
     assert ["m-1", "live", "2", "3", "0", "4", first, third] in cells
     assert ["m-2", "batch", "1", "unknown", "unknown", "unknown", "2026-02-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"] in cells
     assert ["openai", "0.75", "0.5"] in cells
-    assert ["timeout", "2"] in [cell[:2] for cell in cells]
+    assert [cell[3] for cell in cells if cell[:2] == ["timeout", "2"]] == [""]
+    assert [cell[3] for cell in cells if cell[:2] == ["http_500", "2"]] == ["[error] of the :fire:" + " server" * 9 + " serv…"], "the last one's"
     assert [filled.owner, "1"] in cells
     assert ["batch", "openai", "submitted", "1"] in cells
 
@@ -524,6 +624,52 @@ def test_prune_of_failures(filled):
     assert "2 failures deleted" in run("prune", "--failures", "--yes").output
     assert "0 failures" in run("prune", "--failures", "--yes").output
     assert len(everything(filled)) == 3
+
+
+def kept_in(store, text):
+    """Which of the store's files hold a text."""
+    return [file.name for file in store.path.parent.glob(f"{store.path.name}*") if file.is_file() and text.encode() in file.read_bytes()]
+
+
+def test_pruned_text_is_no_longer_in_the_file(filled):
+    secret, message = "what nobody may read any more", "a message that goes"
+    filled.put([(request(number), {0: answer(f"{secret} {number}", model="m-3", time="2026-01-01T00:00:00+00:00")}) for number in range(20, 220)])
+    filled.fail(request(9).key, [0], "timeout", message)
+    for job in ("2", "1", "3"):
+        filled.write_job(job, "batch", "e", "closed", {"n": job})
+    before, journal = [row for row in everything(filled) if row[3].model != "m-3"], list(filled.jobs("batch"))
+    filled.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = filled.path.stat().st_size
+    assert kept_in(filled, secret)
+    assert run("prune", "--model", "m-3", "--yes").output.splitlines()[-1] == "200 answers deleted"
+    assert kept_in(filled, secret) == []
+    assert filled.path.stat().st_size < size / 2
+    assert kept_in(filled, message)
+    assert run("prune", "--failures", "--yes").output == "1 failures deleted\n"
+    assert kept_in(filled, message) == []
+    assert (everything(filled), list(filled.jobs("batch"))) == (before, journal)
+    assert sound(filled)
+
+
+def test_a_store_in_use_is_pruned_and_says_that_the_text_is_still_there(filled, monkeypatch):
+    monkeypatch.setattr(survey, "PATIENCE", 100)
+    other = start(CLAIM + "store.claim(pairs[:1])\nprint('ready', flush=True)\nsys.stdin.readline()", filled.path)
+    other.stdout.readline()
+    said = run("prune", "--model", "m-2", "--yes").output
+    assert "1 answers deleted" in said
+    assert f"{filled.path}: in use by process " in said
+    assert "`prune` again" in said
+    other.communicate("done\n", timeout=60)
+    filled.db.execute("BEGIN")
+    filled.db.execute("SELECT count(*) FROM answer").fetchone()  # a reader that claims nothing
+    result = run("prune", "--model", "m-1", "--yes")
+    assert result.exit_code == 0
+    assert "2 answers deleted" in result.output
+    assert f"{filled.path}: another process reads it" in result.output
+    filled.db.execute("ROLLBACK")
+    assert kept_in(filled, "third")
+    assert run("prune", "--model", "m-1", "--yes").output == "0 answers deleted\n"
+    assert kept_in(filled, "third") == []
 
 
 @pytest.mark.parametrize(("options", "message"), [

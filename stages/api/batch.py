@@ -18,6 +18,7 @@ from stages.api.harvest import harvest
 from stages.api.jobs import Job, Left, Line
 from stages.api.lines import Sent
 from stages.api.live import narrow
+from stages.api.secret import hide
 from stages.api.server import Refused, Server
 from stages.api.store import Store
 from stages.config.endpoint import Endpoint, Price
@@ -39,7 +40,7 @@ def fulfil(wanted: list[Wanted], store: Store, name: str, endpoint: Endpoint, pr
     failed as a whole, a spent budget. Everything collected is kept.
     """
     run, until = Run(store, name, endpoint, prices), time.monotonic() + 60 * endpoint.batch_wait
-    with run.server.client:
+    with store.reading(), run.server.client:  # jobs read their requests from the store
         while True:
             with jobs.alone(store):
                 run.collect()
@@ -152,7 +153,7 @@ class Run:
         if size > 1 and any("token_limit" in (error.code or "") for error in errors):
             self.too_large = min(size, self.too_large or size)
             return []
-        told = [f"{error.code}: {error.message}" + (f" (line {error.line})" if error.line else "") for error in errors[:5]]
+        told = [f"{error.code}: {hide(error.message or '', self.endpoint)}" + (f" (line {error.line})" if error.line else "") for error in errors[:5]]
         return [f"{batch.id}, {size} requests to {job.model!r}: {'; '.join(told) or 'the server does not say why'}"]
 
     # ---- what has arrived

@@ -1,7 +1,6 @@
 """Calls: one HTTP call to an OpenAI-compatible server, and what its outcome means."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ import openai
 
 from stages.api import wire
 from stages.api.limits import retry_after
+from stages.api.secret import api_key, hide
 from stages.config.endpoint import Endpoint
 from stages.request import Answer
 
@@ -40,15 +40,6 @@ class Outcome:
     billed: bool | None = None  # None: nobody knows, the response was lost
 
 
-def api_key(name: str, endpoint: Endpoint) -> str:
-    """The key from the environment; it goes into the client and nowhere else. Raises ValueError naming the variable that lacks it."""
-    if endpoint.key_env is None:
-        return "none"
-    if not (key := os.environ.get(endpoint.key_env)):
-        raise ValueError(f"endpoint {name!r}: ${endpoint.key_env} is not set: export the API key there (or use the store alone: COT_MODE=replay)")
-    return key
-
-
 def proxy_of(url: str) -> str | None:
     """The proxy that $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY name for an address; looked up once, where aiohttp would do so for every call."""
     parts = urlsplit(url)
@@ -74,8 +65,8 @@ class Caller:
     the package spends three times as long on a call as a local server may need. Used with `async with`."""
 
     def __init__(self, name: str, endpoint: Endpoint) -> None:
-        self.key, self.secret = api_key(name, endpoint), endpoint.key_env is not None
-        client = openai.AsyncOpenAI(api_key=self.key, base_url=endpoint.base_url)
+        self.endpoint = endpoint
+        client = openai.AsyncOpenAI(api_key=api_key(name, endpoint), base_url=endpoint.base_url)
         self.url = str(client.base_url).rstrip("/")
         headers = {**client.default_headers, **client.auth_headers}
         self.session = aiohttp.ClientSession(
@@ -114,8 +105,8 @@ class Caller:
         return Outcome(answers, "short", f"{len(answers)} of {len(parcel.samples)} samples came", again=True, billed=True)
 
     def clean(self, text: str) -> str:
-        """One line, without the key."""
-        return " ".join((text.replace(self.key, "***") if self.secret else text).split())[:300]
+        """The beginning of a message, without secrets."""
+        return hide(text, self.endpoint)[:300]
 
 
 def error_text(body: str) -> str:

@@ -10,16 +10,16 @@ from math import ceil
 from stages.api.wire import Parcel, parcels
 from stages.config.endpoint import Price
 from stages.prices import dollars, price_of
-from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.request import Answer, Request
 from stages.talk import Asking, Failures, Stored, Wanted, ask_all
 
-__all__ = ["Averages", "Plan", "averages", "dollars", "expected", "plan", "price_of", "rehearse", "tokens_of", "worst"]
+__all__ = ["Averages", "Plan", "averages", "dollars", "expected", "load", "most", "plan", "price_of", "rehearse", "tokens_of", "worst"]
 
 BYTES_PER_TOKEN = 3  # of UTF-8. English prose has 4 and more (OpenAI's rule of thumb), so an estimate is rather too high
 CALL = 64  # tokens that a server may put around the texts of a call: roles, marks, a chat template's head
 LONGEST = 131_072  # tokens out where nothing caps them: 128K, the longest answer on OpenAI's list of models
+USUAL = 1024  # the same where it is only for the pace of calls
 CACHE_WRITE = 1.25  # what newer models charge, times the price of input, for a prompt that they put into their cache (gpt-5.6, gpt-6)
 TO_COME = re.compile("\ue000\\d+\ue001")  # stands for an answer that a rehearsed prompt would hold; private-use marks, in no real text
 
@@ -34,10 +34,10 @@ def tokens_of(text: str) -> int:
     return ceil(size(text) / BYTES_PER_TOKEN)
 
 
-def cap(request: Request) -> int:
-    """The most tokens that a sample may have. What stands in `extra` replaces the field of that name in the call's body."""
+def cap(request: Request, otherwise: int = LONGEST) -> int:
+    """The most tokens that a sample may have, `otherwise` where nothing caps it. What stands in `extra` replaces that field of the call's body."""
     caps = (request.extra.get("max_tokens", request.max_tokens), request.extra.get("max_completion_tokens"))
-    return max((value for value in caps if isinstance(value, int)), default=LONGEST)
+    return max((value for value in caps if isinstance(value, int)), default=otherwise)
 
 
 def copies(request: Request, samples: int) -> int:
@@ -46,16 +46,30 @@ def copies(request: Request, samples: int) -> int:
     return max(samples, *(value for value in asked if isinstance(value, int)), 1)
 
 
-def worst(request: Request, samples: int, price: Price | None, batch: bool = False, to_come: int = 0) -> float | None:
-    """Upper bound in dollars of one HTTP call for so many samples; None if the price is unknown.
+def load(request: Request, samples: int) -> int:
+    """Tokens of one call as a limit a minute counts them: its texts, estimated by `tokens_of`, and the cap of every sample that is paid.
 
-    Input, all of it at CACHE_WRITE: a token of a byte-level vocabulary (OpenAI, Llama 3, Qwen) spells at least one byte of the text, in every
-    language; extra fields (tools, a JSON schema) become input too; `to_come` answers that are still to be written into the prompt have `cap`
-    tokens each. Output: `cap` tokens a sample.
+    An answer that nothing caps counts as USUAL tokens: with LONGEST a call would hold the next one back for minutes.
+    """
+    return tokens_of(request.system) + tokens_of(request.prompt) + copies(request, samples) * cap(request, USUAL)
+
+
+def most(request: Request, samples: int, to_come: int = 0) -> tuple[int, int]:
+    """Upper bounds of the tokens in and out of one HTTP call for so many samples.
+
+    In: a token of a byte-level vocabulary (OpenAI, Llama 3, Qwen) spells at least one byte of the text, in every language; extra fields (tools,
+    a JSON schema) become input too; `to_come` answers that are still to be written into the prompt have `cap` tokens each. Out: `cap` tokens a
+    sample.
     """
     fields = json.dumps(request.extra, ensure_ascii=False) if request.extra else ""
     tokens_in = size(request.system) + size(request.prompt) + size(fields) + CALL + to_come * cap(request)
-    return dollars(price, ceil(tokens_in * CACHE_WRITE), 0, copies(request, samples) * cap(request), batch)
+    return tokens_in, copies(request, samples) * cap(request)
+
+
+def worst(request: Request, samples: int, price: Price | None, batch: bool = False, to_come: int = 0) -> float | None:
+    """Upper bound in dollars of one HTTP call: `most` tokens, those in at CACHE_WRITE; None if the price is unknown."""
+    tokens_in, tokens_out = most(request, samples, to_come)
+    return dollars(price, ceil(tokens_in * CACHE_WRITE), 0, tokens_out, batch)
 
 
 def expected(left: int, spent: float | None, done: int) -> float | None:
@@ -71,13 +85,10 @@ class Averages:
     tokens_out: float  # of one answer; all steps of a talk alike
 
 
-def averages(rows: Iterable[Completion]) -> Averages | None:
-    """Of completions that tell their usage (talk.completions gives them from the store); None if none does."""
-    answers, tokens = 0, 0
-    for row in rows:
-        if row.usage is not None:
-            answers, tokens = answers + len(row.texts), tokens + row.usage["out"]
-    return Averages(answers, tokens / answers) if answers else None
+def averages(tokens_out: Iterable[int | None]) -> Averages | None:
+    """Of the tokens of answers, finished talk or not; None stands for an answer that does not tell, and for the averages if none does."""
+    told = [tokens for tokens in tokens_out if tokens is not None]
+    return Averages(len(told), sum(told) / len(told)) if told else None
 
 
 def rehearse(examples: list[Example], asking: Asking, stored: Stored) -> list[Wanted]:
@@ -104,13 +115,16 @@ def rehearse(examples: list[Example], asking: Asking, stored: Stored) -> list[Wa
 
 @dataclass(frozen=True)
 class Plan:
-    """What is missing and what it will cost; str() tells it on four lines. None: unknown."""
+    """What is missing and what it will cost; str() tells it on four lines. None: unknown. All but `under_way` is of what is to be asked."""
 
+    under_way: int  # samples that a batch or another process is asking for
     requests: int  # HTTP calls, if none has to be repeated
     samples: int
-    tokens_in: int | None
+    tokens_in: int | None  # expected
     tokens_out: int | None
-    dollars: float | None
+    most_in: int
+    most_out: int
+    dollars: float | None  # expected
     at_most: float | None
     basis: str  # what the tokens rest on
     price: str
@@ -119,8 +133,9 @@ class Plan:
         tokens_in, tokens_out = ("unknown" if tokens is None else f"{tokens:,}" for tokens in (self.tokens_in, self.tokens_out))
         mean, most = ("unknown" if value is None else f"{value:,.4f}" for value in (self.dollars, self.at_most))
         return (
-            f"missing: {self.samples:,} samples, {self.requests:,} requests\n"
-            f"tokens:  {tokens_in} in, {tokens_out} out; estimated ({self.basis})\n"
+            f"missing: {self.under_way + self.samples:,} samples: {self.under_way:,} under way, {self.samples:,} to be asked in {self.requests:,}"
+            " requests\n"
+            f"tokens:  expected {tokens_in} in, {tokens_out} out, an estimate ({self.basis}); at most {self.most_in:,} in, {self.most_out:,} out\n"
             f"dollars: expected {mean}, at most {most}\n"
             f"price:   {self.price}"
         )
@@ -133,8 +148,12 @@ def told(price: Price | None, models: list[str], batch: bool) -> str:
     return f"{terms}, dollars for a million tokens as listed on {price.listed}"
 
 
-def plan(wanted: list[Wanted], price: Price | None, seen: Averages | None = None, per_request: int = 1, batch: bool = False) -> Plan:
+def plan(
+    wanted: list[Wanted], price: Price | None, seen: Averages | None = None, per_request: int = 1, batch: bool = False, under_way: int = 0
+) -> Plan:
     """The figures of a dry run for what `rehearse` found (or for one round of a talk: then without the steps that come after it).
+
+    `under_way` samples are missing besides `wanted`, and others ask for them: only their number is told.
 
     Expected: prompts as `tokens_of` estimates them, answers as long as the stored ones. At most: `worst` of each call; one that has to be
     repeated comes on top, for a call whose answer got lost may have been billed.
@@ -151,11 +170,15 @@ def plan(wanted: list[Wanted], price: Price | None, seen: Averages | None = None
         tokens_in = sum(tokens_of(p.request.system + p.request.prompt) + round(marks * min(length, cap(p.request))) for p, marks in calls)
     if seen or not calls:
         tokens_out = round(sum(min(length, cap(p.request)) * copies(p.request, len(p.samples)) for p, _ in calls))
+    bounded = [most(parcel.request, len(parcel.samples), marks) for parcel, marks in calls]
     return Plan(
+        under_way=under_way,
         requests=len(calls),
         samples=sum(len(parcel.samples) for parcel, _ in calls),
         tokens_in=tokens_in,
         tokens_out=tokens_out,
+        most_in=sum(tokens for tokens, _ in bounded),
+        most_out=sum(tokens for _, tokens in bounded),
         dollars=dollars(price, tokens_in, 0, tokens_out, batch),
         at_most=None if price is None else sum(bound or 0.0 for bound in bounds),
         basis=f"prompts: bytes / {BYTES_PER_TOKEN}; " + (f"answers: as {seen.answers:,} stored ones" if seen else "no stored answer to go by"),

@@ -20,8 +20,9 @@ from typing import Any, cast
 import openai
 
 from stages.api import cost
-from stages.api.calls import HINTS, api_key
+from stages.api.calls import HINTS
 from stages.api.once import once, upload
+from stages.api.secret import api_key, hide
 from stages.api.store import Store
 from stages.api.transport import mode_of
 from stages.cli import progress_bar
@@ -94,9 +95,8 @@ class Tuning:
                 f"replay: {store.path} has no finished fine-tuning of {order.base} on these {order.train.count(chr(10))} examples; at endpoint"
                 f" {name!r} it would cost (dollars): {most}; bring a store along ($COT_STORE), or train with `mode: live`"
             )
-        self.secret = api_key(name, endpoint)
         self.client = openai.OpenAI(
-            api_key=self.secret, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=endpoint.attempts - 1
+            api_key=api_key(name, endpoint), base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=endpoint.attempts - 1
         )  # repeats what it only looks at; `once` sees to the rest
 
     def note(self, state: str) -> None:
@@ -203,7 +203,7 @@ class Tuning:
                 step, total = event.data.get("step"), event.data.get("total_steps")
                 bar.update(task, completed=step, total=total, rate=f"loss {event.data.get('train_loss')}")
             else:
-                bar.console.print(f"{self.record['job']}: {event.message}", markup=False, highlight=False)
+                bar.console.print(f"{self.record['job']}: {hide(event.message, self.endpoint)}", markup=False, highlight=False)
         bar.update(task, description=f"fine-tune {self.order.base} ({state})")
 
     # ---- when it has ended
@@ -214,7 +214,7 @@ class Tuning:
         if self.record.get("payment") is not None:
             self.store.settle([(self.record["payment"], None if tokens is None or self.rate is None else self.rate * tokens)])
         if job.status != "succeeded" or not job.fine_tuned_model:
-            why = f"{job.error.code}: {job.error.message}" if job.error and job.error.message else "the server gives no reason"
+            why = hide(f"{job.error.code}: {job.error.message}", self.endpoint) if job.error and job.error.message else "the server gives no reason"
             self.note("cancelled" if job.status == "cancelled" else "failed")
             raise ValueError(
                 f"fine-tuning job {job.id} of {self.order.base} at endpoint {self.name!r} {job.status}: {why}; the next run starts a new one"
@@ -236,8 +236,7 @@ class Tuning:
 
     def explain(self, error: Exception) -> str:
         """What went wrong where, on one line and without the key, and what to do."""
-        text = " ".join(str(error).split())[:500]
-        text = text.replace(self.secret, "***") if self.endpoint.key_env else text
+        text = hide(str(error), self.endpoint)[:500]
         where = f"fine-tuning of {self.order.base!r} at endpoint {self.name!r}, {self.endpoint.base_url}"
         if not isinstance(error, openai.APIStatusError):
             return f"{where}: {text}; nothing is lost: the next run goes on from here"

@@ -9,6 +9,7 @@ from openai.types import Batch
 from stages.api import cost, jobs, lines
 from stages.api.calls import Outcome
 from stages.api.jobs import Job, Left, Line
+from stages.api.secret import hide
 from stages.api.server import Server
 from stages.api.store import Store
 from stages.config.endpoint import Price
@@ -40,7 +41,7 @@ def harvest(store: Store, server: Server, job: Job, batch: Batch, prices: Mappin
         missing = [sample for sample in missing if sample not in store.answers(line.key)] if missing else []
         tries = 0 if end.answers else line.tries + 1  # fewer samples than asked for are progress
         job.left += [Left(line.key, sample, tries, end.kind, end.again) for sample in missing]
-        failed += [(line.key, sample, end.kind, end.message) for sample in missing]
+        failed += [(line.key, sample, end.kind, hide(end.message, server.endpoint)) for sample in missing]
     job.answers, job.dollars = sum(len(end.answers) for end in ends.values()), spent if price else None
     return failed
 

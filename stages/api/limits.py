@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST = 60.0  # seconds between two tries of one request, unless the server asks for more
+LONG = 30.0  # seconds; that a server asks for a longer wait is told
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

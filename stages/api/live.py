@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from stages.api import cost, wire
 from stages.api.calls import Caller, Outcome
-from stages.api.limits import Gate, pause
+from stages.api.limits import LONG, Gate, pause
 from stages.api.store import Store
 from stages.cli import progress_bar
 from stages.config.endpoint import Endpoint, Price
 from stages.talk import Failures, Wanted
 
+MINUTE = 60.0  # seconds between two lines where no terminal shows the bar
 MOMENT = 0.01  # seconds between an answer's arrival and its commit
 DEAD = 16  # requests in a row, at least, that are given up before a server counts as gone
 Result = TypeVar("Result")
@@ -43,6 +44,7 @@ class Live:
         self.committing: asyncio.Task[None] | None = None
         self.reserved = self.answers = self.tokens = 0
         self.unanswered = 0  # requests in a row that were given up
+        self.told = 0.0  # until when it is known that the server wants to be left alone
         self.dollars: float | None = 0.0
         self.thread = ThreadPoolExecutor(1)  # the only one that writes: a commit does not hold up the calls
 
@@ -53,9 +55,11 @@ class Live:
         async with self.caller:
             with progress_bar() as self.bar:
                 self.task = self.bar.add_task(f"ask {self.name}", total=sum(len(want.samples) for want in wanted), rate="")
+                telling = asyncio.create_task(self.tell())
                 try:
                     await self.take_turns(wanted)
                 finally:
+                    telling.cancel()
                     if self.arrived:  # after Ctrl-C or a fault of ours: what came is kept
                         self.thread.submit(self.commit, self.arrived).result()
                 print(f"{self.name}: {self.summary()}", file=sys.stderr)
@@ -110,13 +114,15 @@ class Live:
 
     async def call(self, parcel: wire.Parcel) -> Outcome:
         """One HTTP call within the limits and the budget; its answers are on disk when this returns."""
-        await self.gate.enter(cost.tokens_of(parcel.request.prompt) + len(parcel.samples) * (parcel.request.max_tokens or 0))
+        await self.gate.enter(cost.load(parcel.request, len(parcel.samples)))
         try:
             if self.stop or ((payment := await self.reserve(parcel)) is None and self.stop):
                 return Outcome()
             outcome = await self.caller.call(parcel)
         finally:
             self.gate.leave()
+        if outcome.wait and outcome.wait > LONG:
+            self.tell_wait(outcome.wait)
         if outcome.busy:
             self.gate.overloaded(outcome.wait)
         if outcome.stop:
@@ -190,14 +196,33 @@ class Live:
 
     def summary(self) -> str:
         task = next(task for task in self.bar.tasks if task.id == self.task)
-        text = f"{self.answers:,} answers, {len(self.failed)} failed, {self.tokens / max(task.elapsed or 0.0, 0.001):,.0f} tokens/s"
-        if self.dollars is None:
-            return f"{text}, cost unknown: no price"
         share = task.completed / task.total if task.total else 1.0
-        return f"{text}, {self.dollars:.4f} dollars" + (f" of about {self.dollars / share:.4f}" if 0 < share < 1 else "")
+        return summary(self.answers, len(self.failed), self.tokens, task.elapsed or 0.0, self.dollars, share)
+
+    async def tell(self) -> None:
+        """A line a minute where no terminal shows the bar."""
+        while self.bar.disable:
+            await asyncio.sleep(MINUTE)
+            task = self.bar.tasks[0]
+            print(f"{self.name}: {task.completed:,.0f} of {task.total:,.0f} done: {self.summary()}", file=sys.stderr, flush=True)
+
+    def tell_wait(self, seconds: float) -> None:
+        """Once for all calls that hear of it."""
+        now = asyncio.get_running_loop().time()
+        if now >= self.told:
+            self.told = now + seconds
+            print(f"{self.name}: the server asks to wait {seconds:,.0f} s", file=sys.stderr, flush=True)
 
     async def in_thread(self, function: Callable[..., Result], *values: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self.thread, function, *values)
+
+
+def summary(answers: int, failed: int, tokens: int, seconds: float, dollars: float | None, share: float) -> str:
+    """How far a round of calls is, on one line. Its dollars (None: unknown) are projected from the `share` that is done, without later steps."""
+    text = f"{answers:,} answers, {failed:,} failed, {tokens / max(seconds, 0.001):,.0f} tokens/s"
+    if dollars is None:
+        return f"{text}, cost unknown: no price"
+    return f"{text}, {dollars:.4f} dollars" + (f" of about {dollars / share:.4f} for this step" if 0 < share < 1 else "")
 
 
 def narrow(wanted: list[Wanted], pairs: Container[tuple[str, int]]) -> list[Wanted]:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 import openai
 
 from stages.api.calls import AGAIN
-from stages.api.limits import pause, retry_after
+from stages.api.limits import LONG, pause, retry_after
 
 Made = TypeVar("Made")
 
@@ -31,6 +32,8 @@ def once(attempts: int, find: Callable[[], Made | None], make: Callable[[], Made
             failed, wait = error, retry_after(error.response.headers) or 0.0
         except (openai.APIConnectionError, json.JSONDecodeError) as error:
             failed, wait = error, 0.0
+        if wait > LONG:
+            print(f"the server asks to wait {wait:,.0f} s", file=sys.stderr)
         time.sleep(max(pause(attempt), wait))
     raise AssertionError("unreachable")
 

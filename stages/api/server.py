@@ -8,9 +8,10 @@ from typing import Any
 import openai
 from openai.types import Batch
 
-from stages.api.calls import AGAIN, HINTS, api_key
+from stages.api.calls import AGAIN, HINTS
 from stages.api.jobs import Job
 from stages.api.once import once
+from stages.api.secret import api_key, hide
 from stages.config.endpoint import Endpoint
 
 MARK = "cot_distill_job"  # the field of a batch's metadata that names the job
@@ -25,9 +26,8 @@ class Server:
     """An endpoint's files and batches. Errors are ValueErrors that name endpoint, address and cause, and never the key."""
 
     def __init__(self, name: str, endpoint: Endpoint) -> None:
-        self.name, self.endpoint, self.key = name, endpoint, api_key(name, endpoint)
-        retries = endpoint.attempts - 1
-        self.client = openai.OpenAI(api_key=self.key, base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=retries)
+        self.name, self.endpoint, retries = name, endpoint, endpoint.attempts - 1
+        self.client = openai.OpenAI(api_key=api_key(name, endpoint), base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=retries)
         self.poster = self.client.with_options(max_retries=0)
 
     def check(self) -> None:
@@ -95,10 +95,9 @@ class Server:
 
     def told(self, error: Exception, what: str) -> str:
         """An error on one line."""
-        text = str(error).replace(self.key, "***") if self.endpoint.key_env else str(error)
         status = error.status_code if isinstance(error, openai.APIStatusError) else None
         hint = NO_SUCH if status == 404 else HINTS.get(status or 0, "")
-        return f"endpoint {self.name!r}, {self.endpoint.base_url}, {what}: {' '.join(text.split())[:300]}" + (f"; {hint}" if hint else "")
+        return f"endpoint {self.name!r}, {self.endpoint.base_url}, {what}: {hide(str(error), self.endpoint)[:300]}" + (f"; {hint}" if hint else "")
 
 
 def file_name(job: Job) -> str:

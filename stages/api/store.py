@@ -48,8 +48,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+class Unreadable(ValueError):
+    """A stored value that cannot be unpacked."""
+
+
 class Store:
-    """All methods are safe in several threads and processes at once; each write is one transaction that a kill -9 cannot halve."""
+    """All methods are safe in several threads and processes at once; each write is one transaction that a kill -9 cannot halve.
+
+    All raise ValueError, with the store's name, for a file that is damaged, full or locked for a minute.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_path()
@@ -63,7 +70,8 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # SQLite does not wait when two processes turn a new file to WAL at once: one of them fails
                 self.open()
         except sqlite3.DatabaseError as error:
-            raise ValueError(f"{self.path}: cannot be opened as a store ({error})") from error
+            advice = "if it is one, keep it, and work on with a copy or a new one ($COT_STORE)"
+            raise ValueError(f"{self.path}: cannot be opened as a store ({error}); {advice}") from error
 
     def open(self) -> None:
         """Make the tables of a new store; check an old one's version."""
@@ -86,27 +94,36 @@ class Store:
         return connection
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        self.db.execute("BEGIN IMMEDIATE")
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection. What fails in SQLite or in unpacking becomes a ValueError that names the store and says what to do."""
         try:
             yield self.db
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
+        except (sqlite3.DatabaseError, zlib.error, Unreadable) as error:
+            raise ValueError(f"{self.path}: the store of answers: {error}; `python -m stages.store verify` looks for what is wrong") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with self.reading() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                if db.in_transaction:  # SQLite ends it itself where the disk is full
+                    db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
 
     # ---- answers
 
     def answers(self, key: str) -> dict[int, Answer]:
         """All stored samples of a request."""
-        rows = self.db.execute(
-            f"SELECT a.sample, {COLUMNS} FROM answer a JOIN request r ON r.id = a.request JOIN origin o ON o.id = a.origin WHERE r.key = ?",
-            (bytes.fromhex(key),),
-        )
-        return {
-            sample: Answer(text, reason, reasoning, tokens_in, tokens_out, cached, unpack(blob), model, fingerprint, source, time)
-            for sample, text, reason, reasoning, tokens_in, tokens_out, cached, blob, model, fingerprint, source, time in rows
-        }
+        query = f"SELECT a.sample, {COLUMNS} FROM answer a JOIN request r ON r.id = a.request JOIN origin o ON o.id = a.origin WHERE r.key = ?"
+        with self.reading() as db:
+            rows = db.execute(query, (bytes.fromhex(key),))
+            return {
+                sample: Answer(text, reason, reasoning, tokens_in, tokens_out, cached, unpack(blob), model, fingerprint, source, time)
+                for sample, text, reason, reasoning, tokens_in, tokens_out, cached, blob, model, fingerprint, source, time in rows
+            }
 
     def put(self, answered: Iterable[tuple[Request | str, dict[int, Answer]]]) -> int:
         """Keep answers to requests (or to keys, where the request is not known); one transaction. Returns how many were new.
@@ -200,7 +217,8 @@ class Store:
 
     def spent(self, endpoint: str) -> float:
         """Dollars spent and reserved at an endpoint, by all runs that used this store."""
-        return float(self.db.execute("SELECT total(dollars) FROM payment WHERE endpoint = ?", (endpoint,)).fetchone()[0])
+        with self.reading() as db:
+            return float(db.execute("SELECT total(dollars) FROM payment WHERE endpoint = ?", (endpoint,)).fetchone()[0])
 
     def reserve(self, endpoint: str, dollars: float, budget: float | None, owner: str | None = None) -> int | None:
         """Set dollars aside before a request is sent; its number, or None if the budget does not hold them."""
@@ -233,8 +251,9 @@ class Store:
 
     def jobs(self, kind: str) -> dict[str, tuple[str, str, dict[str, object]]]:
         """(endpoint, state, record) of every job of a kind, oldest first."""
-        rows = self.db.execute("SELECT id, endpoint, state, record FROM job WHERE kind = ? ORDER BY rowid", (kind,))
-        return {job: (endpoint, state, json.loads(record)) for job, endpoint, state, record in rows}
+        with self.reading() as db:
+            rows = db.execute("SELECT id, endpoint, state, record FROM job WHERE kind = ? ORDER BY rowid", (kind,))
+            return {job: (endpoint, state, json.loads(record)) for job, endpoint, state, record in rows}
 
 
 def origin(db: sqlite3.Connection, answer: Answer) -> int:
@@ -255,4 +274,8 @@ def pack(logprobs: list[tuple[str, float]] | None) -> bytes | None:
 
 
 def unpack(blob: bytes | None) -> list[tuple[str, float]] | None:
-    return None if blob is None else [(token, value) for token, value in json.loads(zlib.decompress(blob))]
+    """Raises Unreadable."""
+    try:
+        return None if blob is None else [(token, value) for token, value in json.loads(zlib.decompress(blob))]
+    except (zlib.error, ValueError, TypeError) as error:
+        raise Unreadable(f"log-probabilities cannot be read ({error})") from error

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stages.api.store import COLUMNS, Store, unpack
+from stages.api.store import COLUMNS, Store, Unreadable, unpack
 from stages.request import Answer, read_request
 
+PATIENCE = 5000  # milliseconds that other users of the store get to finish, before it is left as it is
+LINE = 90  # characters of a message that a table shows
 FROM = "FROM answer a JOIN request r ON r.id = a.request JOIN origin o ON o.id = a.origin"
 
 
@@ -43,26 +45,42 @@ def moment(text: str) -> str:
 def rows(store: Store, chosen: Selection = Selection()) -> Iterator[tuple[str, str | None, int, Answer]]:
     """(key, the request's canonical JSON if known, sample, answer) of all chosen answers, request by request."""
     condition, values = chosen.where
-    found = store.db.execute(f"SELECT r.key, r.body, a.sample, {COLUMNS} {FROM} WHERE {condition} ORDER BY a.request, a.sample", values)
     last, request = b"", None
-    for key, body, sample, text, reason, reasoning, tokens_in, tokens_out, cached, blob, model, fingerprint, source, time in found:
-        if key != last:
-            if why := request_fault(key, body):
-                raise ValueError(f"{store.path}: request {key.hex()[:12]}...: {why}; `python -m stages.store verify` lists all that is wrong")
-            last, request = key, None if body is None else zlib.decompress(body).decode()
-        yield (
-            key.hex(),
-            request,
-            sample,
-            Answer(text, reason, reasoning, tokens_in, tokens_out, cached, unpack(blob), model, fingerprint, source, time),
-        )
+    with store.reading() as db:
+        found = db.execute(f"SELECT r.key, r.body, a.sample, {COLUMNS} {FROM} WHERE {condition} ORDER BY a.request, a.sample", values)
+        for key, body, sample, text, reason, reasoning, tokens_in, tokens_out, cached, blob, model, fingerprint, source, time in found:
+            if key != last:
+                if why := request_fault(key, body):
+                    raise ValueError(f"{store.path}: request {key.hex()[:12]}...: {why}; `python -m stages.store verify` lists all that is wrong")
+                last, request = key, None if body is None else zlib.decompress(body).decode()
+            answer = Answer(text, reason, reasoning, tokens_in, tokens_out, cached, unpack(blob), model, fingerprint, source, time)
+            yield key.hex(), request, sample, answer
 
 
 def groups(store: Store, chosen: Selection = Selection()) -> list[tuple[Any, ...]]:
     """(model, source, answers, tokens in, cached, out, first time, last time) by model and source; tokens None where none are told."""
     condition, values = chosen.where
     columns = "count(*), sum(a.tokens_in), sum(a.tokens_cached), sum(a.tokens_out), min(a.time), max(a.time)"
-    return store.db.execute(f"SELECT o.model, o.source, {columns} {FROM} WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2", values).fetchall()
+    with store.reading() as db:
+        return db.execute(f"SELECT o.model, o.source, {columns} {FROM} WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2", values).fetchall()
+
+
+def failures(store: Store) -> list[tuple[str, int, str, str]]:
+    """(kind, count, time and message of the last one, cut to a line) of what did not come, the most frequent first."""
+    with store.reading() as db:  # SQLite takes the bare columns from the row of the maximum
+        rows = db.execute("SELECT kind, count(*), time, message, max(rowid) FROM failure GROUP BY 1 ORDER BY 2 DESC, 1")
+        return [(kind, count, time, cut(message)) for kind, count, time, message, _ in rows]
+
+
+def cut(message: str) -> str:
+    text = " ".join(message.split())
+    return text if len(text) <= LINE else f"{text[: LINE - 1]}…"
+
+
+def unanswered(store: Store) -> int:
+    """Requests without an answer: they wait for one, failed, or were given up. No fault: a request costs nothing."""
+    with store.reading() as db:
+        return int(db.execute("SELECT count(*) FROM request WHERE id NOT IN (SELECT request FROM answer)").fetchone()[0])
 
 
 def bytes_on_disk(path: Path) -> int:
@@ -78,11 +96,15 @@ def faults(store: Store) -> Iterator[str]:
             if why := request_fault(key, body):
                 yield f"request {number} ({key.hex()[:12]}...): {why}"
         yield from orphans(store.db)
-        for number, sample, blob in store.db.execute("SELECT request, sample, logprobs FROM answer WHERE logprobs IS NOT NULL"):
+        packed = "SELECT request, sample, CAST(text AS BLOB), CAST(reasoning AS BLOB), logprobs FROM answer"
+        for number, sample, text, reasoning, blob in store.db.execute(packed):
             try:
                 unpack(blob)
-            except (zlib.error, ValueError, TypeError) as error:
-                yield f"answer {sample} of request {number}: its log-probabilities cannot be read ({error})"
+                (text + reasoning).decode()
+            except Unreadable as error:
+                yield f"answer {sample} of request {number}: its {error}"
+            except UnicodeDecodeError as error:
+                yield f"answer {sample} of request {number}: its text cannot be read ({error})"
     except sqlite3.DatabaseError as error:
         yield f"SQLite: {error}"
 
@@ -107,10 +129,6 @@ def orphans(db: sqlite3.Connection) -> Iterator[str]:
     for column in ("request", "origin"):
         lost = db.execute(f"SELECT request, sample FROM answer WHERE {column} IS NULL OR {column} NOT IN (SELECT id FROM {column})")
         yield from (f"answer {sample} of request {number}: its {column} is not there" for number, sample in lost)
-    # a batch keeps its requests before they have answers
-    unclaimed = "key NOT IN (SELECT key FROM claim) AND key NOT IN (SELECT key FROM failure)"
-    for number, key in db.execute(f"SELECT id, key FROM request WHERE id NOT IN (SELECT request FROM answer) AND {unclaimed}"):
-        yield f"request {number} ({key.hex()[:12]}...): no answer belongs to it"
 
 
 def prune(store: Store, chosen: Selection) -> int:
@@ -126,3 +144,16 @@ def prune(store: Store, chosen: Selection) -> int:
 def prune_failures(store: Store, before: str | None) -> int:
     with store.transaction() as db:
         return db.execute("DELETE FROM failure WHERE ? IS NULL OR time < ?", (before, before)).rowcount
+
+
+def compact(store: Store) -> str:
+    """Write the file anew without what was deleted, which SQLite only marks as free; returns why that could not be, "" if it was."""
+    if others := store.living() - {store.owner}:
+        return f"in use by {', '.join(sorted(others))}"  # which could not write meanwhile
+    try:
+        store.db.execute(f"PRAGMA busy_timeout = {PATIENCE}")
+        store.db.execute("VACUUM")
+        (busy, _, _) = store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # the log has old pages too
+    except sqlite3.OperationalError as error:
+        return str(error)
+    return "another process reads it" if busy else ""

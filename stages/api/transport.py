@@ -1,18 +1,23 @@
 """Transport: how wanted answers get into the store - live calls, the Batch API, or not at all (replay)."""
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 
 from stages.api import cost
 from stages.api.reseed import reseed
+from stages.api.secret import hide
 from stages.api.store import Store
 from stages.config.endpoint import Endpoint, Price
 from stages.records.example import Example
-from stages.talk import Asking, Failures, Fulfil, Wanted, completions
+from stages.request import Answer
+from stages.talk import Asking, Failures, Fulfil, Wanted
 
 MODES = ("live", "batch", "replay")
+UNSCORED = "have no log-probabilities: `logprobs: true` does not ask again for what is stored, another `salt` does, where the server tells them"
 FIRST = 5  # keys that replay names
+Talks = tuple[list[Example], Asking]  # all that will be asked, every step of it
 
 
 def mode_of(endpoint: Endpoint) -> str:
@@ -23,8 +28,8 @@ def mode_of(endpoint: Endpoint) -> str:
     return mode
 
 
-def connect(name: str, endpoint: Endpoint, prices: Mapping[str, Price]) -> tuple[Store, Fulfil]:
-    """The store, and what puts missing answers into it."""
+def connect(name: str, endpoint: Endpoint, prices: Mapping[str, Price], talks: Talks | None = None) -> tuple[Store, Fulfil]:
+    """The store, and what puts missing answers into it. With `talks`, replay says of a miss what the later steps cost too."""
     store, mode = Store(), mode_of(endpoint)
     reseeded = False
 
@@ -34,11 +39,11 @@ def connect(name: str, endpoint: Endpoint, prices: Mapping[str, Price]) -> tuple
         if not reseeded:
             reseeded = True
             if reseed(store):
-                wanted = missing(wanted, store)
+                wanted = without(wanted, store.answers)
         if not wanted:
             return {}
         if mode == "replay":
-            raise ValueError(replay_miss(wanted, store, name, endpoint, prices))
+            raise ValueError(replay_miss(wanted, store, name, endpoint, prices, talks))
         module = import_module(f"stages.api.{mode}")  # the client's library takes a second to import: not where all is in the store
         failures: Failures = module.fulfil(wanted, store, name, endpoint, prices)
         return failures
@@ -46,29 +51,71 @@ def connect(name: str, endpoint: Endpoint, prices: Mapping[str, Price]) -> tuple
     return store, fulfil
 
 
-def missing(wanted: list[Wanted], store: Store) -> list[Wanted]:
-    """The part of what is wanted that the store does not have."""
-    left = [Wanted(want.request, want.key, sorted({*want.samples} - store.answers(want.key).keys())) for want in wanted]
+def without(wanted: list[Wanted], held: Callable[[str], Iterable[int]]) -> list[Wanted]:
+    """The part of what is wanted that is not among the samples that are `held` of a key."""
+    left = [Wanted(want.request, want.key, sorted({*want.samples}.difference(held(want.key)))) for want in wanted]
     return [want for want in left if want.samples]
 
 
-def replay_miss(wanted: list[Wanted], store: Store, name: str, endpoint: Endpoint, prices: Mapping[str, Price]) -> str:
-    """Which answers replay lacks, and what they would cost."""
+def replay_miss(wanted: list[Wanted], store: Store, name: str, endpoint: Endpoint, prices: Mapping[str, Price], talks: Talks | None) -> str:
+    """Which answers replay lacks, and what they and the steps that follow would cost."""
     keys = ", ".join(want.key[:12] for want in wanted[:FIRST]) + (", ..." if len(wanted) > FIRST else "")
-    figures = cost.plan(wanted, cost.price_of(prices, wanted[0].request.model), per_request=endpoint.samples_per_request)
+    alone = cost.plan(wanted, cost.price_of(prices, wanted[0].request.model), per_request=endpoint.samples_per_request)
     return (
         f"replay: {sum(len(want.samples) for want in wanted)} answers to {len(wanted)} requests are not in {store.path} (first keys: {keys}). Asked"
-        f" at endpoint {name!r}:\n{figures}\nBring a store along ($COT_STORE), re-seed it (`python -m stages.store import data/completions/*.jsonl`),"
-        " or ask with `mode: live`"
+        f" at endpoint {name!r}, {'with all steps that follow' if talks else 'without the steps that follow'}:\n"
+        f"{figures(talks, store, endpoint, prices) if talks else alone}\nBring a store along ($COT_STORE), re-seed it"
+        " (`python -m stages.store import data/completions/*.jsonl`), or ask with `mode: live`"
     )
 
 
 def plan(examples: list[Example], asking: Asking, name: str, endpoint: Endpoint, prices: Mapping[str, Price]) -> str:
     """What asking would take, all steps of it, and what was spent so far. Nothing is asked."""
     store = Store()
-    wanted = cost.rehearse(examples, asking, store.answers)
-    seen = cost.averages(completions(examples, asking, store.answers))
-    price, batch = cost.price_of(prices, asking.request("").model), mode_of(endpoint) == "batch"
     budget = "" if endpoint.budget is None else f" of a budget of {endpoint.budget:.2f}"
-    figures = cost.plan(wanted, price, seen, endpoint.samples_per_request, batch)
-    return f"{figures}\nspent at endpoint {name!r} so far: {store.spent(name):.4f} dollars{budget}"
+    told = figures((examples, asking), store, endpoint, prices)
+    return f"{told}\nspent at endpoint {name!r} so far: {store.spent(name):.4f} dollars{budget}"
+
+
+def figures(talks: Talks, store: Store, endpoint: Endpoint, prices: Mapping[str, Price]) -> str:
+    """The plan for all that is missing of some talks, with what is stored of them as its base; a line more for answers without wanted scores."""
+    examples, asking = talks
+    read: dict[str, list[tuple[int | None, bool]]] = {}  # of each stored answer: its tokens, whether it has log-probabilities
+
+    def stored(key: str) -> dict[int, Answer]:
+        found = store.answers(key)
+        read[key] = [(answer.tokens_out, answer.logprobs is not None) for answer in found.values()]
+        return found
+
+    wanted, held, request = cost.rehearse(examples, asking, stored), under_way(store), asking.request("")
+    answers = [answer for there in read.values() for answer in there]
+    asked = without(wanted, lambda key: held.get(key, ()))
+    busy = sum(len(want.samples) for want in wanted) - sum(len(want.samples) for want in asked)
+    seen, price = cost.averages(tokens for tokens, _ in answers), cost.price_of(prices, request.model)
+    told = str(cost.plan(asked, price, seen, endpoint.samples_per_request, mode_of(endpoint) == "batch", busy))
+    unscored = sum(not scored for _, scored in answers) if request.logprobs else 0
+    return told + (f"\n{unscored:,} of {len(answers):,} stored answers {UNSCORED}" if unscored else "")
+
+
+def under_way(store: Store) -> dict[str, set[int]]:
+    """Key -> samples that a batch or a process that lives is asking for."""
+    found: dict[str, set[int]] = {}
+    living = store.living()
+    with store.reading() as db:
+        for key, sample, owner in db.execute("SELECT key, sample, owner FROM claim"):
+            if owner in living or owner.startswith("job "):
+                found.setdefault(key.hex(), set()).add(sample)
+    return found
+
+
+def reasons(failed: Failures, store: Store, endpoint: Endpoint) -> str:
+    """What did not come: a line for each kind of failure, with how often and the last message about it."""
+    lines = []
+    last = {kind: pair for pair, kind in failed.items()}
+    for kind, count in sorted(Counter(failed.values()).items()):
+        key, sample = last[kind]
+        query = "SELECT message FROM failure WHERE key = ? AND sample = ? AND kind = ? ORDER BY rowid DESC LIMIT 1"
+        with store.reading() as db:
+            row = db.execute(query, (bytes.fromhex(key), sample, kind)).fetchone()
+        lines.append(f"\n  {count} {kind}" + (f", the last one: {hide(row[0], endpoint)}" if row and row[0] else ""))
+    return "".join(lines)

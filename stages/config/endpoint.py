@@ -1,16 +1,37 @@
 """Where models are reached and what they cost (`endpoints.<name>`, `prices` in params.yaml). Neither decides an answer."""
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from stages.config.load import Block, check, find, read_params
+
+
+def hide_login(url: Any) -> Any:
+    """An address without the name and password in it: before it is checked, for the check repeats what it got."""
+    return "***@" + url.rpartition("@")[2] if isinstance(url, str) and "@" in url else url
+
+
+def refuse_login(url: str) -> str:
+    if "@" in url:
+        raise ValueError("an address with a name or password in it: put the key into the environment variable that `key_env` names")
+    return url
+
+
+def a_day(text: str) -> str:
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise ValueError("no day: wanted one like 2024-07-18")
 
 
 class Endpoint(Block):
     """An OpenAI-compatible server: OpenAI, vLLM, SGLang, llama.cpp, `transformers serve`."""
 
-    base_url: str  # up to and with /v1
+    base_url: Annotated[str, AfterValidator(refuse_login), BeforeValidator(hide_login)]  # up to and with /v1
     key_env: str | None = None  # the environment variable that holds the API key; the key itself stands in no file
     mode: Literal["live", "batch", "replay"] = "live"  # $COT_MODE overrides it; batch: half the price, within 24 hours; replay: the store alone
     concurrency: int = Field(64, ge=1)  # requests under way at once, at most: fewer after "too many requests"
@@ -26,7 +47,7 @@ class Endpoint(Block):
 class Price(Block):
     """Dollars for a million tokens, as listed on a day. A model without a price has an unknown cost, not none."""
 
-    listed: str  # the day, 2024-07-18
+    listed: Annotated[str, AfterValidator(a_day)]  # 2024-07-18
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(None, ge=0)  # input that the provider had cached; None: as `input`

@@ -65,7 +65,7 @@ def check(where: str, values: dict[str, Any], model: type[AnyBlock]) -> AnyBlock
         for fault in error.errors():
             place = ".".join([where, *map(str, fault["loc"])])
             if fault["type"] == "extra_forbidden":
-                faults.append(f"`{place}`: unknown key (value {fault['input']!r}){legal_keys(model, fault['loc'])}")
+                faults.append(f"`{place}`: unknown key{legal_keys(model, fault['loc'])}")
             elif fault["type"] == "missing":
                 faults.append(f"`{place}`: missing")
             else:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stages.records.jsonl import read_rows, write_rows
+from stages.records.jsonl import read_records, write_rows
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Completion:
 
 
 def read_completions(path: Path) -> list[Completion]:
-    return [Completion(**row) for row in read_rows(path)]
+    return read_records(path, Completion)
 
 
 def write_completions(path: Path, completions: Iterable[Completion]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stages.records.jsonl import read_rows, write_rows
+from stages.records.jsonl import read_records, write_rows
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Example:
 
 
 def read_examples(path: Path) -> list[Example]:
-    return [Example(**row) for row in read_rows(path)]
+    return read_records(path, Example)
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:

@@ -2,14 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Record = TypeVar("Record")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """All rows of a JSON lines file. Raises ValueError with file and line for text that is no JSON object."""
-    rows = []
+def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and row of each line that is not blank. Raises ValueError with file and line for text that is no JSON object."""
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
@@ -19,8 +21,28 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             raise ValueError(f"{path} line {number}: not JSON ({error}): {line[:80]!r}") from error
         if not isinstance(row, dict):
             raise ValueError(f"{path} line {number}: got {type(row).__name__}, wanted an object with named fields")
-        rows.append(row)
-    return rows
+        yield number, row
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """All rows of a JSON lines file. Raises ValueError with file and line for text that is no JSON object."""
+    return [row for _, row in numbered_rows(path)]
+
+
+def record(kind: type[Record], row: dict[str, Any], where: str) -> Record:
+    """`row` as the dataclass `kind`; fields it does not have get their default. Raises ValueError with the fields it lacks and does not know."""
+    try:
+        return kind(**row)
+    except TypeError as error:
+        known = fields(kind)  # type: ignore[arg-type]  # a dataclass
+        lacks = [field.name for field in known if field.default is MISSING and field.name not in row]
+        strange = sorted(row.keys() - {field.name for field in known})
+        raise ValueError(f"{where}: not a row of {kind.__name__}; it lacks {lacks} and has {strange}, which {kind.__name__} does not know") from error
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """All rows as dataclasses. Raises ValueError with file and line for a row of another kind."""
+    return [record(kind, row, f"{path} line {number}") for number, row in numbered_rows(path)]
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from stages.records.jsonl import read_rows, write_rows
+from stages.records.jsonl import numbered_rows, record, write_rows
 
 END = "\N{SYMBOL FOR END OF TEXT}"  # in a prompt: the tokenizer's end-of-text token stands here
 
@@ -29,8 +30,13 @@ class Sequence:
 
 
 def read_sequences(path: Path) -> list[Sequence]:
-    """Fields that a file from an earlier version does not have get their default."""
-    return [Sequence(**{**row, "segments": [Segment(**segment) for segment in row["segments"]]}) for row in read_rows(path)]
+    """Fields that a file from an earlier version does not have get their default. Raises ValueError for a row of another kind."""
+    return [sequence(row, f"{path} line {number}") for number, row in numbered_rows(path)]
+
+
+def sequence(row: dict[str, Any], where: str) -> Sequence:
+    segments = {"segments": [record(Segment, segment, where) for segment in row["segments"]]} if "segments" in row else {}
+    return record(Sequence, row | segments, where)
 
 
 def write_sequences(path: Path, sequences: Iterable[Sequence]) -> None:

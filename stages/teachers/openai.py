@@ -5,7 +5,6 @@ Asked as a method of stages/methods asks: zero-shot-CoT in two steps (Fine-tune-
 """
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -87,18 +86,22 @@ def complete(examples: list[Example], settings: Settings, raw: Path, demonstrati
 
     Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
     """
-    asked = asking(settings, demonstrations)
+    asked, (endpoint, prices) = asking(settings, demonstrations), endpoint_and_prices(settings.endpoint)
     transport = import_module("stages.api.transport")  # no dependency of the stage: what lies before the store changes nothing that is in it
-    store, fulfil = transport.connect(settings.endpoint, *endpoint_and_prices(settings.endpoint))
+    store, fulfil = transport.connect(settings.endpoint, endpoint, prices, (examples, asked))
     failed = ask_all(examples, asked, store.answers, announced(fulfil, examples, asked, store.answers))
     total = len(examples) * settings.samples
     if len(failed) > settings.max_missing * total:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(failed.values()).items()))
         raise ValueError(
-            f"teacher {settings.model!r}: {len(failed)} answers towards {total} completions did not come ({kinds}); all others are in the store:"
-            " run again to ask for these only, or allow a shortfall with `max_missing`"
+            f"teacher {settings.model!r}: {len(failed)} answers towards {total} completions did not come; all others are in the store: run again"
+            f" to ask for these only, or allow a shortfall with `max_missing`{transport.reasons(failed, store, endpoint)}"
         )
-    yield from completions(examples, asked, store.answers)
+    unscored = 0
+    for row in completions(examples, asked, store.answers):
+        unscored += row.logprob is None
+        yield row
+    if settings.logprobs and unscored:
+        print(f"teacher {settings.model!r}: answers of {unscored:,} of {total:,} completions {transport.UNSCORED}", file=sys.stderr)
 
 
 def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
