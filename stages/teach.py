@@ -21,7 +21,7 @@ from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 
 
-def counted(completions: Iterable[Completion], questions: list[Example], counts: dict[str, object]) -> Iterator[Completion]:
+def counted(completions: Iterable[Completion], questions: list[Example], counts: dict[str, object], what: str) -> Iterator[Completion]:
     """Pass completions through, sorted by question as they are, and leave their counts in `counts`: a shortfall is a number, never silence.
 
     Raises ValueError for completions that are not in the order of the questions and their samples.
@@ -30,7 +30,8 @@ def counted(completions: Iterable[Completion], questions: list[Example], counts:
     models: Counter[str] = Counter()
     asked = most = distinct = 0
     last = -1
-    for place, group in groupby(completions, key=lambda completion: rank[completion.example_id]):
+    groups = groupby(completions, key=lambda completion: rank[completion.example_id])
+    for place, group in progress(groups, what, len(questions)):  # a bar for 300,000 completions would take longer than they do
         rows = list(group)
         if place <= last or [row.sample for row in rows] != sorted({row.sample for row in rows}):
             raise ValueError(
@@ -78,7 +79,7 @@ def main(
         return
     found = backend.complete(questions, settings, raw, shown)
     report: dict[str, object] = {}
-    write_completions(out, counted(progress(found, f"teach {teacher}", len(questions) * settings.samples), questions, report))
+    write_completions(out, counted(found, questions, report, f"teach {teacher}, questions"))
     if hasattr(backend, "coverage"):
         report["sources"] = backend.coverage(questions, settings, raw)
     write_json(counts, report)

@@ -1,7 +1,7 @@
 """Completion: what a teacher or a student said. A teacher's rationale and a student's prediction are the same record."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from stages.records.jsonl import read_records, write_rows
@@ -28,4 +28,4 @@ def read_completions(path: Path) -> list[Completion]:
 
 
 def write_completions(path: Path, completions: Iterable[Completion]) -> None:
-    write_rows(path, map(asdict, completions))
+    write_rows(path, map(vars, completions))  # not asdict, which copies every list: a third of the time for 300,000 rows

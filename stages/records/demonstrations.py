@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from stages.records.example import Example
 
@@ -13,6 +14,7 @@ def joined(texts: Mapping[str, str]) -> str:
     return "".join(f"=== {subtask} ===\n{text.strip()}\n\n" for subtask, text in texts.items())
 
 
+@lru_cache(maxsize=4)  # asked for every prompt, of a text of a hundred thousand characters
 def by_subtask(demonstrations: str) -> dict[str, str]:
     """Each subtask's text; {} where all questions share one."""
     before, *parts = MARK.split(demonstrations)
