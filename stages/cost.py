@@ -46,7 +46,7 @@ def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, obje
         "completions": len(rows),
         "completions_without_usage": sum(row.usage is None for row in rows),
         "requests": len({step.partition("/")[0] for row in rows for step in row.key.split()}),
-        **tokens(rows),
+        **tokens(counted),
         "dollars": rounded(total),
         "dollars_known": rounded(sum(known)) if known else None,
         "dollars_per_completion": rounded(None if total is None else total / len(rows)),

@@ -14,8 +14,6 @@ COUNTS = {  # a rate's field -> the field with the number of questions behind it
     **{"teacher_accuracy": "teacher_n", "teacher_accuracy_whole": "teacher_n_whole", "consistency": "pairs"},
 }
 SHARES = {*COUNTS, "chance", "train_prior", "teacher_accuracy_train", "las"}  # between 0 and 1 (-1 and 1): shown in %
-
-
 KEPT = "kept as "  # and the names of summaries under metrics/released
 
 

@@ -10,7 +10,7 @@ Result = dict[str, Any]  # axes, settings, and the numbers of a file
 Settings = dict[str, Any]  # as `settings_of` writes them; {} where they are unknown
 AXES = ("dataset", "split", "teacher", "curation", "method", "student", "target")
 ALPHA = "alpha"  # of the method's block, as text: one more name by which results are chosen; "" where unknown or where the method has none
-ASKED = ("bare", "zero_shot", "zero_shot_cot", "few_shot", "few_shot_cot", "cascod_teacher")  # methods that train nothing, so epochs mean nothing
+ASKED = ("bare", "zero_shot", "zero_shot_cot", "few_shot", "few_shot_cot", "cascod_teacher")  # train nothing (LEARNS_FROM), so epochs mean nothing
 LISTS = {  # axis -> the lists of `run` that its names stand in
     **{"dataset": ("datasets", "extra_datasets"), "split": ("splits",), "teacher": ("teachers",), "curation": ("curations",)},
     **{"method": ("methods", "baselines"), "student": ("students",), "target": ("transfers", "simulators")},

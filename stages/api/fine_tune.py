@@ -103,6 +103,7 @@ class Tuning:
         self.store.write_job(self.key, KIND, self.name, state, self.record)
 
     def run(self) -> dict[str, Any]:
+        """Begin or go on with the job, wait for its end, and give its record. Raises ValueError where the server refuses or the job fails."""
         if "job" not in self.record:
             self.note("intent")
             self.record["job"] = self.find() or self.create()

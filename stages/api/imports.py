@@ -74,6 +74,7 @@ def read_own(path: Path, asking: Asking | None) -> Found:
 
 
 def read_export(row: dict[str, Any], found: Found) -> None:
+    """One row of `stages.store export` into `found`. Raises ValueError for a request whose key is not the row's."""
     request = None if row["request"] is None else read_request(json.dumps(row["request"]))
     if request and request.key != row["key"]:
         raise ValueError(f"the request's key is {request.key[:12]}..., the row says {row['key'][:12]}...")

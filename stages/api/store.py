@@ -103,6 +103,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
+        """`reading`, for writes: all of them or, where anything fails, none."""
         with self.reading() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
