@@ -1,7 +1,9 @@
-"""Cost: what a teacher's completions took in tokens and dollars, and what people would have taken (Fine-tune-CoT appendices C and F).
+"""Cost: what a teacher's completions took in tokens and dollars, and what people would have taken
+(Fine-tune-CoT appendices C and F).
 
-In: a teacher's completions, the price table. Out: a JSON file for plots and diffs. Dollars are list prices of the tokens that the rows
-report, not a bill: failed tries and talks that did not finish are not in it. What is not known is null, never zero.
+In: a teacher's completions, the price table. Out: a JSON file for plots and diffs. Dollars are list prices of
+the tokens that the rows report, not a bill: failed tries and talks that did not finish are not in it. What is
+not known is null, never zero.
 """
 
 from collections import Counter
@@ -11,28 +13,40 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.asking.prices import ANNOTATION, dollars, price_of
+from stages.config.cli import run
 from stages.config.endpoint import Price
 from stages.config.load import check, find, read_params
-from stages.prices import ANNOTATION, dollars, price_of
+from stages.corpus.usage import once, tokens
 from stages.records.completion import Completion, read_completions
 from stages.records.jsonl import write_json
-from stages.usage import once, tokens
 
 
 def was_asked(row: Completion) -> bool:
-    """Whether an endpoint answered it: scripted, released and human rows have no request, a local model has no endpoint."""
+    """Whether an endpoint answered it: scripted, released and human rows have no request, a local model has
+    no endpoint.
+    """
     return bool(row.key) and row.origin != "local"
 
 
 def row_dollars(row: Completion, prices: Mapping[str, Price]) -> float | None:
-    """By the model that answered, at the Batch API's price if it came from there; a talk has the origin of its last step."""
+    """By the model that answered, at the Batch API's price if it came from there; a talk has the origin of
+    its last step.
+    """
     usage = row.usage or {}
-    return dollars(price_of(prices, row.model), usage.get("in"), usage.get("cached"), usage.get("out"), row.origin == "batch")
+    return dollars(
+        price_of(prices, row.model),
+        usage.get("in"),
+        usage.get("cached"),
+        usage.get("out"),
+        row.origin == "batch",
+    )
 
 
 def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, object]:
-    """Counts, tokens (of the rows that report them; null if none does) and dollars (null unless those of every row are known)."""
+    """Counts, tokens (of the rows that report them; null if none does) and dollars (null unless those of
+    every row are known).
+    """
     counted = once(rows)
     paid = [row_dollars(row, prices) for row in counted]
     known = [value for value in paid if value is not None]
@@ -53,7 +67,9 @@ def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, obje
         "dollars_per_question": rounded(None if total is None else total / questions),
         "dollars_annotation": rounded(ANNOTATION * questions),
         "listed": {model: price.listed for model, price in listed.items() if price is not None},
-        "completions_without_price": {model: asked[model] for model, price in listed.items() if price is None},
+        "completions_without_price": {
+            model: asked[model] for model, price in listed.items() if price is None
+        },
     }
 
 
@@ -67,7 +83,10 @@ def main(
     out: Annotated[Path, typer.Argument(help="Where the figures go (JSON).")],
 ) -> None:
     """Count what a teacher's completions cost."""
-    prices = {model: check(f"prices.{model}", values, Price) for model, values in find(read_params(), "prices").items()}
+    prices = {
+        model: check(f"prices.{model}", values, Price)
+        for model, values in find(read_params(), "prices").items()
+    }
     write_json(out, costs(read_completions(completions), prices))
 
 

@@ -1,8 +1,10 @@
-"""Cost and accuracy: what the training data of each cell took, next to how good the student got (Fine-tune-CoT Figure 8, appendix F).
+"""Cost and accuracy: what the training data of each cell took, next to how good the student got
+(Fine-tune-CoT Figure 8, appendix F).
 
-In: the JSON files of the declared cells, of their funnels and of their teachers' costs. Out: a CSV for plots, a Markdown table. Annotation:
-the train questions with their gold answers, at 0.67 dollars each. Teacher: the D completions of each, wrong ones too, at the corpus' mean
-price of a completion. What is not known stays empty.
+In: the JSON files of the declared cells, of their funnels and of their teachers' costs. Out: a CSV for plots,
+a Markdown table. Annotation: the train questions with their gold answers, at 0.67 dollars each. Teacher: the
+D completions of each, wrong ones too, at the corpus' mean price of a completion. What is not known stays
+empty.
 """
 
 import json
@@ -15,18 +17,19 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from stages.cells import Cell, read_cells
-from stages.cli import run
+from stages.asking.prices import ANNOTATION
+from stages.config.cli import run
 from stages.config.load import block
 from stages.config.run import Run, cells
-from stages.prices import ANNOTATION
 from stages.records.jsonl import write_text
-from stages.statistics import wilson
+from stages.results.cells import Cell, read_cells
+from stages.results.statistics import wilson
 from stages.summarize import markdown
 
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("cell", "dataset", "split", "method", "corpus", "student", "seed"), pl.String),
-    **dict.fromkeys(("questions", "completions", "tokens_in", "tokens_out"), pl.Int64),  # of the train part: what was annotated and asked for
+    # of the train part: what was annotated and asked for
+    **dict.fromkeys(("questions", "completions", "tokens_in", "tokens_out"), pl.Int64),
     **dict.fromkeys(("annotation", "teacher", "dollars", "accuracy", "low", "high"), pl.Float64),
     "n": pl.Int64,  # test questions
 }
@@ -45,32 +48,60 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def spent(cell: Cell, costs: Path, funnels: Path) -> dict[str, float | int | None]:
-    """What a cell's training data took: train questions, completions asked for, dollars of either kind and of both.
+    """What a cell's training data took: train questions, completions asked for, dollars of either kind and of
+    both.
 
-    A method that only asks takes nothing (its demonstrations are in no count), one that trains on gold answers takes annotation only.
+    A method that only asks takes nothing (its demonstrations are in no count), one that trains on gold
+    answers takes annotation only.
     """
     if not cell["teacher"]:
-        questions = 0 if import_module(f"stages.methods.{cell['method']}").LEARNS_FROM == "nothing" else cell["n_train"]
+        questions = (
+            0
+            if import_module(f"stages.methods.{cell['method']}").LEARNS_FROM == "nothing"
+            else cell["n_train"]
+        )
         return priced(questions, {"completions": 0, "tokens_in": 0, "tokens_out": 0}, 0.0)
-    train = read(funnels / f"{cell['dataset']}-{cell['split']}-{cell['teacher']}-{cell['curation']}.json")["train"]
+    train = read(funnels / f"{cell['dataset']}-{cell['split']}-{cell['teacher']}-{cell['curation']}.json")[
+        "train"
+    ]
     asked = train["asked"]
     each = read(costs / f"{cell['dataset']}-{cell['teacher']}.json")["dollars_per_completion"]
     return priced(train["questions_listed"], asked, None if each is None else asked["completions"] * each)
 
 
-def priced(questions: int, asked: dict[str, int | None], teacher: float | None) -> dict[str, float | int | None]:
+def priced(
+    questions: int, asked: dict[str, int | None], teacher: float | None
+) -> dict[str, float | int | None]:
     annotation = ANNOTATION * questions
     total = None if teacher is None else round(annotation + teacher, 6)
-    counts = {"questions": questions, **{name: asked[name] for name in ("completions", "tokens_in", "tokens_out")}}
-    return {**counts, "annotation": round(annotation, 6), "teacher": None if teacher is None else round(teacher, 6), "dollars": total}
+    counts = {
+        "questions": questions,
+        **{name: asked[name] for name in ("completions", "tokens_in", "tokens_out")},
+    }
+    return {
+        **counts,
+        "annotation": round(annotation, 6),
+        "teacher": None if teacher is None else round(teacher, 6),
+        "dollars": total,
+    }
 
 
 def rows_of(found: list[Cell], costs: Path, funnels: Path) -> list[dict[str, Any]]:
-    """One row per cell, with its label and the columns of the CSV; the corpus is teacher/curation, "-" for a baseline."""
+    """One row per cell, with its label and the columns of the CSV; the corpus is teacher/curation, "-" for a
+    baseline.
+    """
     rows = []
     for cell in found:
         corpus = "/".join(filter(None, (cell["teacher"], cell["curation"]))) or "-"
-        rows.append({**cell, **spent(cell, costs, funnels), "corpus": corpus, "low": cell["accuracy_low"], "high": cell["accuracy_high"]})
+        rows.append(
+            {
+                **cell,
+                **spent(cell, costs, funnels),
+                "corpus": corpus,
+                "low": cell["accuracy_low"],
+                "high": cell["accuracy_high"],
+            }
+        )
     return rows
 
 
@@ -79,7 +110,9 @@ def number(value: float | None, form: str) -> str:
 
 
 def table(rows: list[dict[str, Any]], dataset: str) -> list[list[str]]:
-    """A dataset's rows, seeds averaged, cheapest first: cells of several splits are points of the same figure."""
+    """A dataset's rows, seeds averaged, cheapest first: cells of several splits are points of the same
+    figure.
+    """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["dataset"] == dataset:
@@ -89,10 +122,31 @@ def table(rows: list[dict[str, Any]], dataset: str) -> list[list[str]]:
         first, accuracy = group[0], fmean(row["accuracy"] for row in group)
         low, high = wilson(accuracy * first["n"], first["n"])
         money = [number(first[name], ",.2f") for name in ("annotation", "teacher", "dollars")]
-        counts = [number(first[name], ",") for name in ("questions", "completions", "tokens_in", "tokens_out")]
-        shown = [split, label, *counts, *money, f"{100 * accuracy:.1f} ±{50 * (high - low):.1f}", str(first["n"])]
+        counts = [
+            number(first[name], ",") for name in ("questions", "completions", "tokens_in", "tokens_out")
+        ]
+        shown = [
+            split,
+            label,
+            *counts,
+            *money,
+            f"{100 * accuracy:.1f} ±{50 * (high - low):.1f}",
+            str(first["n"]),
+        ]
         lines.append((first["dollars"] is None, first["dollars"] or 0.0, shown))
-    head = ["split", "student", "train questions", "completions", "tokens in", "tokens out", "annotation $", "teacher $", "total $", "accuracy", "n"]
+    head = [
+        "split",
+        "student",
+        "train questions",
+        "completions",
+        "tokens in",
+        "tokens out",
+        "annotation $",
+        "teacher $",
+        "total $",
+        "accuracy",
+        "n",
+    ]
     return [head, *(shown for _, _, shown in sorted(lines, key=lambda line: line[:2]))]
 
 

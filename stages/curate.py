@@ -1,7 +1,9 @@
-"""Curate: choose which of a teacher's completions a student may learn from (Fine-tune-CoT section 3, step 2; appendix E.1).
+"""Curate: choose which of a teacher's completions a student may learn from (Fine-tune-CoT section 3, step 2;
+appendix E.1).
 
-In: examples, split, all completions of a teacher. Out: the kept completions of train and validation questions (never of
-test questions), each with the answer read in it, and a funnel that says for every row that is gone what it was gone for.
+In: examples, split, all completions of a teacher. Out: the kept completions of train and validation questions
+(never of test questions), each with the answer read in it, and a funnel that says for every row that is gone
+what it was gone for.
 """
 
 import json
@@ -14,37 +16,55 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from stages.cli import run
+from stages.config.cli import run
 from stages.config.curation import Curation
 from stages.config.load import block
-from stages.filters import answered, correct, distinct, finished, first_samples, of_questions, undersample, with_answer
-from stages.funnel import below_budget, corpus, counts
+from stages.corpus.filters import (
+    answered,
+    correct,
+    distinct,
+    finished,
+    first_samples,
+    of_questions,
+    undersample,
+    with_answer,
+)
+from stages.corpus.funnel import below_budget, corpus, counts
+from stages.corpus.selection import selected
+from stages.corpus.similarity import NAMES
+from stages.corpus.usage import tokens
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
-from stages.selection import selected
-from stages.similarity import NAMES
-from stages.usage import tokens
 
 PARTS = ("train", "validation")
 Filter = Callable[[list[Completion]], list[Completion]]
 
 
 def read_golden(path: Path, examples: Mapping[str, Example]) -> set[str]:
-    """The listed ids that are of these examples. Raises ValueError where an id of this dataset names no example or none is listed."""
+    """The listed ids that are of these examples. Raises ValueError where an id of this dataset names no
+    example or none is listed.
+    """
     datasets = {example.dataset for example in examples.values()}
     listed = {line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
     ours = {example_id for example_id in listed if example_id.rpartition("-")[0] in datasets}
     if not ours or ours - examples.keys():
-        raise ValueError(f"{path}: wanted ids of {sorted(datasets)}, got {sorted(ours - examples.keys())[:5] or 'none of them'}")
+        raise ValueError(
+            f"{path}: wanted ids of {sorted(datasets)}, got"
+            f" {sorted(ours - examples.keys())[:5] or 'none of them'}"
+        )
     return ours
 
 
-def steps(curation: Curation, examples: Mapping[str, Example], golden: set[str], said: list[Completion]) -> list[tuple[str, Filter]]:
-    """The filters in the order of application, each under the reason for which it removes rows; `list` keeps everything.
+def steps(
+    curation: Curation, examples: Mapping[str, Example], golden: set[str], said: list[Completion]
+) -> list[tuple[str, Filter]]:
+    """The filters in the order of application, each under the reason for which it removes rows; `list` keeps
+    everything.
 
-    The budget of Fine-tune-CoT comes first: D samples are asked for, and wrong ones among them are lost (section 3, diverse reasoning).
-    SCoTD's comes last: so many of the right ones stay (section 4). `said` are all completions of the questions to be filtered.
+    The budget of Fine-tune-CoT comes first: D samples are asked for, and wrong ones among them are lost
+    (section 3, diverse reasoning). SCoTD's comes last: so many of the right ones stay (section 4). `said` are
+    all completions of the questions to be filtered.
     """
 
     def matched(completions: list[Completion]) -> list[Completion]:
@@ -67,7 +87,9 @@ def steps(curation: Curation, examples: Mapping[str, Example], golden: set[str],
     return filters
 
 
-def apply(completions: list[Completion], filters: list[tuple[str, Filter]]) -> tuple[list[Completion], dict[str, list[Completion]]]:
+def apply(
+    completions: list[Completion], filters: list[tuple[str, Filter]]
+) -> tuple[list[Completion], dict[str, list[Completion]]]:
     """What passes all filters, and the rows that each removed."""
     removed = {}
     for reason, keep in filters:
@@ -79,7 +101,11 @@ def apply(completions: list[Completion], filters: list[tuple[str, Filter]]) -> t
 
 
 def curate(
-    completions: list[Completion], examples: Mapping[str, Example], split: Mapping[str, list[str]], curation: Curation, golden: set[str]
+    completions: list[Completion],
+    examples: Mapping[str, Example],
+    split: Mapping[str, list[str]],
+    curation: Curation,
+    golden: set[str],
 ) -> tuple[list[Completion], dict[str, object]]:
     """The kept completions, train before validation, and the funnel of each part and of all rows."""
     kept: list[Completion] = []
@@ -99,31 +125,56 @@ def curate(
         removed = {**removed, **{reason: removed.get(reason, 0) + number for reason, number in gone.items()}}
         removed["not_in_train"] -= len(before)
     listed = set(split["train"]) | set(split["validation"])
-    funnel["questions_below_budget"] = below_budget(of_questions(completions, listed), listed, *curation.budget)
+    funnel["questions_below_budget"] = below_budget(
+        of_questions(completions, listed), listed, *curation.budget
+    )
     funnel["all"] = counts(sum(len(split[part]) for part in PARTS), completions, kept, removed)
-    asked = first_samples(of_questions(completions, set(split["train"])), curation.per_question)  # what was paid for, wrong ones too
+    # what was paid for, wrong ones too
+    asked = first_samples(of_questions(completions, set(split["train"])), curation.per_question)
     funnel["teacher_accuracy_train"] = round(len(correct(asked, examples)) / len(asked), 4) if asked else None
     if select := curation.select:
-        funnel["select"] = {"by": select.by, "keep": select.keep, **({"embedding": NAMES[select.embed]} if select.embed else {})}
+        funnel["select"] = {
+            "by": select.by,
+            "keep": select.keep,
+            **({"embedding": NAMES[select.embed]} if select.embed else {}),
+        }
     return kept, funnel
 
 
-def show(completions: list[Completion], examples: Mapping[str, Example], filters: list[tuple[str, Filter]], count: int, console: Console) -> None:
-    """Print the completions of `count` questions, each with what became of it; those first to which most different things happened."""
+def show(
+    completions: list[Completion],
+    examples: Mapping[str, Example],
+    filters: list[tuple[str, Filter]],
+    count: int,
+    console: Console,
+) -> None:
+    """Print the completions of `count` questions, each with what became of it; those first to which most
+    different things happened.
+    """
     kept, removed = apply(completions, filters)
-    fates = {(row.example_id, row.sample): reason for reason, rows in {"kept": kept, **removed}.items() for row in rows}
+    fates = {
+        (row.example_id, row.sample): reason
+        for reason, rows in {"kept": kept, **removed}.items()
+        for row in rows
+    }
     questions: dict[str, list[Completion]] = {}
     for row in sorted(completions, key=lambda row: row.sample):
         questions.setdefault(row.example_id, []).append(row)
     if not questions:
         console.print("No completion of a train question: nothing to show.")
-    told = sorted(questions, key=lambda question: (-len({fates[question, row.sample] for row in questions[question]}), question))
+    told = sorted(
+        questions,
+        key=lambda question: (-len({fates[question, row.sample] for row in questions[question]}), question),
+    )
     for question in told[:count]:
         console.rule(f"{question}: gold {examples[question].answer!r}")
         console.print(Text(examples[question].question))
         for row in questions[question]:
             fate = fates[question, row.sample]
-            console.print(Text(f"[{row.sample}] {fate}", style="green" if fate == "kept" else "red"), Text("\n".join(row.texts).strip(), style="dim"))
+            console.print(
+                Text(f"[{row.sample}] {fate}", style="green" if fate == "kept" else "red"),
+                Text("\n".join(row.texts).strip(), style="dim"),
+            )
 
 
 def check_rows(completions: list[Completion], examples: Mapping[str, Example], path: Path) -> None:
@@ -133,18 +184,28 @@ def check_rows(completions: list[Completion], examples: Mapping[str, Example], p
         if row.example_id not in examples:
             raise ValueError(f"{path}: completion of {row.example_id!r}, which is no example")
         if (row.example_id, row.sample) in seen:
-            raise ValueError(f"{path}: {row.example_id!r} has sample {row.sample} twice, wanted one row per sample")
+            raise ValueError(
+                f"{path}: {row.example_id!r} has sample {row.sample} twice, wanted one row per sample"
+            )
         seen.add((row.example_id, row.sample))
 
 
 def main(
-    name: Annotated[str, typer.Argument(metavar="CURATION", help="A block under `curations` in params.yaml.")],
+    name: Annotated[
+        str, typer.Argument(metavar="CURATION", help="A block under `curations` in params.yaml.")
+    ],
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
     split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
     completions: Annotated[Path, typer.Argument(help="A teacher's completions.")],
     out: Annotated[Path | None, typer.Argument(help="Where the kept completions go.")] = None,
     funnel: Annotated[Path | None, typer.Argument(help="Where the counts go (JSON).")] = None,
-    peek: Annotated[int, typer.Option("--show", help="Print what becomes of the completions of this many train questions instead of writing.")] = 0,
+    peek: Annotated[
+        int,
+        typer.Option(
+            "--show",
+            help="Print what becomes of the completions of this many train questions instead of writing.",
+        ),
+    ] = 0,
 ) -> None:
     """Filter a teacher's completions and count what is lost."""
     curation = block(f"curations.{name}", Curation)

@@ -1,7 +1,7 @@
 """Download: a dataset's files as its source serves them, every checksum checked (Fine-tune-CoT appendix B).
 
-In: `source` of a block under `datasets`. Out: data/raw/DATASET, whole or not at all. The folder $COT_MIRROR is asked
-before the network. Nothing is parsed here.
+In: `source` of a block under `datasets`. Out: data/raw/DATASET, whole or not at all. The folder $COT_MIRROR
+is asked before the network. Nothing is parsed here.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import typer
 
-from stages.cli import progress, run
+from stages.config.cli import progress, run
 from stages.config.dataset import Dataset, Generated, Hub, Local, RemoteFile, Several, Source, Url
 from stages.config.load import check, find, read_params
 from stages.records.jsonl import write_json, write_rows
@@ -25,7 +25,9 @@ WAIT_SECONDS = 1.0  # before the second try, doubled before each further one
 
 
 def mirror_path(url: str) -> Path:
-    """Where a mirror keeps a url: github/<owner>/<repo>/<commit>/<path> for GitHub's raw files, else <host>/<path>."""
+    """Where a mirror keeps a url: github/<owner>/<repo>/<commit>/<path> for GitHub's raw files, else
+    <host>/<path>.
+    """
     parts = urlsplit(url)
     host = "github" if parts.hostname == "raw.githubusercontent.com" else str(parts.hostname)
     return Path(host, unquote(parts.path).lstrip("/"))
@@ -40,14 +42,20 @@ def verify(path: Path, file: RemoteFile, origin: object) -> None:
     """Raises ValueError unless `path`, which came from `origin`, holds the pinned bytes."""
     size, digest = path.stat().st_size, sha256_of(path)
     if (size, digest) != (file.bytes, file.sha256):
-        raise ValueError(f"{origin}: got {size} bytes, sha256 {digest}; {file.url} is pinned to {file.bytes} bytes, sha256 {file.sha256}")
+        raise ValueError(
+            f"{origin}: got {size} bytes, sha256 {digest}; {file.url} is pinned to {file.bytes} bytes, sha256"
+            f" {file.sha256}"
+        )
 
 
 def stream(file: RemoteFile, part: Path) -> None:
-    """One try: a url into `part`, going on after the bytes that are already there if the server can. Raises httpx.HTTPError."""
+    """One try: a url into `part`, going on after the bytes that are already there if the server can. Raises
+    httpx.HTTPError.
+    """
     have = part.stat().st_size if part.exists() else 0
     resumed = {"Range": f"bytes={have}-"} if 0 < have < file.bytes else {}
-    headers = {"Accept-Encoding": "identity", **resumed}  # a range counts the bytes that are sent, compressed or not
+    # a range counts the bytes that are sent, compressed or not
+    headers = {"Accept-Encoding": "identity", **resumed}
     with httpx.stream("GET", file.url, headers=headers, follow_redirects=True, timeout=30.0) as response:
         response.raise_for_status()
         with part.open("ab" if response.status_code == httpx.codes.PARTIAL_CONTENT else "wb") as out:
@@ -56,7 +64,9 @@ def stream(file: RemoteFile, part: Path) -> None:
 
 
 def receive(file: RemoteFile, part: Path) -> None:
-    """A lost connection, a server's failure and "too many requests" are tried again, another refusal (4xx) is not. Raises ValueError at the end."""
+    """A lost connection, a server's failure and "too many requests" are tried again, another refusal (4xx) is
+    not. Raises ValueError at the end.
+    """
     for tried in range(1, TRIES + 1):
         try:
             return stream(file, part)
@@ -65,9 +75,10 @@ def receive(file: RemoteFile, part: Path) -> None:
             refused = 400 <= status < 500 and status not in (408, 429)
             if refused or tried == TRIES:
                 raise ValueError(
-                    f"{file.url}: {str(error).splitlines()[0] if str(error) else type(error).__name__} (try {tried} of {TRIES}); "
-                    f"wanted {file.bytes} bytes, sha256 {file.sha256}. Without a network, set COT_MIRROR to a folder that holds "
-                    f"{mirror_path(file.url)}; `python -m stages.download --mirror DIR` makes one where there is a network"
+                    f"{file.url}: {str(error).splitlines()[0] if str(error) else type(error).__name__} (try"
+                    f" {tried} of {TRIES}); wanted {file.bytes} bytes, sha256 {file.sha256}. Without a"
+                    f" network, set COT_MIRROR to a folder that holds {mirror_path(file.url)}; `python -m"
+                    " stages.download --mirror DIR` makes one where there is a network"
                 ) from error
         time.sleep(WAIT_SECONDS * 2 ** (tried - 1))
 
@@ -84,7 +95,9 @@ def from_network(file: RemoteFile, target: Path) -> None:
 
 
 def fetch(file: RemoteFile, target: Path) -> None:
-    """One file, from the mirror if it has it, else from the network. Raises ValueError for other bytes than the pinned ones."""
+    """One file, from the mirror if it has it, else from the network. Raises ValueError for other bytes than
+    the pinned ones.
+    """
     mirror = os.environ.get("COT_MIRROR")
     if mirror and not Path(mirror).is_dir():
         raise ValueError(f"COT_MIRROR is {mirror!r}, wanted a folder")
@@ -121,8 +134,11 @@ def collect(source: Source, folder: Path) -> None:
         case Local():
             absent = [name for name in source.files if not Path("local", name).is_file()]
             if absent:
-                raise ValueError(f"local/{absent[0]}: no such file; a `local` source names files of the folder `local`")
-            write_json(folder / "files.json", source.files)  # the files stay where they are: prepare depends on the folder
+                raise ValueError(
+                    f"local/{absent[0]}: no such file; a `local` source names files of the folder `local`"
+                )
+            # the files stay where they are: prepare depends on the folder
+            write_json(folder / "files.json", source.files)
 
 
 def download(dataset: str, out: Path) -> None:
@@ -131,7 +147,9 @@ def download(dataset: str, out: Path) -> None:
     source = check(where, {"source": find(read_params(), f"{where}.source")}, Dataset).source
     folders = set(source.parts) if isinstance(source, Several) else set()
     if out.is_dir() and any(path.is_dir() and path.name not in folders for path in out.iterdir()):
-        raise ValueError(f"{out} holds folders, so it is no data/raw/{dataset}: its content would be replaced")
+        raise ValueError(
+            f"{out} holds folders, so it is no data/raw/{dataset}: its content would be replaced"
+        )
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # left by a killed run
     part.mkdir(parents=True)
@@ -151,7 +169,9 @@ def url_files(source: Source) -> list[RemoteFile]:
 
 
 def fill_mirror(folder: Path) -> None:
-    """Fetch every url of params.yaml that `folder` does not hold yet, so that it can serve as COT_MIRROR elsewhere."""
+    """Fetch every url of params.yaml that `folder` does not hold yet, so that it can serve as COT_MIRROR
+    elsewhere.
+    """
     blocks = find(read_params(), "datasets")
     sources = [check(f"datasets.{name}", values, Dataset).source for name, values in blocks.items()]
     files = {file.url: file for source in sources for file in url_files(source)}
@@ -165,7 +185,12 @@ def fill_mirror(folder: Path) -> None:
 def main(
     dataset: Annotated[str | None, typer.Argument(help="A block under `datasets`.")] = None,
     out: Annotated[Path | None, typer.Argument(metavar="OUT_DIR", help="data/raw/DATASET")] = None,
-    mirror: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: fetch the url files of all datasets into a mirror folder.")] = None,
+    mirror: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Instead: fetch the url files of all datasets into a mirror folder."
+        ),
+    ] = None,
 ) -> None:
     """Fetch a dataset's files."""
     if mirror and not dataset:

@@ -1,8 +1,11 @@
-"""LAS: does a student's rationale help another model to foresee the student's answer? (CasCoD section 4.6, equation 8, Table 2)
+"""LAS: does a student's rationale help another model to foresee the student's answer? (CasCoD section 4.6,
+equation 8, Table 2)
 
-LAS = Acc(q, r' -> a') - Acc(q -> a'), over the test questions that the student answered: a' is its answer, right or wrong, r' its rationale without
-the answer. In: examples, split, demonstrations (for the task's description), predictions. Out: both accuracies and their difference as JSON.
-Differs: Hase et al. (2020), who named it, average over rationales that leak the answer and those that do not; CasCoD's equation, and this, do not.
+LAS = Acc(q, r' -> a') - Acc(q -> a'), over the test questions that the student answered: a' is its answer,
+right or wrong, r' its rationale without the answer. In: examples, split, demonstrations (for the task's
+description), predictions. Out: both accuracies and their difference as JSON.
+Differs: Hase et al. (2020), who named it, average over rationales that leak the answer and those that do not;
+CasCoD's equation, and this, do not.
 """
 
 import json
@@ -12,16 +15,16 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from stages.answers import is_correct, read
-from stages.cli import run
-from stages.leakage import cluster
+from stages.config.cli import run
+from stages.corpus.leakage import cluster
+from stages.judging.simulate import plan, simulate
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
-from stages.said import answer_of, argument
+from stages.results.statistics import paired_interval
 from stages.score import SELECTED, by_origin, rounded
-from stages.simulate import plan, simulate
-from stages.statistics import paired_interval
+from stages.text.answers import is_correct, read
+from stages.text.rationale import answer_of, argument
 
 
 class Answered(NamedTuple):
@@ -35,7 +38,11 @@ class Answered(NamedTuple):
 def answered(rows: list[Completion], examples: Mapping[str, Example]) -> list[Answered]:
     """The first samples with an answer: there is nothing to foresee where the student gave none."""
     first = [(examples[row.example_id], row) for row in rows if row.sample == 0]
-    return [Answered(example, answer, argument(row)) for example, row in first if (answer := answer_of(row, example)) is not None]
+    return [
+        Answered(example, answer, argument(row))
+        for example, row in first
+        if (answer := answer_of(row, example)) is not None
+    ]
 
 
 def foreseen(said: str | None, row: Answered) -> bool:
@@ -46,19 +53,36 @@ def foreseen(said: str | None, row: Answered) -> bool:
 
 
 def numbers(
-    rows: list[Answered], alone: list[str | None], aided: list[str | None], questions: int, labels: list[str] | None = None
+    rows: list[Answered],
+    alone: list[str | None],
+    aided: list[str | None],
+    questions: int,
+    labels: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Counts, both accuracies, LAS and its paired-bootstrap interval, as shares between -1 and 1; null without any rationale.
+    """Counts, both accuracies, LAS and its paired-bootstrap interval, as shares between -1 and 1; null
+    without any rationale.
 
-    `las_over` says what was resampled: the questions, or the groups that `labels`, one for each row, name (statistics.paired_interval). `alone` has
-    what the simulator said to each question, `aided` what it said to each question with a rationale, in the same order. A question without a
-    rationale counts with its answer to the question alone, twice: no rationale is no help.
+    `las_over` says what was resampled: the questions, or the groups that `labels`, one for each row, name
+    (statistics.paired_interval). `alone` has what the simulator said to each question, `aided` what it said
+    to each question with a rationale, in the same order. A question without a rationale counts with its
+    answer to the question alone, twice: no rationale is no help.
     """
     counts = {"n": len(rows), "unanswered": questions - len(rows), "with_rationale": len(aided)}
     if not aided:
-        return {**counts, "accuracy_question": None, "accuracy_rationale": None, "las": None, "las_low": None, "las_high": None, "las_over": None}
+        return {
+            **counts,
+            "accuracy_question": None,
+            "accuracy_rationale": None,
+            "las": None,
+            "las_low": None,
+            "las_high": None,
+            "las_over": None,
+        }
     without, helped = [foreseen(said, row) for said, row in zip(alone, rows, strict=True)], iter(aided)
-    given = [foreseen(next(helped), row) if row.rationale else same for row, same in zip(rows, without, strict=True)]
+    given = [
+        foreseen(next(helped), row) if row.rationale else same
+        for row, same in zip(rows, without, strict=True)
+    ]
     interval = paired_interval(given, without, labels)._asdict()
     first, second = sum(given) / len(rows), sum(without) / len(rows)
     accuracies = {"accuracy_question": second, "accuracy_rationale": first, "las": first - second}
@@ -72,17 +96,25 @@ def main(
     demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
     predictions: Annotated[Path, typer.Argument(help="Completions of the test questions.")],
     out: Annotated[Path, typer.Argument(help="Where the numbers go (JSON).")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")
+    ] = False,
 ) -> None:
     """How faithful a student's rationales are to its answers."""
-    parts, by_id = json.loads(split.read_text(encoding="utf-8")), {example.id: example for example in read_examples(examples)}
+    parts, by_id = (
+        json.loads(split.read_text(encoding="utf-8")),
+        {example.id: example for example in read_examples(examples)},
+    )
     test = parts["test"]
     if unknown := [one for one in test if one not in by_id]:
-        raise ValueError(f"{split}: {len(unknown)} of {len(test)} test ids are not in {examples}, first {unknown[0]!r}")
+        raise ValueError(
+            f"{split}: {len(unknown)} of {len(test)} test ids are not in {examples}, first {unknown[0]!r}"
+        )
     rows = answered(by_origin(read_completions(predictions), test, str(predictions))[SELECTED], by_id)
     text = demonstrations.read_text(encoding="utf-8")
     reasoned = [(row.example, row.rationale) for row in rows if row.rationale]
-    asked = [*((row.example, "") for row in rows), *reasoned] if reasoned else []  # a student that never reasons needs no simulator
+    # a student that never reasons needs no simulator
+    asked = [*((row.example, "") for row in rows), *reasoned] if reasoned else []
     if dry_run:
         typer.echo(plan(simulator, asked, text))
         return

@@ -1,7 +1,9 @@
-"""Report: a paper's tables and figures with our numbers beside the printed ones, and what of them was not run.
+"""Report: a paper's tables and figures with our numbers beside the printed ones, and what of them was not
+run.
 
-In: the results under metrics/, params.yaml for what the tree's own were made with, and stages/published. Out, per paper: NAME.md, NAME.html (one
-file, figures in it), NAME.csv, and for each figure with numbers figures/NAME-ITEM.png and .svg, and plots/NAME-ITEM.csv for `dvc plots`.
+In: the results under metrics/, params.yaml for what the tree's own were made with, and
+stages/reporting/published. Out, per paper: NAME.md, NAME.html (one file, figures in it), NAME.csv, and for
+each figure with numbers figures/NAME-ITEM.png and .svg, and plots/NAME-ITEM.csv for `dvc plots`.
 """
 
 from collections.abc import Iterator
@@ -11,15 +13,15 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from stages.cli import run
+from stages.config.cli import run
 from stages.config.load import read_params
 from stages.records.jsonl import write_text
-from stages.report_figures import draw, drawn, short
-from stages.report_page import Shown, as_html, as_markdown, status
-from stages.report_pools import read_results
-from stages.report_results import Line
-from stages.report_spec import Item, read_paper
-from stages.report_tables import Panel, impossible_ours, panels_of
+from stages.reporting.figures import draw, drawn, short
+from stages.reporting.page import Shown, as_html, as_markdown, status
+from stages.reporting.pools import read_results
+from stages.reporting.results import Line
+from stages.reporting.spec import Item, read_paper
+from stages.reporting.tables import Panel, impossible_ours, panels_of
 
 NUMBERS: dict[str, Any] = {
     **dict.fromkeys(("line", "column", "side"), pl.String),
@@ -35,18 +37,37 @@ def numbers(panel: Panel) -> Iterator[tuple[Line, dict[str, Any]]]:
     for line in panel.lines:
         for column, one in zip(panel.columns, line.values, strict=True):
             if one:
-                values = {name: None if at is None else round(at, 4) for name, at in (("value", one.value), ("low", one.low), ("high", one.high))}
-                yield line, {"line": line.title, "column": column, "side": "ours" if line.ours else "published", **values, "n": one.n}
+                values = {
+                    name: None if at is None else round(at, 4)
+                    for name, at in (("value", one.value), ("low", one.low), ("high", one.high))
+                }
+                yield (
+                    line,
+                    {
+                        "line": line.title,
+                        "column": column,
+                        "side": "ours" if line.ours else "published",
+                        **values,
+                        "n": one.n,
+                    },
+                )
 
 
 def long_table(shown: Shown) -> str:
     """Every number of the report as CSV, printed and ours."""
-    rows = [{"item": item.title, "panel": panel.title, **row} for item, panels, _ in shown.values() for panel in panels for _, row in numbers(panel)]
+    rows = [
+        {"item": item.title, "panel": panel.title, **row}
+        for item, panels, _ in shown.values()
+        for panel in panels
+        for _, row in numbers(panel)
+    ]
     return pl.DataFrame(rows, schema=COLUMNS).write_csv()
 
 
 def plot_table(item: Item, panels: list[Panel]) -> str:
-    """One figure's numbers as CSV, lines by their short names; the places are the order of panels and columns (.dvc/plots/figure.json draws it)."""
+    """One figure's numbers as CSV, lines by their short names; the places are the order of panels and columns
+    (.dvc/plots/figure.json draws it).
+    """
     rows = [
         {"panel": f"{item.title}: {panel.title}" if panel.title else item.title, "panel_place": place}
         | {**row, "line": short(line), "column_place": panel.columns.index(row["column"])}
@@ -57,13 +78,18 @@ def plot_table(item: Item, panels: list[Panel]) -> str:
 
 
 def main(
-    papers: Annotated[list[str], typer.Argument(metavar="PAPER", help="ft, scotd, cascod: the files of stages/published.")],
+    papers: Annotated[
+        list[str],
+        typer.Argument(metavar="PAPER", help="ft, scotd, cascod: the files of stages/reporting/published."),
+    ],
     metrics: Annotated[Path, typer.Option(help="Where the results are.")] = Path("metrics"),
     out: Annotated[Path, typer.Option(help="Where the reports go.")] = Path("metrics/report"),
 ) -> None:
     """Put our numbers next to the papers'."""
     if not metrics.is_dir():
-        raise ValueError(f"{metrics}: no such folder, wanted the one that holds cells/, splits/ and the other results")
+        raise ValueError(
+            f"{metrics}: no such folder, wanted the one that holds cells/, splits/ and the other results"
+        )
     pools = read_results(metrics, read_params())
     looked, wrong = impossible_ours(pools["cells"])
     ours = f"Of {looked} accuracies of ours {len(wrong)} do{': ' + ', '.join(wrong[:5]) if wrong else ''}."

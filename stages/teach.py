@@ -1,7 +1,8 @@
 """Teach: collect a teacher's completions for every question of a dataset (Fine-tune-CoT section 3, step 1).
 
-In: examples (and what the dataset's raw folder and demonstrations hold). Out: completions, D samples a question, and a
-count of what was asked and what is missing. The backend is the file stages/teachers/<backend>.py.
+In: examples (and what the dataset's raw folder and demonstrations hold). Out: completions, D samples a
+question, and a count of what was asked and what is missing. The backend is the file
+stages/teachers/<backend>.py.
 """
 
 from collections import Counter
@@ -14,15 +15,18 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import progress, run
+from stages.config.cli import progress, run
 from stages.config.load import check, find, read_params
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 
 
-def counted(completions: Iterable[Completion], questions: list[Example], counts: dict[str, object], what: str) -> Iterator[Completion]:
-    """Pass completions through, sorted by question as they are, and leave their counts in `counts`: a shortfall is a number, never silence.
+def counted(
+    completions: Iterable[Completion], questions: list[Example], counts: dict[str, object], what: str
+) -> Iterator[Completion]:
+    """Pass completions through, sorted by question as they are, and leave their counts in `counts`: a
+    shortfall is a number, never silence.
 
     Raises ValueError for completions that are not in the order of the questions and their samples.
     """
@@ -31,11 +35,13 @@ def counted(completions: Iterable[Completion], questions: list[Example], counts:
     asked = most = distinct = 0
     last = -1
     groups = groupby(completions, key=lambda completion: rank[completion.example_id])
-    for place, group in progress(groups, what, len(questions)):  # a bar for 300,000 completions would take longer than they do
+    # a bar for 300,000 completions would take longer than they do
+    for place, group in progress(groups, what, len(questions)):
         rows = list(group)
         if place <= last or [row.sample for row in rows] != sorted({row.sample for row in rows}):
             raise ValueError(
-                f"{questions[place].id}: its completions do not come in order, samples {[row.sample for row in rows]}: the backend must sort"
+                f"{questions[place].id}: its completions do not come in order, samples"
+                f" {[row.sample for row in rows]}: the backend must sort"
             )
         last, asked, most = place, asked + 1, max(most, len(rows))
         distinct += len({tuple(row.texts) for row in rows})
@@ -53,9 +59,13 @@ def counted(completions: Iterable[Completion], questions: list[Example], counts:
 
 def backend_of(teacher: str, name: object) -> ModuleType:
     """The module stages/teachers/<name>.py. Raises ValueError naming those there are."""
-    there = sorted(path.stem for path in Path(__file__).with_name("teachers").glob("*.py") if path.stem != "__init__")
+    there = sorted(
+        path.stem for path in Path(__file__).with_name("teachers").glob("*.py") if path.stem != "__init__"
+    )
     if name not in there:
-        raise ValueError(f"params.yaml: `teachers.{teacher}.backend`: got {name!r}, wanted one of {', '.join(there)}")
+        raise ValueError(
+            f"params.yaml: `teachers.{teacher}.backend`: got {name!r}, wanted one of {', '.join(there)}"
+        )
     return import_module(f"stages.teachers.{name}")
 
 
@@ -66,7 +76,9 @@ def main(
     demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
     out: Annotated[Path, typer.Argument(help="Where the completions go.")],
     counts: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")
+    ] = False,
 ) -> None:
     """Ask a teacher, or read what it answered once."""
     values = find(read_params(), f"teachers.{teacher}")
@@ -75,7 +87,11 @@ def main(
     questions = read_examples(examples)
     shown = demonstrations.read_text(encoding="utf-8")
     if dry_run:
-        typer.echo(backend.plan(questions, settings, shown) if hasattr(backend, "plan") else f"teacher {teacher!r} is not paid: nothing to estimate")
+        typer.echo(
+            backend.plan(questions, settings, shown)
+            if hasattr(backend, "plan")
+            else f"teacher {teacher!r} is not paid: nothing to estimate"
+        )
         return
     found = backend.complete(questions, settings, raw, shown)
     report: dict[str, object] = {}

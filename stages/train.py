@@ -1,7 +1,8 @@
 """Train: fine-tune one student on the rendered sequences (Fine-tune-CoT section 3, step 3, and appendix A).
 
-In: sequences, a student's block, a seed. Out: the student of the epoch with the least validation loss (the last one
-without a validation slice), its loss curve, its counts. Killed and started again, it goes on where it was.
+In: sequences, a student's block, a seed. Out: the student of the epoch with the least validation loss (the
+last one without a validation slice), its loss curve, its counts. Killed and started again, it goes on where
+it was.
 """
 
 import fcntl
@@ -18,29 +19,50 @@ from typing import Annotated, Any
 
 import typer
 
-from stages import hosted
-from stages.cli import run
+from stages.config.cli import run
 from stages.config.student import HostedStudent, Student, read_student
 from stages.records.jsonl import write_json, write_text
 from stages.records.sequence import Sequence, read_sequences
+from stages.training import openai_files as hosted
 
 
 def work_folder(sequences: Path, settings: Student, seed: int) -> Path:
-    """Where the running state lives: outside DVC's reach, which deletes a stage's outs before it runs it. Several hosts need to share it.
+    """Where the running state lives: outside DVC's reach, which deletes a stage's outs before it runs it.
+    Several hosts need to share it.
 
-    Named by everything that decides the result, so that only the same training ever continues; and by how many processes share it.
+    Named by everything that decides the result, so that only the same training ever continues; and by how
+    many processes share it.
     """
     processes = f"{os.environ.get('WORLD_SIZE', '1')} {os.environ.get('ACCELERATE_USE_FSDP', '')}"
-    content = hashlib.sha256(f"{settings.model_dump_json()} {seed} {processes} ".encode() + sequences.read_bytes())
-    for module in ("train", "fit", "trainer", "steps", "rows", "trees", "attention", "layout", "objective", "tokens", "student"):
+    content = hashlib.sha256(
+        f"{settings.model_dump_json()} {seed} {processes} ".encode() + sequences.read_bytes()
+    )
+    for module in (
+        "train",
+        "fit",
+        "trainer",
+        "steps",
+        "rows",
+        "trees",
+        "attention",
+        "layout",
+        "objective",
+        "tokens",
+        "student",
+    ):
         content.update(Path(__file__).with_name(f"{module}.py").read_bytes())
-    home = os.environ.get("COT_WORK") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cot-distill" / "training"
+    home = (
+        os.environ.get("COT_WORK")
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cot-distill" / "training"
+    )
     return Path(home) / content.hexdigest()[:32]
 
 
 @contextmanager
 def alone(work: Path) -> Iterator[None]:
-    """Wait for another training of the same content: when dvc is killed, the stage that it ran may live on. Each process waits for its like."""
+    """Wait for another training of the same content: when dvc is killed, the stage that it ran may live on.
+    Each process waits for its like.
+    """
     work.parent.mkdir(parents=True, exist_ok=True)
     rank = os.environ.get("RANK", "0")
     with work.with_suffix(".lock" if rank == "0" else f".{rank}.lock").open("w") as lock:
@@ -49,7 +71,8 @@ def alone(work: Path) -> Iterator[None]:
 
 
 def launch() -> None:
-    """Start this command again under $COT_LAUNCH ("torchrun --nproc-per-node 4", "accelerate launch --config_file launch/fsdp.yaml"), if given.
+    """Start this command again under $COT_LAUNCH ("torchrun --nproc-per-node 4", "accelerate launch
+    --config_file launch/fsdp.yaml"), if given.
 
     From the environment, as it decides speed and no result: the command in dvc.yaml stays as it is.
     """
@@ -57,14 +80,19 @@ def launch() -> None:
     if not command or "WORLD_SIZE" in os.environ:
         return
     if (program := shutil.which(command[0])) is None:
-        raise ValueError(f"COT_LAUNCH={os.environ['COT_LAUNCH']!r}: {command[0]} not found; wanted torchrun or accelerate launch, with arguments")
+        raise ValueError(
+            f"COT_LAUNCH={os.environ['COT_LAUNCH']!r}: {command[0]} not found; wanted torchrun or accelerate"
+            " launch, with arguments"
+        )
     environment = {name: value for name, value in os.environ.items() if name != "COT_LAUNCH"}
     os.execve(program, [*command, "-m", "stages.train", *sys.argv[1:]], environment)
 
 
-def counts(sequences: list[Sequence], texts: dict[str, list[Any]], settings: Student, seed: int, fitted: Any) -> dict[str, Any]:
+def counts(
+    sequences: list[Sequence], texts: dict[str, list[Any]], settings: Student, seed: int, fitted: Any
+) -> dict[str, Any]:
     """What was trained, as numbers to diff."""
-    from stages.steps import labels_trained
+    from stages.training.steps import labels_trained
 
     tasks = labels_trained(texts["train"], settings, seed)
     return {
@@ -91,7 +119,9 @@ def main(
     loss_csv: Annotated[Path, typer.Argument(help="Where the loss curve goes.")],
     counts_json: Annotated[Path, typer.Argument(help="Where the counts go.")],
 ) -> None:
-    """Fine-tune one student; a GPU is used if there is one ($COT_DEVICE decides otherwise), or OpenAI for a student of that kind."""
+    """Fine-tune one student; a GPU is used if there is one ($COT_DEVICE decides otherwise), or OpenAI for a
+    student of that kind.
+    """
     settings, texts = read_student(name), read_sequences(sequences)
     if isinstance(settings, HostedStudent):
         hosted.train(settings, seed, texts, out, loss_csv, counts_json)
@@ -99,20 +129,29 @@ def main(
         launch()
         train(settings, seed, sequences, texts, out, loss_csv, counts_json)
     else:  # a method that only asks
-        from stages.student import save_untrained  # torch takes seconds: not before the block is known to be right
+        # torch takes seconds: not before the block is known to be right
+        from stages.students.load import save_untrained
 
         save_untrained(settings.base, out)
         write_text(loss_csv, "epoch,train_loss,validation_loss\n")
         write_json(counts_json, {"sequences_train": 0})
 
 
-def train(settings: Student, seed: int, path: Path, sequences: list[Sequence], out: Path, loss_csv: Path, counts_json: Path) -> None:
+def train(
+    settings: Student,
+    seed: int,
+    path: Path,
+    sequences: list[Sequence],
+    out: Path,
+    loss_csv: Path,
+    counts_json: Path,
+) -> None:
     """Fine-tune here, in one process or as one of several."""
-    from stages.student import load_for_training, save_trained
+    from stages.students.load import load_for_training, save_trained
 
     loaded = load_for_training(settings, seed)
-    from stages.fit import fit  # takes seconds: not before the student is known to be sound
-    from stages.steps import tokenize_parts
+    from stages.training.fit import fit  # takes seconds: not before the student is known to be sound
+    from stages.training.steps import tokenize_parts
 
     texts, work = tokenize_parts(sequences, loaded, settings.max_tokens), work_folder(path, settings, seed)
     gc.freeze()  # what is loaded by now stays: no collection has to look through it

@@ -1,4 +1,6 @@
-"""Fixtures: the mirror of the public data (skipped where there is none) and small random students of every family."""
+"""Fixtures: the mirror of the public data (skipped where there is none) and small random students of every
+family.
+"""
 
 import os
 from collections.abc import Callable
@@ -30,7 +32,9 @@ def byte_tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {token: i for i, token in enumerate(["<pad>", "<eos>", *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    vocabulary = {
+        token: i for i, token in enumerate(["<pad>", "<eos>", *sorted(pre_tokenizers.ByteLevel.alphabet())])
+    }
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -42,8 +46,22 @@ def shapes() -> dict[str, Callable[[], Any]]:
     from transformers import GPT2Config, LlamaConfig, OPTConfig, Qwen2Config, T5Config
 
     common: dict[str, Any] = {"vocab_size": 258, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
-    wide: dict[str, Any] = {**common, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 512}
-    t5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0, "dropout_rate": 0.1}
+    wide: dict[str, Any] = {
+        **common,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 512,
+    }
+    t5 = {
+        "d_model": 16,
+        "d_kv": 8,
+        "d_ff": 32,
+        "num_layers": 2,
+        "num_heads": 2,
+        "decoder_start_token_id": 0,
+        "dropout_rate": 0.1,
+    }
     return {
         "gpt2": lambda: GPT2Config(**common, n_embd=16, n_layer=2, n_head=2, n_positions=512),
         "opt": lambda: OPTConfig(**wide, ffn_dim=32, word_embed_proj_dim=16),

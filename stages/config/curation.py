@@ -1,4 +1,6 @@
-"""A curation's block in params.yaml: which of a teacher's completions become training data (`curations.<name>`)."""
+"""A curation's block in params.yaml: which of a teacher's completions become training data
+(`curations.<name>`).
+"""
 
 from typing import Literal
 
@@ -8,47 +10,74 @@ from stages.config.load import Block
 
 
 class Select(Block):
-    """SCoTD section 4: which of a question's completions stay when `keep` of them are wanted, after the answer filter."""
+    """SCoTD section 4: which of a question's completions stay when `keep` of them are wanted, after the
+    answer filter.
+    """
 
     by: Literal["random", "diversity", "likelihood", "open_endedness"]
-    keep: int = Field(ge=1)  # a question; for open_endedness the mean over questions (5: 1, 3, 5, 7 and 9 by quintile)
-    embed: Literal["minilm", "tfidf"] | None = None  # what diversity is seen with; minilm needs the extra `embeddings`
+    # a question; for open_endedness the mean over questions (5: 1, 3, 5, 7 and 9 by quintile)
+    keep: int = Field(ge=1)
+    # what diversity is seen with; minilm needs the extra `embeddings`
+    embed: Literal["minilm", "tfidf"] | None = None
 
     @model_validator(mode="after")
     def fits(self) -> "Select":
         if (self.by == "diversity") != (self.embed is not None):
-            raise ValueError("`embed` (minilm or tfidf) goes with `by: diversity`: give it there and only there")
+            raise ValueError(
+                "`embed` (minilm or tfidf) goes with `by: diversity`: give it there and only there"
+            )
         if self.by == "open_endedness" and (self.keep < 3 or self.keep % 2 == 0):
-            raise ValueError("open_endedness spreads an odd `keep` of at least 3 over five quintiles, such as 5: 1, 3, 5, 7 and 9")
+            raise ValueError(
+                "open_endedness spreads an odd `keep` of at least 3 over five quintiles, such as 5: 1, 3, 5,"
+                " 7 and 9"
+            )
         return self
 
 
 class Curation(Block):
-    """Fine-tune-CoT section 3, step 2 and diverse reasoning; appendix E.1 for the golden list. `select`: SCoTD section 4."""
+    """Fine-tune-CoT section 3, step 2 and diverse reasoning; appendix E.1 for the golden list. `select`:
+    SCoTD section 4.
+    """
 
-    filter: Literal["answer", "none", "golden"]  # answer: the answer is right; golden: and a human found the rationale right
-    per_question: int | None = Field(None, ge=1)  # D, degree of reasoning diversity: the first D samples asked; null: all there are
-    finished_only: bool = False  # without what the teacher's length limit L_r cut (appendix E.2; FT's released code keeps it)
+    # answer: the answer is right; golden: and a human found the rationale right
+    filter: Literal["answer", "none", "golden"]
+    # D, degree of reasoning diversity: the first D samples asked; null: all there are
+    per_question: int | None = Field(None, ge=1)
+    # without what the teacher's length limit L_r cut (appendix E.2; FT's released code keeps it)
+    finished_only: bool = False
     dedup: bool = False  # one of several texts of a question that differ in case and spaces only
-    golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")  # a file of local/: example ids, one per line, of one or more datasets
-    match_size: Literal["golden"] | None = None  # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps
+    # a file of local/: example ids, one per line, of one or more datasets
+    golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")
+    # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps
+    match_size: Literal["golden"] | None = None
     select: Select | None = None  # of what has passed all that, at most so many a question
     seed: int = 0  # of the draws of match_size and select
 
     @property
     def budget(self) -> tuple[str, int | None]:
-        """How many completions a question ought to have, after the name of the key that says so; None: however many there are."""
-        return ("per_question", self.per_question) if self.per_question or not self.select else ("select.keep", self.select.keep)
+        """How many completions a question ought to have, after the name of the key that says so; None:
+        however many there are.
+        """
+        return (
+            ("per_question", self.per_question)
+            if self.per_question or not self.select
+            else ("select.keep", self.select.keep)
+        )
 
     @model_validator(mode="after")
     def golden_list_has_a_use(self) -> "Curation":
         used = self.filter == "golden" or self.match_size == "golden"
         if used != (self.golden is not None):
-            raise ValueError("`golden` names the list for `filter: golden` and `match_size: golden`: give it with them and only then")
+            raise ValueError(
+                "`golden` names the list for `filter: golden` and `match_size: golden`: give it with them and"
+                " only then"
+            )
         return self
 
     @model_validator(mode="after")
     def selects_from_enough(self) -> "Curation":
         if self.select and self.per_question and self.select.keep > self.per_question:
-            raise ValueError(f"`select.keep` is {self.select.keep}, wanted at most `per_question`, {self.per_question}")
+            raise ValueError(
+                f"`select.keep` is {self.select.keep}, wanted at most `per_question`, {self.per_question}"
+            )
         return self

@@ -6,7 +6,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from stages.config.load import Block
 
-FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]  # a name inside data/raw/DATASET, no folders
+# a name inside data/raw/DATASET, no folders
+FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]
 
 
 class RemoteFile(Block):
@@ -57,7 +58,8 @@ Source = Annotated[Url | Hub | Generated | Local | Several, Field(discriminator=
 class Columns(Block):
     """Which column of JSON lines or CSV is what, for a dataset file without a parser."""
 
-    files: list[FileName] = Field(min_length=1)  # *.jsonl and *.csv of data/raw/DATASET, in the order of the row numbers
+    # *.jsonl and *.csv of data/raw/DATASET, in the order of the row numbers
+    files: list[FileName] = Field(min_length=1)
     question: str
     answer: str
     answer_type: Literal["number", "choice", "yes_no", "text", "exact", "date", "latex"]
@@ -70,7 +72,8 @@ class Columns(Block):
     def choices_belong_to_choice(self) -> Self:
         if (self.answer_type == "choice") != (self.choices is not None):
             raise ValueError(
-                f"answer_type is {self.answer_type!r} and choices is {self.choices!r}: a column of choices goes with answer_type 'choice'"
+                f"answer_type is {self.answer_type!r} and choices is {self.choices!r}: a column of choices"
+                " goes with answer_type 'choice'"
             )
         return self
 
@@ -80,5 +83,6 @@ class Dataset(Block):
     rows: int | None = None  # published count; another count is an error
     subtasks: list[str] | None = None  # only these of the dataset's subtasks; null: all
     columns: Columns | None = None  # none: stages/datasets/DATASET.py parses
-    # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json ("{subtask}" in it: one a subtask); none: stages/prompts/DATASET.txt, if any
+    # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json ("{subtask}" in it: one a subtask); none:
+    # stages/datasets/DATASET.txt, if any
     demonstrations: str | None = None

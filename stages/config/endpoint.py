@@ -1,4 +1,6 @@
-"""Where models are reached and what they cost (`endpoints.<name>`, `prices` in params.yaml). Neither decides an answer."""
+"""Where models are reached and what they cost (`endpoints.<name>`, `prices` in params.yaml). Neither decides
+an answer.
+"""
 
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -9,13 +11,18 @@ from stages.config.load import Block, check, find, read_params
 
 
 def hide_login(url: Any) -> Any:
-    """An address without the name and password in it: before it is checked, for the check repeats what it got."""
+    """An address without the name and password in it: before it is checked, for the check repeats what it
+    got.
+    """
     return "***@" + url.rpartition("@")[2] if isinstance(url, str) and "@" in url else url
 
 
 def refuse_login(url: str) -> str:
     if "@" in url:
-        raise ValueError("an address with a name or password in it: put the key into the environment variable that `key_env` names")
+        raise ValueError(
+            "an address with a name or password in it: put the key into the environment variable that"
+            " `key_env` names"
+        )
     return url
 
 
@@ -32,20 +39,27 @@ class Endpoint(Block):
     """An OpenAI-compatible server: OpenAI, vLLM, SGLang, llama.cpp, `transformers serve`."""
 
     base_url: Annotated[str, AfterValidator(refuse_login), BeforeValidator(hide_login)]  # up to and with /v1
-    key_env: str | None = None  # the environment variable that holds the API key; the key itself stands in no file
-    mode: Literal["live", "batch", "replay"] = "live"  # $COT_MODE overrides it; batch: half the price, within 24 hours; replay: the store alone
+    # the environment variable that holds the API key; the key itself stands in no file
+    key_env: str | None = None
+    # $COT_MODE overrides it; batch: half the price, within 24 hours; replay: the store alone
+    mode: Literal["live", "batch", "replay"] = "live"
     concurrency: int = Field(64, ge=1)  # requests under way at once, at most: fewer after "too many requests"
     requests_per_minute: float | None = Field(None, gt=0)
     tokens_per_minute: float | None = Field(None, gt=0)
     timeout: float = Field(120.0, gt=0)  # seconds for one request
     attempts: int = Field(6, ge=1)  # tries of one request before it counts as failed
-    samples_per_request: int = Field(1, ge=1)  # the API's `n`; 1 for servers that ignore it (llama.cpp, transformers serve)
-    budget: float | None = Field(None, ge=0)  # dollars that may ever be spent here, as the store has counted them; needs a price per model
-    batch_wait: float = Field(0.0, ge=0)  # minutes to wait for a batch before leaving it to the next `dvc repro`
+    # the API's `n`; 1 for servers that ignore it (llama.cpp, transformers serve)
+    samples_per_request: int = Field(1, ge=1)
+    # dollars that may ever be spent here, as the store has counted them; needs a price per model
+    budget: float | None = Field(None, ge=0)
+    # minutes to wait for a batch before leaving it to the next `dvc repro`
+    batch_wait: float = Field(0.0, ge=0)
 
 
 class Price(Block):
-    """Dollars for a million tokens, as listed on a day. A model without a price has an unknown cost, not none."""
+    """Dollars for a million tokens, as listed on a day. A model without a price has an unknown cost, not
+    none.
+    """
 
     listed: Annotated[str, AfterValidator(a_day)]  # 2024-07-18
     input: float = Field(ge=0)
@@ -58,5 +72,7 @@ class Price(Block):
 def endpoint_and_prices(name: str) -> tuple[Endpoint, dict[str, Price]]:
     """The endpoint's block and the price table, read past DVC on purpose: neither decides an answer."""
     params = read_params()
-    prices = {model: check(f"prices.{model}", values, Price) for model, values in params.get("prices", {}).items()}
+    prices = {
+        model: check(f"prices.{model}", values, Price) for model, values in params.get("prices", {}).items()
+    }
     return check(f"endpoints.{name}", find(params, f"endpoints.{name}"), Endpoint), prices

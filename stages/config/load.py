@@ -48,8 +48,16 @@ def legal_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     """The keys that are legal where pydantic found an unknown one."""
     fields: Any = model
     for step in location[:-1]:
-        annotation = fields.model_fields[step].annotation if isinstance(step, str) and step in fields.model_fields else None
-        blocks = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        annotation = (
+            fields.model_fields[step].annotation
+            if isinstance(step, str) and step in fields.model_fields
+            else None
+        )
+        blocks = [
+            kind
+            for kind in (annotation, *get_args(annotation))
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+        ]
         if len(blocks) != 1:
             return ""
         fields = blocks[0]  # also of an optional block, `Lora | None`
@@ -57,7 +65,9 @@ def legal_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
 
 
 def check(where: str, values: dict[str, Any], model: type[AnyBlock]) -> AnyBlock:
-    """`values` as `model`. Raises ValueError naming the block, the key, the value and what is legal, one line per fault."""
+    """`values` as `model`. Raises ValueError naming the block, the key, the value and what is legal, one line
+    per fault.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -1,4 +1,6 @@
-"""A student's block in params.yaml: which weights it starts from and how it is fine-tuned (`students.<name>`), here or at OpenAI."""
+"""A student's block in params.yaml: which weights it starts from and how it is fine-tuned
+(`students.<name>`), here or at OpenAI.
+"""
 
 from typing import Any, Literal
 
@@ -7,70 +9,95 @@ from pydantic import Field, model_validator
 from stages.config.base import Base
 from stages.config.load import Block, check, find, read_params
 
-COMPLETIONS_ONLY = ("babbage-002", "davinci-002")  # OpenAI's base models that can be fine-tuned; its "gpt-" models answer under chat
+# OpenAI's base models that can be fine-tuned; its "gpt-" models answer under chat
+COMPLETIONS_ONLY = ("babbage-002", "davinci-002")
 
 
 class Lora(Block):
-    """Low-rank adapters instead of full fine-tuning. CasCoD Table 7: rank 64, alpha 32, dropout 0.05, q_proj and v_proj."""
+    """Low-rank adapters instead of full fine-tuning. CasCoD Table 7: rank 64, alpha 32, dropout 0.05, q_proj
+    and v_proj.
+    """
 
     r: int = Field(64, ge=1)
     alpha: int = Field(32, ge=1)  # the adapters' product is scaled by alpha / r
     dropout: float = Field(0.05, ge=0, lt=1)
-    targets: list[str] = Field(["q_proj", "v_proj"], min_length=1)  # names of linear layers: q and v in T5, c_attn in GPT-2
-    merge: bool = True  # into the weights that are saved; else the student is its adapters and a pointer to the base
+    # names of linear layers: q and v in T5, c_attn in GPT-2
+    targets: list[str] = Field(["q_proj", "v_proj"], min_length=1)
+    # into the weights that are saved; else the student is its adapters and a pointer to the base
+    merge: bool = True
 
 
 class Student(Block):
-    """Fine-tune-CoT appendix A, open students: full fine-tuning, lr 3e-4, batch 8, at most 20 epochs. AdamW, betas 0.9 and 0.999."""
+    """Fine-tune-CoT appendix A, open students: full fine-tuning, lr 3e-4, batch 8, at most 20 epochs. AdamW,
+    betas 0.9 and 0.999.
+    """
 
     kind: Literal["local"] = "local"
     base: Base
     lr: float = Field(3e-4, gt=0)
-    schedule: Literal["constant", "linear", "cosine", "step"] = "constant"  # of lr; linear, cosine: to 0; step: x 0.95 per epoch (CasCoD Table 7)
+    # of lr; linear, cosine: to 0; step: x 0.95 per epoch (CasCoD Table 7)
+    schedule: Literal["constant", "linear", "cosine", "step"] = "constant"
     warmup_steps: int = Field(0, ge=0)  # lr grows from 0 over so many steps before that
-    batch_size: int = Field(8, ge=1)  # units a step, over all rows and processes: sequences, but those of one completion (CasCoD's two) are one
+    # units a step, over all rows and processes: sequences, but those of one completion (CasCoD's two) are one
+    batch_size: int = Field(8, ge=1)
     epochs: int = Field(20, ge=1)
     weight_decay: float = Field(0.0, ge=0)
     eps: float = Field(1e-8, gt=0)  # AdamW's
     clip: float = Field(1.0, gt=0)  # largest norm of a step's gradient
-    normalisation: Literal["batch", "sequence"] = "batch"  # a task's mean over a step: over its tokens, or over its texts' own means
-    group_size: int = Field(1, ge=1)  # completions of one question that stand in the same step, to share its computation: for large batches only
+    # a task's mean over a step: over its tokens, or over its texts' own means
+    normalisation: Literal["batch", "sequence"] = "batch"
+    # completions of one question that stand in the same step, to share its computation: for large batches
+    # only
+    group_size: int = Field(1, ge=1)
     max_tokens: int = Field(1024, ge=2)  # longer texts are cut and counted
     keep_epochs: bool = False  # keep every epoch's weights, for the paper's best-epoch-on-test column
     lora: Lora | None = None
-    four_bit: bool = False  # train adapters on a base of 4-bit numbers (bitsandbytes, on CUDA); they are saved and used with the full one
+    # train adapters on a base of 4-bit numbers (bitsandbytes, on CUDA); they are saved and used with the full
+    # one
+    four_bit: bool = False
 
     @model_validator(mode="after")
     def settings_agree(self) -> "Student":
         if self.schedule == "step" and self.warmup_steps:
-            raise ValueError("`schedule: step` has no warm-up: drop `warmup_steps`, or take linear, cosine or constant")
+            raise ValueError(
+                "`schedule: step` has no warm-up: drop `warmup_steps`, or take linear, cosine or constant"
+            )
         if self.four_bit and not self.lora:
             raise ValueError("4-bit weights cannot be trained themselves: give `lora` with `four_bit`")
         return self
 
 
 class HostedStudent(Block):
-    """Fine-tune-CoT appendix A.4, students at OpenAI: 4 epochs, batch of 0.2 % of the examples but at most 256, prompt-loss weight 0.01.
+    """Fine-tune-CoT appendix A.4, students at OpenAI: 4 epochs, batch of 0.2 % of the examples but at most
+    256, prompt-loss weight 0.01.
 
-    Differs: a learning rate multiplier of 0.05, 0.1 or 0.2 "depending on the batch size" cannot be had: nobody published where it changes.
-    Differs: no prompt-loss weight by default: today's API has none (the retired /fine-tunes had); one that is given is sent all the same.
+    Differs: a learning rate multiplier of 0.05, 0.1 or 0.2 "depending on the batch size" cannot be had:
+    nobody published where it changes.
+    Differs: no prompt-loss weight by default: today's API has none (the retired /fine-tunes had); one that is
+    given is sent all the same.
     """
 
     kind: Literal["openai"]
     endpoint: str  # a block under `endpoints`
     model: str  # the base model, as the endpoint calls it
-    api: Literal["chat", "completions"] = "chat"  # how it is trained and asked: messages, or prompt and completion
+    # how it is trained and asked: messages, or prompt and completion
+    api: Literal["chat", "completions"] = "chat"
     epochs: int = Field(4, ge=1)
     batch_size: int | None = Field(None, ge=1)  # null: 0.2 % of the examples, from 1 to 256
     learning_rate_multiplier: float | None = Field(None, gt=0)  # null: the server's choice
-    prompt_loss_weight: float | None = Field(None, ge=0, le=1)  # for servers that offer one; others refuse it before anything is paid
+    # for servers that offer one; others refuse it before anything is paid
+    prompt_loss_weight: float | None = Field(None, ge=0, le=1)
 
     @model_validator(mode="after")
     def api_of_the_model(self) -> "HostedStudent":
         base = self.model.removeprefix("ft:").split(":")[0]
         if base in COMPLETIONS_ONLY and self.api == "chat":
             raise ValueError(f"{base} has no chat: give `api: completions`")
-        if base.startswith(("gpt-3.5-turbo", "gpt-4")) and "instruct" not in base and self.api == "completions":
+        if (
+            base.startswith(("gpt-3.5-turbo", "gpt-4"))
+            and "instruct" not in base
+            and self.api == "completions"
+        ):
             raise ValueError(f"{base} is asked under chat: give `api: chat`")
         return self
 

@@ -1,20 +1,31 @@
-"""AGIEval, its eight English tasks with options (Zhong et al. 2023), one of CasCoD's test beds (Table 3): 2,546 questions, subtask by subtask.
+"""AGIEval, its eight English tasks with options (Zhong et al. 2023), one of CasCoD's test beds (Table 3):
+2,546 questions, subtask by subtask.
 
-One row of lsat-ar.jsonl: {"passage": "Ann sits left of Bob.", "question": "Who sits right?", "options": ["(A)Ann", "(B)Bob"], "label": "B"}.
-28 rows of logiqa-en mark their options otherwise: in the order (A) (C) (B) (D), as "B Third" or "C? Fourth", or not at all. The label is
-the printed letter where each option has one (so says the logic of the rows), else its place.
+One row of lsat-ar.jsonl: {"passage": "Ann sits left of Bob.", "question": "Who sits right?", "options":
+["(A)Ann", "(B)Bob"], "label": "B"}. 28 rows of logiqa-en mark their options otherwise: in the order (A) (C)
+(B) (D), as "B Third" or "C? Fourth", or not at all. The label is the printed letter where each option has one
+(so says the logic of the rows), else its place.
 """
 
 import re
 from pathlib import Path
 
-from stages.datasets.fields import LETTERS, field, rows_of, with_options
+from stages.parsing.fields import LETTERS, field, rows_of, with_options
 from stages.records.example import Example
 
 PAGE = "https://github.com/ruixiangcui/AGIEval"
 LICENCE = "MIT"
 CITATION = "Zhong et al. 2023, AGIEval: A Human-Centric Benchmark for Evaluating Foundation Models"
-SUBTASKS = ("aqua-rat", "logiqa-en", "lsat-ar", "lsat-lr", "lsat-rc", "sat-math", "sat-en", "sat-en-without-passage")
+SUBTASKS = (
+    "aqua-rat",
+    "logiqa-en",
+    "lsat-ar",
+    "lsat-lr",
+    "lsat-rc",
+    "sat-math",
+    "sat-en",
+    "sat-en-without-passage",
+)
 
 
 def choices_of(options: list[str], where: str) -> list[str]:
@@ -24,7 +35,10 @@ def choices_of(options: list[str], where: str) -> list[str]:
         return [option[3:].strip() for _, option in sorted(zip(printed, options, strict=True))]
     if not 2 <= len(options) <= len(LETTERS):
         raise ValueError(f"{where}: options is {options!r}, wanted a list of 2 to {len(LETTERS)} texts")
-    return [re.sub(rf"^(?:\({letter}\)|{letter}[? ])", "", option).strip() for letter, option in zip(LETTERS, options, strict=False)]
+    return [
+        re.sub(rf"^(?:\({letter}\)|{letter}[? ])", "", option).strip()
+        for letter, option in zip(LETTERS, options, strict=False)
+    ]
 
 
 def parse(raw: Path) -> list[Example]:

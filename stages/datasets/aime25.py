@@ -1,11 +1,12 @@
-"""AIME 2025: 30 problems of a competition, answers from 0 to 999. One row: {"id": "7", "problem": "How many ...?", "answer": 25}.
+"""AIME 2025: 30 problems of a competition, answers from 0 to 999. One row: {"id": "7", "problem": "How many
+...?", "answer": 25}.
 
 The answer type is `latex`, for models of mathematics answer in a box; a bare "25" is read too.
 """
 
 from pathlib import Path
 
-from stages.datasets.fields import competition
+from stages.parsing.fields import competition
 from stages.records.example import Example
 
 PAGE = "https://github.com/zhshgmail/AReaL/tree/main/evaluation/data/aime25"

@@ -1,14 +1,17 @@
-"""Adversarial NLI, round 1 (Nie et al. 2020), which SCoTD trains on for an unseen task (its section 3.5). Rows: train 16,946, dev 1,000, test 1,000.
+"""Adversarial NLI, round 1 (Nie et al. 2020), which SCoTD trains on for an unseen task (its section 3.5).
+Rows: train 16,946, dev 1,000, test 1,000.
 
-One row of test.jsonl: {"uid": "x", "premise": "Mia has three pens.", "hypothesis": "Mia has pens.", "label": 0, "reason": "Three is some."}.
-Labels are 0 entailment, 1 neutral, 2 contradiction; the answer is a word, in the form of SCoTD's six demonstrations. Without train.jsonl
-there are only the other rows, under the numbers that they have behind it. The paper names no round.
-Differs: SCoTD's loader takes 1 for "no" and 2 for "not possible to tell", against the data and its own demonstrations.
+One row of test.jsonl: {"uid": "x", "premise": "Mia has three pens.", "hypothesis": "Mia has pens.", "label":
+0, "reason": "Three is some."}. Labels are 0 entailment, 1 neutral, 2 contradiction; the answer is a word, in
+the form of SCoTD's six demonstrations. Without train.jsonl there are only the other rows, under the numbers
+that they have behind it. The paper names no round.
+Differs: SCoTD's loader takes 1 for "no" and 2 for "not possible to tell", against the data and its own
+demonstrations.
 """
 
 from pathlib import Path
 
-from stages.datasets.fields import field, rows_of
+from stages.parsing.fields import field, rows_of
 from stages.records.example import Example
 
 PAGE = "https://github.com/facebookresearch/anli"
@@ -22,7 +25,9 @@ CHOICES = ["yes", "no", "it is not possible to tell"]  # as they are shown
 def parse(raw: Path) -> list[Example]:
     parts = [part for part in FIRST_ROW if part != "train" or (raw / "train.jsonl").exists()]
     return [
-        example(part, FIRST_ROW[part] + row, where, source) for part in parts for row, (where, source) in enumerate(rows_of(raw / f"{part}.jsonl"))
+        example(part, FIRST_ROW[part] + row, where, source)
+        for part in parts
+        for row, (where, source) in enumerate(rows_of(raw / f"{part}.jsonl"))
     ]
 
 
@@ -35,10 +40,14 @@ def example(part: str, row: int, where: str, source: dict[str, object]) -> Examp
     return Example(
         id=f"anli-{row}",
         dataset="anli",
-        question=f'Premise:\n"{premise}"\nBased on this premise, can we conclude the hypothesis "{hypothesis}" is true?\nOPTIONS:\n- {listed}',
+        question=(
+            f'Premise:\n"{premise}"\nBased on this premise, can we conclude the hypothesis "{hypothesis}" is'
+            f" true?\nOPTIONS:\n- {listed}"
+        ),
         answer=ANSWERS[label],
         answer_type="exact",
         choices=CHOICES,
         source_split=part,
-        rationale=field(source, "reason", where, str).strip() or None,  # why the writer thinks it fools a model, mostly
+        # why the writer thinks it fools a model, mostly
+        rationale=field(source, "reason", where, str).strip() or None,
     )

@@ -1,12 +1,14 @@
-"""AQuA-RAT: algebraic questions with five options and a human rationale (Ling et al. 2017). Rows: the train file's 97,467, then the test file.
+"""AQuA-RAT: algebraic questions with five options and a human rationale (Ling et al. 2017). Rows: the train
+file's 97,467, then the test file.
 
-One row: {"question": "What is 3 + 4?", "options": ["A)5", "B)6", "C)7", "D)8", "E)9"], "rationale": "3 + 4 = 7.", "correct": "C"}.
-Both files are JSON lines. Without train.jsonl there are only the test rows, under the numbers that they have behind it.
+One row: {"question": "What is 3 + 4?", "options": ["A)5", "B)6", "C)7", "D)8", "E)9"], "rationale": "3 + 4 =
+7.", "correct": "C"}. Both files are JSON lines. Without train.jsonl there are only the test rows, under the
+numbers that they have behind it.
 """
 
 from pathlib import Path
 
-from stages.datasets.fields import LETTERS, field, rows_of
+from stages.parsing.fields import LETTERS, field, rows_of
 from stages.records.example import Example
 
 PAGE = "https://github.com/deepmind/AQuA"
@@ -18,7 +20,9 @@ FIRST_ROW = {"train": 0, "test": 97467}
 def parse(raw: Path) -> list[Example]:
     parts = [part for part in FIRST_ROW if part == "test" or (raw / f"{part}.jsonl").exists()]
     return [
-        example(part, FIRST_ROW[part] + row, where, source) for part in parts for row, (where, source) in enumerate(rows_of(raw / f"{part}.jsonl"))
+        example(part, FIRST_ROW[part] + row, where, source)
+        for part in parts
+        for row, (where, source) in enumerate(rows_of(raw / f"{part}.jsonl"))
     ]
 
 
@@ -26,7 +30,8 @@ def example(part: str, row: int, where: str, source: dict[str, object]) -> Examp
     options = field(source, "options", where, list)
     if [str(option)[:2] for option in options] != [f"{letter})" for letter in LETTERS[:5]]:
         raise ValueError(f"{where}: options is {options!r}, wanted five texts 'A)...' to 'E)...'")
-    # zero-shot-CoT sets blanks around every bracket, also those inside an option; its released rationales are joined on this text
+    # zero-shot-CoT sets blanks around every bracket, also those inside an option; its released rationales are
+    # joined on this text
     shown = "".join(f"({option}" for option in options).replace("(", " (").replace(")", ") ")
     return Example(
         id=f"aqua-{row}",

@@ -1,13 +1,16 @@
-"""BB-sub: multiple-choice tasks of BIG-bench outside BIG-Bench Hard, at most 100 questions each, a test bed of CasCoD (its Table 6).
+"""BB-sub: multiple-choice tasks of BIG-bench outside BIG-Bench Hard, at most 100 questions each, a test bed
+of CasCoD (its Table 6).
 
-18 of the paper's 61 tasks are among the pinned files: six and strategyqa in BIG-bench's own form, nine re-formatted by KindsOfReasoning
-(its samples and its four demonstrations are the whole task; of cause_and_effect two subtasks of three, of abstract_narrative_understanding
-the one with 4 distractors, of goal_step_wikihow goal inference), two by llm-foundry. `missing()` names the other 43. Rows by form:
-epistemic_reasoning.json  {"task_prefix": "Do they follow?", "examples": [{"input": "A. B.", "target_scores": {"yes": 1, "no": 0}}]}
-crass_ai.jsonl            {"input": [{"content": "I will provide you ..."}, {"content": "What if?\\n1. This.\\n2. That."}], "ideal": "2"}
-crass_ai_few_shot.jsonl   {"sample": [{"content": "What if?\\n1. This.\\n2. That."}, {"content": "2"}]}
-strange_stories.jsonl     {"query": "Context: ... Q: ...?\\nAnswer: ", "choices": ["no", "yes"], "gold": 0}
-All get lettered options. Sizes are those of Table 6. Differs: of larger tasks a seeded 100, since the paper's draw was not released; the
+18 of the paper's 61 tasks are among the pinned files: six and strategyqa in BIG-bench's own form, nine
+re-formatted by KindsOfReasoning (its samples and its four demonstrations are the whole task; of
+cause_and_effect two subtasks of three, of abstract_narrative_understanding the one with 4 distractors, of
+goal_step_wikihow goal inference), two by llm-foundry. `missing()` names the other 43. Rows by form:
+epistemic_reasoning.json  {"task_prefix": "Do they follow?", "examples": [{"input": "A. B.", "target_scores":
+{"yes": 1, "no": 0}}]} crass_ai.jsonl            {"input": [{"content": "I will provide you ..."}, {"content":
+"What if?\\n1. This.\\n2. That."}], "ideal": "2"} crass_ai_few_shot.jsonl   {"sample": [{"content": "What
+if?\\n1. This.\\n2. That."}, {"content": "2"}]} strange_stories.jsonl     {"query": "Context: ... Q:
+...?\\nAnswer: ", "choices": ["no", "yes"], "gold": 0} All get lettered options. Sizes are those of Table 6.
+Differs: of larger tasks a seeded 100, since the paper's draw was not released; the
 wording of instructions is that of these files.
 """
 
@@ -18,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.datasets.fields import LETTERS, field, right_choice, rows_of, with_options
+from stages.parsing.fields import LETTERS, field, right_choice, rows_of, with_options
 from stages.records.example import Example
 
 PAGE = "https://github.com/google/BIG-bench"
@@ -42,9 +45,23 @@ swedish_to_german_proverbs 72 4 | symbol_interpretation 100 5 | timedial 100 3 |
 vitamin_c_fact_verification 100 3 | winowhy 100 2
 """
 # a task lies in the files that begin with its name
-NATIVE = ("epistemic_reasoning", "implicatures", "logical_fallacy_detection", "presuppositions_as_nli", "strategyqa", "timedial", "winowhy")
+NATIVE = (
+    "epistemic_reasoning",
+    "implicatures",
+    "logical_fallacy_detection",
+    "presuppositions_as_nli",
+    "strategyqa",
+    "timedial",
+    "winowhy",
+)
 RENUMBERED = (
-    *("abstract_narrative_understanding", "cause_and_effect_one_sentence", "cause_and_effect_two_sentences", "crass_ai", "emoji_movie"),
+    *(
+        "abstract_narrative_understanding",
+        "cause_and_effect_one_sentence",
+        "cause_and_effect_two_sentences",
+        "crass_ai",
+        "emoji_movie",
+    ),
     *("fantasy_reasoning", "goal_step_wikihow", "logical_args", "metaphor_boolean", "odd_one_out"),
 )
 QUERIES = ("conceptual_combinations", "strange_stories")
@@ -59,7 +76,11 @@ def sizes() -> dict[str, int]:
 
 def missing() -> list[str]:
     """The tasks of Table 6 that no pinned file holds."""
-    return [task for task in sizes() if not any(name.startswith(task) for name in (*NATIVE, *RENUMBERED, *QUERIES))]
+    return [
+        task
+        for task in sizes()
+        if not any(name.startswith(task) for name in (*NATIVE, *RENUMBERED, *QUERIES))
+    ]
 
 
 def native(path: Path) -> Iterator[Question]:
@@ -69,23 +90,33 @@ def native(path: Path) -> Iterator[Question]:
     for where, source in rows:
         scores = field(source, "target_scores", where, dict)
         asked = field(source, "input", where, str).strip().removesuffix("The answer is:")
-        yield f"{prefix.strip()}\n{asked}".strip(), [option.strip() for option in scores], right_choice(scores, list(scores), where)
+        yield (
+            f"{prefix.strip()}\n{asked}".strip(),
+            [option.strip() for option in scores],
+            right_choice(scores, list(scores), where),
+        )
 
 
 def instruction(text: str) -> str:
     """KindsOfReasoning's first message without the sentences that fix the form of the answer."""
-    return " ".join(part for part in re.split(r"(?<=[.?]) ", text) if not re.match(r"I will provide|Answer with", part))
+    return " ".join(
+        part for part in re.split(r"(?<=[.?]) ", text) if not re.match(r"I will provide|Answer with", part)
+    )
 
 
 def lettered(asked: str, answer: str, where: str) -> Question:
-    """Options that are numbered at the end of the text, listed in it, or yes and no; the answer is an option or its number."""
+    """Options that are numbered at the end of the text, listed in it, or yes and no; the answer is an option
+    or its number.
+    """
     answer = answer.strip().removesuffix(".")
     stem, *options = re.split(r"\n+\d\. ", asked)
     if asked.startswith("Pick the odd word out: "):
         options = [option.strip() for option in asked.partition(": ")[2].split(",")]
     if not options:
         options = ["Yes", "No"]
-    index = int(answer) - 1 if re.fullmatch(r"\d", answer) else options.index(answer) if answer in options else -1
+    index = (
+        int(answer) - 1 if re.fullmatch(r"\d", answer) else options.index(answer) if answer in options else -1
+    )
     if not 0 <= index < len(options):
         raise ValueError(f"{where}: answer is {answer!r}, wanted one of {options!r} or its number")
     return stem.strip(), [option.strip() for option in options], LETTERS[index]
@@ -102,7 +133,9 @@ def renumbered(path: Path) -> Iterator[Question]:
         stem, options, letter = lettered(asked, field(source, "ideal", where, str), where)
         yield f"{opening}\n{stem}".strip(), options, letter
     for where, source in rows_of(path.with_name(f"{path.stem}_few_shot.jsonl")):
-        asked, answer = (field(message, "content", where, str) for message in field(source, "sample", where, list))
+        asked, answer = (
+            field(message, "content", where, str) for message in field(source, "sample", where, list)
+        )
         stem, options, letter = lettered(asked, answer, where)
         yield f"{opening}\n{stem}".strip(), options, letter
 
@@ -114,11 +147,19 @@ def query(path: Path) -> Iterator[Question]:
         if not 0 <= gold < len(options):
             raise ValueError(f"{where}: gold is {gold}, wanted a place in {options!r}")
         asked = re.split(r"\nA\. |\nAnswer: ", field(source, "query", where, str))[0]
-        yield asked.removeprefix("Context: ").replace("\nQ: ", "\n").strip(), [str(option) for option in options], LETTERS[gold]
+        yield (
+            asked.removeprefix("Context: ").replace("\nQ: ", "\n").strip(),
+            [str(option) for option in options],
+            LETTERS[gold],
+        )
 
 
 def parse(raw: Path) -> list[Example]:
-    print(f"bb_sub: {len(missing())} of {len(sizes())} tasks of Table 6 are not among the pinned files: {', '.join(missing())}", file=sys.stderr)
+    print(
+        f"bb_sub: {len(missing())} of {len(sizes())} tasks of Table 6 are not among the pinned files:"
+        f" {', '.join(missing())}",
+        file=sys.stderr,
+    )
     tasks: dict[str, list[Question]] = {task: [] for task in sizes()}
     forms = (
         [(name, native, "json") for name in NATIVE]
@@ -132,5 +173,16 @@ def parse(raw: Path) -> list[Example]:
         drawn = sorted(random.Random(f"0 {task}").sample(range(len(questions)), min(MOST, len(questions))))
         for asked, choices, answer in (questions[row] for row in drawn):
             question = with_options(asked, choices)
-            examples.append(Example(f"bb_sub-{len(examples)}", "bb_sub", question, answer, "choice", choices, source_split="test", subtask=task))
+            examples.append(
+                Example(
+                    f"bb_sub-{len(examples)}",
+                    "bb_sub",
+                    question,
+                    answer,
+                    "choice",
+                    choices,
+                    source_split="test",
+                    subtask=task,
+                )
+            )
     return examples

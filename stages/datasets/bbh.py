@@ -1,7 +1,9 @@
-"""BIG-Bench Hard: 27 tasks of BIG-bench on which models did worse than people (Suzgun et al. 2023). Rows: the tasks in alphabetical order.
+"""BIG-Bench Hard: 27 tasks of BIG-bench on which models did worse than people (Suzgun et al. 2023). Rows: the
+tasks in alphabetical order.
 
-One row under `examples` of boolean_expressions.json: {"input": "not True or not False is", "target": "True"}; with options:
-{"input": "Which one floats?\\nOptions:\\n(A) a stone\\n(B) a cork", "target": "(B)"}. The name of its task is an example's `subtask`.
+One row under `examples` of boolean_expressions.json: {"input": "not True or not False is", "target": "True"};
+with options: {"input": "Which one floats?\\nOptions:\\n(A) a stone\\n(B) a cork", "target": "(B)"}. The name
+of its task is an example's `subtask`.
 
 What is wrong in the source stays as it is, except for one row:
 - snarks 88 is cut off amid its first option; its text is taken from what code-davinci-002 was asked, which is whole.
@@ -14,7 +16,7 @@ What is wrong in the source stays as it is, except for one row:
 import re
 from pathlib import Path
 
-from stages.datasets.fields import LETTERS, field, number, rows_of
+from stages.parsing.fields import LETTERS, field, number, rows_of
 from stages.records.example import Example
 
 PAGE = "https://github.com/suzgunmirac/BIG-Bench-Hard"
@@ -55,12 +57,16 @@ OPTION = re.compile(r"\(([A-Z])\) ?(.*)")
 
 
 def options(question: str, where: str) -> list[str]:
-    """The option texts below the line "Options:". Raises ValueError unless each line is one, lettered from A on."""
+    """The option texts below the line "Options:". Raises ValueError unless each line is one, lettered from A
+    on.
+    """
     lines = question.rpartition("\nOptions:\n")[2].split("\n")
     found = [OPTION.fullmatch(line) for line in lines]
     texts = [option[2] for option in found if option]
     if not texts or [option and option[1] for option in found] != list(LETTERS[: len(lines)]):
-        raise ValueError(f"{where}: wanted lines '(A) ...', '(B) ...' below 'Options:', got {question[-200:]!r}")
+        raise ValueError(
+            f"{where}: wanted lines '(A) ...', '(B) ...' below 'Options:', got {question[-200:]!r}"
+        )
     return texts
 
 
@@ -92,5 +98,7 @@ def parse(raw: Path) -> list[Example]:
             if TASKS[task] == LETTERED and len(options(question, where)) == 1:
                 question = asked(raw, task, row)
             answer, answer_type, choices = gold(task, question, target, where)
-            examples.append(Example(f"bbh-{len(examples)}", "bbh", question, answer, answer_type, choices, subtask=task))
+            examples.append(
+                Example(f"bbh-{len(examples)}", "bbh", question, answer, answer_type, choices, subtask=task)
+            )
     return examples

@@ -1,12 +1,14 @@
-"""CommonsenseQA, five options (Talmor et al. 2019). Rows: train_rand_split.jsonl, then dev_rand_split.jsonl, the test part of the published split.
+"""CommonsenseQA, five options (Talmor et al. 2019). Rows: train_rand_split.jsonl, then dev_rand_split.jsonl,
+the test part of the published split.
 
 One row: {"id": "0a", "answerKey": "B", "question": {"stem": "Where do pens lie?", "question_concept": "pen",
-"choices": [{"label": "A", "text": "sky"}, {"label": "B", "text": "desk"}, ... to "E"]}}. The official test part has no answers.
+"choices": [{"label": "A", "text": "sky"}, {"label": "B", "text": "desk"}, ... to "E"]}}. The official test
+part has no answers.
 """
 
 from pathlib import Path
 
-from stages.datasets.fields import LETTERS, field, rows_of, with_choices
+from stages.parsing.fields import LETTERS, field, rows_of, with_choices
 from stages.records.example import Example
 
 PAGE = "https://github.com/kojima-takeshi188/zero_shot_cot/tree/main/dataset/CommonsenseQA"
@@ -26,5 +28,15 @@ def parse(raw: Path) -> list[Example]:
             choices = [field(option, "text", where, str) for option in options]
             question = with_choices(field(asked, "stem", where, str).strip(), choices).strip()
             answer = field(source, "answerKey", where, str)
-            examples.append(Example(f"commonsense_qa-{len(examples)}", "commonsense_qa", question, answer, "choice", choices, source_split=part))
+            examples.append(
+                Example(
+                    f"commonsense_qa-{len(examples)}",
+                    "commonsense_qa",
+                    question,
+                    answer,
+                    "choice",
+                    choices,
+                    source_split=part,
+                )
+            )
     return examples

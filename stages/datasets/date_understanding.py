@@ -1,15 +1,16 @@
 """Date Understanding, a task of BIG-bench (Srivastava et al. 2022), as zero-shot-CoT serves it.
 
-One row under `examples` of task.json: {"input": "Today is 1/2/2020. What is the date tomorrow in MM/DD/YYYY?",
-"target_scores": {"01/03/2020": 1, "01/02/2020": 0, "01/03/2019": 0}}. The right date stands first in nearly every row, so the
-options are shuffled as zero-shot-CoT did: its released rationales name these letters.
+One row under `examples` of task.json: {"input": "Today is 1/2/2020. What is the date tomorrow in
+MM/DD/YYYY?", "target_scores": {"01/03/2020": 1, "01/02/2020": 0, "01/03/2019": 0}}. The right date stands
+first in nearly every row, so the options are shuffled as zero-shot-CoT did: its released rationales name
+these letters.
 Differs: reasoning-teacher shuffles with a seed of its own and arrives at other letters in 298 of 369 rows.
 """
 
 import random
 from pathlib import Path
 
-from stages.datasets.fields import field, right_choice, rows_of, with_choices
+from stages.parsing.fields import field, right_choice, rows_of, with_choices
 from stages.records.example import Example
 
 PAGE = "https://github.com/google/BIG-bench/tree/main/bigbench/benchmark_tasks/date_understanding"
@@ -18,7 +19,8 @@ CITATION = "Srivastava et al. 2022, Beyond the Imitation Game"
 
 
 def parse(raw: Path) -> list[Example]:
-    shuffler = random.Random(1)  # one generator for the whole file, so a row's letters depend on the rows before it
+    # one generator for the whole file, so a row's letters depend on the rows before it
+    shuffler = random.Random(1)
     examples = []
     for row, (where, source) in enumerate(rows_of(raw / "task.json", under="examples")):
         scores = field(source, "target_scores", where, dict)
@@ -27,5 +29,7 @@ def parse(raw: Path) -> list[Example]:
             shuffler.shuffle(choices)
         question = with_choices(field(source, "input", where, str).strip(), choices)
         answer = right_choice(scores, choices, where)
-        examples.append(Example(f"date_understanding-{row}", "date_understanding", question, answer, "choice", choices))
+        examples.append(
+            Example(f"date_understanding-{row}", "date_understanding", question, answer, "choice", choices)
+        )
     return examples

@@ -1,15 +1,17 @@
-"""Contrast set of the generated coin: each question beside one in which a single person does the opposite, so that the answer is the other one.
+"""Contrast set of the generated coin: each question beside one in which a single person does the opposite, so
+that the answer is the other one.
 
-SCoTD section 3.4 asks whether a student follows such a small change (IMDb contrast sets); here the pairs are made by script. One pair: "A coin
-lies heads up. Ada flips it. Does it still lie heads up?" -> "no" and "A coin lies heads up. Ada leaves it alone. Does it still ...?" -> "yes".
+SCoTD section 3.4 asks whether a student follows such a small change (IMDb contrast sets); here the pairs are
+made by script. One pair: "A coin lies heads up. Ada flips it. Does it still lie heads up?" -> "no" and "A
+coin lies heads up. Ada leaves it alone. Does it still ...?" -> "yes".
 """
 
 import random
 from dataclasses import replace
 from pathlib import Path
 
-from stages.coin import Settings, contrast, draw, rationale
-from stages.generated import generate
+from stages.parsing.coin import Settings, contrast, draw, rationale
+from stages.parsing.generated import generate
 from stages.records.example import Example
 
 __all__ = ["Settings", "parse", "rationale"]
@@ -26,5 +28,9 @@ def parse(raw: Path) -> list[Example]:
         other = replace(original, question=turned, answer={"yes": "no", "no": "yes"}[original.answer])
         for place, (subtask, example) in enumerate((("original", original), ("contrast", other))):
             example_id = f"gen_coin_contrast-{2 * number + place}"
-            examples.append(replace(example, id=example_id, dataset="gen_coin_contrast", subtask=subtask, pair=str(number)))
+            examples.append(
+                replace(
+                    example, id=example_id, dataset="gen_coin_contrast", subtask=subtask, pair=str(number)
+                )
+            )
     return examples

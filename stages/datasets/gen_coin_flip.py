@@ -1,4 +1,5 @@
-"""Coin flip, generated: the task of Wei et al. 2022 and Kojima et al. 2022 in ten phrasings, with `people` who flip a coin or leave it.
+"""Coin flip, generated: the task of Wei et al. 2022 and Kojima et al. 2022 in ten phrasings, with `people`
+who flip a coin or leave it.
 
 One row: "A coin lies heads up. Ada flips it. Rex leaves it alone. Does it still lie heads up?" -> "no".
 `rationale` is how the scripted teacher reasons about it.
@@ -6,8 +7,8 @@ One row: "A coin lies heads up. Ada flips it. Rex leaves it alone. Does it still
 
 from pathlib import Path
 
-from stages.coin import PHRASINGS, Settings, draw, facts, rationale
-from stages.generated import generate
+from stages.parsing.coin import PHRASINGS, Settings, draw, facts, rationale
+from stages.parsing.generated import generate
 from stages.records.example import Example
 
 __all__ = ["PHRASINGS", "Settings", "facts", "parse", "rationale"]

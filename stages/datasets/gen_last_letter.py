@@ -1,6 +1,8 @@
-"""Last letter concatenation, generated: the task of Wei et al. 2022 and Kojima et al. 2022 in ten phrasings, with `words` first names.
+"""Last letter concatenation, generated: the task of Wei et al. 2022 and Kojima et al. 2022 in ten phrasings,
+with `words` first names.
 
-One row: 'Join the last letter of each name in "Ada Otto".' -> "ao". `rationale` is how the scripted teacher reasons about it.
+One row: 'Join the last letter of each name in "Ada Otto".' -> "ao". `rationale` is how the scripted teacher
+reasons about it.
 """
 
 import random
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from stages.generated import Draws, Written, generate, read, tell
+from stages.parsing.generated import Draws, Written, generate, read, tell
 from stages.records.example import Example
 
 PAGE = "stages/datasets/gen_last_letter.py"
@@ -19,13 +21,21 @@ CITATION = "the task: Wei et al. 2022, Chain-of-Thought Prompting Elicits Reason
 PHRASINGS = {
     "quoted": 'Join the last letter of each name in "{spaced}".',
     "names_first": "The names are {listed}. What do their last letters make when they are put together?",
-    "line": "{listed} stand in a line. Each one says the last letter of their own name. What is said, in order?",
+    "line": (
+        "{listed} stand in a line. Each one says the last letter of their own name. What is said, in order?"
+    ),
     "code": "A secret code is made of the last letters of the names {listed}. What is the code?",
     "ends": "Which letters do the names {listed} end in? Write them as one word.",
-    "list": 'On a list stand the names "{spaced}". Read only the last letter of each one. What does that make?',
-    "cover": "Someone covers every letter of {listed} but the last one of each. Which letters can still be read?",
+    "list": (
+        'On a list stand the names "{spaced}". Read only the last letter of each one. What does that make?'
+    ),
+    "cover": (
+        "Someone covers every letter of {listed} but the last one of each. Which letters can still be read?"
+    ),
     "word": "What do you get when you join the last letters of {listed}?",
-    "password": "My password is the last letter of the name of each friend, in order: {listed}. What is my password?",
+    "password": (
+        "My password is the last letter of the name of each friend, in order: {listed}. What is my password?"
+    ),
     "keep": "From each of these names keep only the end letter: {spaced}. Put the letters side by side.",
 }
 LISTED = """
@@ -46,7 +56,8 @@ Steven Stuart Susan Thomas Tracy Victor Vincent Violet Walter Wendy William
 """
 NAMES = LISTED.split()
 
-# Every step names the word, spells it and states the letter that is taken; every closing lists the letters and joins them
+# Every step names the word, spells it and states the letter that is taken; every closing lists the letters
+# and joins them
 STEPS = {
     "spelled": "{name} is spelled {dashed} and ends in {letter}.",
     "colon": "{name}: {dashed}, last letter {letter}.",
@@ -75,13 +86,16 @@ CLOSINGS = [
 
 
 class Settings(Draws):
-    words: int = Field(default=3, ge=2, le=12)  # names in one question; Wei et al.: 2 in the demonstrations, up to 4 in the test
+    # names in one question; Wei et al.: 2 in the demonstrations, up to 4 in the test
+    words: int = Field(default=3, ge=2, le=12)
 
 
 def draw(rng: random.Random, settings: Settings) -> Example:
     names = rng.sample(NAMES, settings.words)
     template = rng.choice(list(PHRASINGS))
-    question = PHRASINGS[template].format(spaced=" ".join(names), listed=", ".join(names[:-1]) + " and " + names[-1])
+    question = PHRASINGS[template].format(
+        spaced=" ".join(names), listed=", ".join(names[:-1]) + " and " + names[-1]
+    )
     answer = "".join(name[-1] for name in names)
     return Example("", "gen_last_letter", question, answer, "text", template=template)
 
@@ -112,7 +126,9 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
         steps, error = slip(steps, rng)
     style = rng.choice(list(STEPS))
     told = [
-        STEPS[style].format(name=name, letter=letter, number=number, dashed="-".join(name), commas=", ".join(name))
+        STEPS[style].format(
+            name=name, letter=letter, number=number, dashed="-".join(name), commas=", ".join(name)
+        )
         for number, (name, letter) in enumerate(steps, 1)
     ]
     letters = [letter for _, letter in steps]

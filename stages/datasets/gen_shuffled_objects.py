@@ -1,7 +1,8 @@
-"""Tracking shuffled objects, generated: the BIG-bench task in ten phrasings, with `people` who hold one thing each and `swaps` trades.
+"""Tracking shuffled objects, generated: the BIG-bench task in ten phrasings, with `people` who hold one thing
+each and `swaps` trades.
 
-One row: "Ada has the red cup, Rex has the blue cup. Ada and Rex swap. Which cup does Rex have at the end? Answer Choices: (A) blue cup.
-(B) red cup." -> "B". `rationale` is how the scripted teacher reasons about it.
+One row: "Ada has the red cup, Rex has the blue cup. Ada and Rex swap. Which cup does Rex have at the end?
+Answer Choices: (A) blue cup. (B) red cup." -> "B". `rationale` is how the scripted teacher reasons about it.
 """
 
 import random
@@ -12,14 +13,18 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from stages.generated import SHORT_NAMES, Draws, Written, generate, read, tell
+from stages.parsing.generated import SHORT_NAMES, Draws, Written, generate, read, tell
 from stages.records.example import Example
 
 PAGE = "stages/datasets/gen_shuffled_objects.py"
 LICENCE = "that of this repository"
 CITATION = "the task: Srivastava et al. 2022, Beyond the Imitation Game"
 
-HAS, HOLDS, LIST = "{person} has the {color} {thing}", "{person} holds the {color} {thing}", "{person}: {color} {thing}"
+HAS, HOLDS, LIST = (
+    "{person} has the {color} {thing}",
+    "{person} holds the {color} {thing}",
+    "{person}: {color} {thing}",
+)
 PAIR, WITH = "{a} and {b} {verb}.", "{a} {verb}s with {b}."
 # name: (text, how a holding is told, how a swap is told)
 TOLD = {
@@ -49,7 +54,13 @@ STEPS = {
     "now": "{a} swaps with {b}, now {state}.",
 }
 NOTATIONS = ["{} {}", "{}: {}", "{}={}", "{} ({})"]
-OPENINGS = ["Start: {state}.", "At first {state}.", "To begin: {state}.", "We start with {state}.", "Before any swap: {state}."]
+OPENINGS = [
+    "Start: {state}.",
+    "At first {state}.",
+    "To begin: {state}.",
+    "We start with {state}.",
+    "Before any swap: {state}.",
+]
 CLOSINGS = [
     "So {person} has the {color} {thing}, which is ({letter}).",
     "At the end {person} has {color}: ({letter}).",
@@ -85,10 +96,15 @@ def draw(rng: random.Random, settings: Settings) -> Example:
     people, colors = rng.sample(SHORT_NAMES, settings.people), rng.sample(COLORS, settings.people)
     pairs = [(a, b) for a, b in (rng.sample(people, 2) for _ in range(settings.swaps))]
     _, holding, swap = TOLD[template]
-    start = ", ".join(holding.format(person=person, color=color, thing=thing) for person, color in zip(people, colors, strict=True))
+    start = ", ".join(
+        holding.format(person=person, color=color, thing=thing)
+        for person, color in zip(people, colors, strict=True)
+    )
     told = " ".join(swap.format(a=a, b=b, verb=rng.choice(["swap", "trade"])) for a, b in pairs)
     choices = [f"{color} {thing}" for color in rng.sample(colors, len(colors))]
-    listed = " ".join(f"({letter}) {choice}." for letter, choice in zip(ascii_uppercase, choices, strict=False))
+    listed = " ".join(
+        f"({letter}) {choice}." for letter, choice in zip(ascii_uppercase, choices, strict=False)
+    )
     person = rng.choice(people)
     question = PHRASINGS[template].format(start=start, swaps=told, thing=thing, person=person, choices=listed)
     end = states(dict(zip(people, colors, strict=True)), pairs)[-1][person]
@@ -108,8 +124,12 @@ def facts(question: str) -> Facts:
     return Facts(held, swaps, slots["person"], re.findall(r"\([A-Z]\) ([^.]+)\.", slots["choices"]))
 
 
-def slip(swaps: list[tuple[str, str]], people: list[str], rng: random.Random) -> tuple[list[tuple[str, str]], str]:
-    """The same swaps with one lost or made by the wrong pair, and the slip's name. Two people have no wrong pair."""
+def slip(
+    swaps: list[tuple[str, str]], people: list[str], rng: random.Random
+) -> tuple[list[tuple[str, str]], str]:
+    """The same swaps with one lost or made by the wrong pair, and the slip's name. Two people have no wrong
+    pair.
+    """
     at = rng.randrange(len(swaps))
     others = [person for person in people if person not in swaps[at]]
     if not others or rng.random() < 0.5:
@@ -118,7 +138,9 @@ def slip(swaps: list[tuple[str, str]], people: list[str], rng: random.Random) ->
 
 
 def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
-    """One way to reason about a question, with one wrong swap if `wrong`; its answer may be right all the same."""
+    """One way to reason about a question, with one wrong swap if `wrong`; its answer may be right all the
+    same.
+    """
     held, swaps, person, choices = facts(question)
     error = ""
     if wrong:
@@ -136,4 +158,6 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
     color, thing = [held, *after][-1][person], choices[0].split()[-1]
     letter = ascii_uppercase[choices.index(f"{color} {thing}")]
     closing = rng.choice(CLOSINGS).format(person=person, color=color, thing=thing, letter=letter)
-    return Written(tell(rng.choice(OPENINGS).format(state=state(held)), told, closing, rng), letter, style, error)
+    return Written(
+        tell(rng.choice(OPENINGS).format(state=state(held)), told, closing, rng), letter, style, error
+    )

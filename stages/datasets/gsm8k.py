@@ -1,12 +1,14 @@
-"""GSM8K: grade school problems with human solutions (Cobbe et al. 2021). Rows: train.jsonl, then test.jsonl, as the published split counts.
+"""GSM8K: grade school problems with human solutions (Cobbe et al. 2021). Rows: train.jsonl, then test.jsonl,
+as the published split counts.
 
-One row: {"question": "Mia has 3 boxes of 4 pens. How many pens?", "answer": "She has 3*4=<<3*4=12>>12 pens.\\n#### 12"}.
+One row: {"question": "Mia has 3 boxes of 4 pens. How many pens?", "answer": "She has 3*4=<<3*4=12>>12
+pens.\\n#### 12"}.
 """
 
 import re
 from pathlib import Path
 
-from stages.datasets.fields import field, number, rows_of
+from stages.parsing.fields import field, number, rows_of
 from stages.records.example import Example
 
 PAGE = "https://github.com/openai/grade-school-math"
@@ -30,7 +32,8 @@ def parse(raw: Path) -> list[Example]:
                     answer=number(answer, where),
                     answer_type="number",
                     source_split=part,
-                    rationale=re.sub("<<.*?>>", "", steps).strip(),  # marks of a calculator, no part of the solution's text
+                    # marks of a calculator, no part of the solution's text
+                    rationale=re.sub("<<.*?>>", "", steps).strip(),
                 )
             )
     return examples

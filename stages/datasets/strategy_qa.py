@@ -1,4 +1,5 @@
-"""StrategyQA: yes or no questions whose steps are implicit (Geva et al. 2021), in the form of BIG-bench's task.
+"""StrategyQA: yes or no questions whose steps are implicit (Geva et al. 2021), in the form of BIG-bench's
+task.
 
 One row under `examples` of task.json: {"input": "Can a pen sink?", "target_scores": {"Yes": 1, "No": 0},
 "target": "Yes. Most pens are denser than water."}. The text after the first word is the human rationale.
@@ -6,7 +7,7 @@ One row under `examples` of task.json: {"input": "Can a pen sink?", "target_scor
 
 from pathlib import Path
 
-from stages.datasets.fields import field, right_choice, rows_of
+from stages.parsing.fields import field, right_choice, rows_of
 from stages.records.example import Example
 
 PAGE = "https://github.com/google/BIG-bench/tree/main/bigbench/benchmark_tasks/strategyqa"
@@ -23,7 +24,21 @@ def parse(raw: Path) -> list[Example]:
         word = "Yes" if right_choice(scores, ["Yes", "No"], where) == "A" else "No"
         target = field(source, "target", where, str)
         if not target.startswith(f"{word}."):
-            raise ValueError(f"{where}: target is {target!r}, wanted it to begin with '{word}.' as target_scores says")
-        question, rationale = field(source, "input", where, str).strip(), target.removeprefix(f"{word}.").strip()
-        examples.append(Example(f"strategy_qa-{row}", "strategy_qa", question, word.lower(), "yes_no", rationale=rationale or None))
+            raise ValueError(
+                f"{where}: target is {target!r}, wanted it to begin with '{word}.' as target_scores says"
+            )
+        question, rationale = (
+            field(source, "input", where, str).strip(),
+            target.removeprefix(f"{word}.").strip(),
+        )
+        examples.append(
+            Example(
+                f"strategy_qa-{row}",
+                "strategy_qa",
+                question,
+                word.lower(),
+                "yes_no",
+                rationale=rationale or None,
+            )
+        )
     return examples

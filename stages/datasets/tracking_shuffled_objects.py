@@ -1,12 +1,14 @@
-"""Tracking Shuffled Objects with three objects, a task of BIG-bench (Srivastava et al. 2022), as zero-shot-CoT serves it.
+"""Tracking Shuffled Objects with three objects, a task of BIG-bench (Srivastava et al. 2022), as
+zero-shot-CoT serves it.
 
-One row under `examples` of task.json: {"input": "Ann has a red ball, Bob a blue ball, Cal a pink ball. \\n\\nAnn and Bob swap. At the end
-Ann has the ", "target_scores": {"red ball.": 0, "blue ball.": 1, "pink ball.": 0}}. Options keep their order.
+One row under `examples` of task.json: {"input": "Ann has a red ball, Bob a blue ball, Cal a pink ball.
+\\n\\nAnn and Bob swap. At the end Ann has the ", "target_scores": {"red ball.": 0, "blue ball.": 1, "pink
+ball.": 0}}. Options keep their order.
 """
 
 from pathlib import Path
 
-from stages.datasets.fields import field, right_choice, rows_of, with_choices
+from stages.parsing.fields import field, right_choice, rows_of, with_choices
 from stages.records.example import Example
 
 PAGE = "https://github.com/google/BIG-bench/tree/main/bigbench/benchmark_tasks/tracking_shuffled_objects"
@@ -23,6 +25,13 @@ def parse(raw: Path) -> list[Example]:
         asked = f"{field(source, 'input', where, str).strip()} \nWhich choice is true ?"
         answer = right_choice(scores, choices, where)
         examples.append(
-            Example(f"tracking_shuffled_objects-{row}", "tracking_shuffled_objects", with_choices(asked, choices), answer, "choice", choices)
+            Example(
+                f"tracking_shuffled_objects-{row}",
+                "tracking_shuffled_objects",
+                with_choices(asked, choices),
+                answer,
+                "choice",
+                choices,
+            )
         )
     return examples

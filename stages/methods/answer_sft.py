@@ -1,4 +1,5 @@
-"""Answer-SFT: question -> answer, no reasoning (CasCoD Table 1, "Answer-SFT"; SCoTD section 3.1, "Label-Only").
+"""Answer-SFT: question -> answer, no reasoning (CasCoD Table 1, "Answer-SFT"; SCoTD section 3.1,
+"Label-Only").
 
 loss = CE(answer) = l(q, a).
 """
@@ -6,10 +7,10 @@ loss = CE(answer) = l(q, a).
 from typing import Literal
 
 from stages.config.load import Block
-from stages.formats import CASCOD, SCOTD, Wording, worded, written
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import CASCOD, SCOTD, Wording, worded, written
 
 LEARNS_FROM = "answers"
 TASKS = ("answer",)
@@ -27,19 +28,28 @@ class Settings(Block):
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
-    """One text per question with the gold label. With the teacher's: one per completion that has an answer, of which one is drawn per epoch.
+    """One text per question with the gold label. With the teacher's: one per completion that has an answer,
+    of which one is drawn per epoch.
 
-    SCoTD does not say which of the N labels Label-Only takes; the draw is what its released code does with DROP_RATIONALE.
+    SCoTD does not say which of the N labels Label-Only takes; the draw is what its released code does with
+    DROP_RATIONALE.
     """
     wording = WORDINGS[settings.format]
 
     def sequence(answer: str, unit: str = "", draw: bool = False) -> Sequence:
-        prompt, target = Segment(worded(example, wording)), Segment(f"{wording.start}{written(example, answer)}{wording.end}", "answer")
+        prompt, target = (
+            Segment(worded(example, wording)),
+            Segment(f"{wording.start}{written(example, answer)}{wording.end}", "answer"),
+        )
         return Sequence(example.id, [prompt, target], unit=unit, draw=draw)
 
     if settings.label == "gold":
         return [sequence(example.answer)]
-    return [sequence(completion.answer, str(completion.sample), True) for completion in completions if completion.answer is not None]
+    return [
+        sequence(completion.answer, str(completion.sample), True)
+        for completion in completions
+        if completion.answer is not None
+    ]
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:

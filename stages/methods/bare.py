@@ -1,4 +1,6 @@
-"""The question as it stands, and nothing around it: for texts that are whole prompts already (stages/consult.py). Asked only."""
+"""The question as it stands, and nothing around it: for texts that are whole prompts already
+(stages/judging/consult.py). Asked only.
+"""
 
 from stages.config.load import Block
 from stages.records.completion import Completion

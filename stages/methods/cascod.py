@@ -1,4 +1,5 @@
-"""CasCoD: rationale learning, then answer learning with the rationale in view, in two cascaded steps (section 3.3).
+"""CasCoD: rationale learning, then answer learning with the rationale in view, in two cascaded steps (section
+3.3).
 
 loss = (1 - alpha) x CE(rationale) + alpha x CE(answer)
      = (1 - alpha) l(q + [Rationale], r) + alpha l(q + [Rationale] + r + [Answer], a)     (equations 4 to 6).
@@ -7,10 +8,10 @@ loss = (1 - alpha) x CE(rationale) + alpha x CE(answer)
 from pydantic import Field
 
 from stages.config.load import Block
-from stages.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")
@@ -21,18 +22,24 @@ ANSWER: dict[Release, str] = {"paper": "\n[Answer]", "released": f"\n{CONCLUSION
 
 class Settings(Block):
     format: Release = "paper"
-    alpha: float = Field(0.3, ge=0, le=1)  # section 4.2; the released shell script: 0.1, its class: 0.5 (trap 15)
+    # section 4.2; the released shell script: 0.1, its class: 0.5 (trap 15)
+    alpha: float = Field(0.3, ge=0, le=1)
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
-    """Two texts per completion with a rationale, trained in the same step; the second one reads the first one's target."""
+    """Two texts per completion with a rationale, trained in the same step; the second one reads the first
+    one's target.
+    """
     wording, alpha = CASCOD[settings.format], settings.alpha
     answer = Segment(f" {written(example, example.answer)}{wording.end}", "answer", alpha)
     sequences = []
     for completion, rationale in with_rationale(completions):
         first, second = (Segment(ask(example, texts, settings, "") or "") for texts in ([], [rationale]))
         said = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
-        sequences += [Sequence(example.id, segments, unit=str(completion.sample)) for segments in ([first, said], [second, answer])]
+        sequences += [
+            Sequence(example.id, segments, unit=str(completion.sample))
+            for segments in ([first, said], [second, answer])
+        ]
     return sequences
 
 
@@ -41,7 +48,11 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
     prompt = worded(example, CASCOD[settings.format]) + RATIONALE[settings.format]
     if not texts:
         return prompt
-    return f"{prompt}{CASCOD[settings.format].start}{texts[0].strip()}{ANSWER[settings.format]}" if len(texts) == 1 else None
+    return (
+        f"{prompt}{CASCOD[settings.format].start}{texts[0].strip()}{ANSWER[settings.format]}"
+        if len(texts) == 1
+        else None
+    )
 
 
 def answer_prefix(settings: Settings) -> str:

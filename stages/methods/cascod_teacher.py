@@ -1,13 +1,15 @@
-"""How CasCoD asks its teacher: the task's description, how to conclude, demonstrations with rationales, the question (Table 9). Asked only.
+"""How CasCoD asks its teacher: the task's description, how to conclude, demonstrations with rationales, the
+question (Table 9). Asked only.
 
-The description is what stands before the first demonstration, as in the files of BIG-Bench Hard (Suzgun et al. 2023).
+The description is what stands before the first demonstration, as in the files of BIG-Bench Hard (Suzgun et
+al. 2023).
 """
 
 from stages.config.load import Block
-from stages.formats import CONCLUSION, concluded, demonstrated
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
+from stages.text.formats import CONCLUSION, concluded, demonstrated
 
 LEARNS_FROM = "nothing"
 TASKS = ()
@@ -31,7 +33,8 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
         return None
     description, shown = demonstrated(demonstrations, "cascod_teacher", example)
     task, *more = (description or DESCRIPTION).removeprefix("Task description: ").split("\n\n")
-    blocks = [f"{task.removesuffix(CONCLUDE).strip().rstrip('.')}. {CONCLUDE}", *more]  # CasCoD's own files hold the sentence already
+    # CasCoD's own files hold the sentence already
+    blocks = [f"{task.removesuffix(CONCLUDE).strip().rstrip('.')}. {CONCLUDE}", *more]
     for shot in shown:
         rationale = shot.rationale if shot.rationale.startswith(THINK) else f"{THINK} {shot.rationale}"
         blocks.append(f"Q: {shot.question}\nA: {concluded(rationale, CONCLUSION, shot.answer)}")

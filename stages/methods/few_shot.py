@@ -1,10 +1,12 @@
-"""Few-shot prompting: demonstrations without their rationales, then the question (CasCoD section 4.2; SCoTD Table 2, "No CoT"). Asked only."""
+"""Few-shot prompting: demonstrations without their rationales, then the question (CasCoD section 4.2; SCoTD
+Table 2, "No CoT"). Asked only.
+"""
 
 from stages.config.load import Block
-from stages.formats import demonstrated
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
+from stages.text.formats import demonstrated
 
 LEARNS_FROM = "nothing"
 TASKS = ()
@@ -21,11 +23,15 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
-    """The demonstrations keep their questions and answers. Raises ValueError for a dataset without demonstrations, or odd ones."""
+    """The demonstrations keep their questions and answers. Raises ValueError for a dataset without
+    demonstrations, or odd ones.
+    """
     if texts:
         return None
     description, shown = demonstrated(demonstrations, "few_shot", example)
-    blocks = [description] * bool(description) + [f"Q: {shot.question}\nA: {ANSWER} {shot.answer}" for shot in shown]
+    blocks = [description] * bool(description) + [
+        f"Q: {shot.question}\nA: {ANSWER} {shot.answer}" for shot in shown
+    ]
     return "\n\n".join([*blocks, f"Q: {example.question.strip()}\nA:"])
 
 

@@ -1,4 +1,6 @@
-"""Few-shot-CoT: demonstrations with rationales, then the question (Wei et al. 2022; Fine-tune-CoT appendix A). Asked only."""
+"""Few-shot-CoT: demonstrations with rationales, then the question (Wei et al. 2022; Fine-tune-CoT appendix
+A). Asked only.
+"""
 
 from stages.config.load import Block
 from stages.records.completion import Completion
@@ -10,7 +12,8 @@ TASKS = ()
 
 
 class Settings(Block):
-    answer_prefix: str = "he answer is"  # as demonstrations say it: "The answer is" (Fine-tune-CoT), "So the answer is" (SCoTD, BIG-Bench Hard)
+    # as demonstrations say it: "The answer is" (Fine-tune-CoT), "So the answer is" (SCoTD, BIG-Bench Hard)
+    answer_prefix: str = "he answer is"
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
@@ -19,10 +22,13 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
-    """Raises ValueError for a dataset without demonstrations (Fine-tune-CoT has none for Tracking Shuffled Objects)."""
+    """Raises ValueError for a dataset without demonstrations (Fine-tune-CoT has none for Tracking Shuffled
+    Objects).
+    """
     if not demonstrations.strip():
         raise ValueError(
-            f"few_shot_cot: {example.dataset} has no demonstrations: write stages/prompts/{example.dataset}.txt or drop it from run.datasets"
+            f"few_shot_cot: {example.dataset} has no demonstrations: write"
+            f" stages/datasets/{example.dataset}.txt or drop it from run.datasets"
         )
     return None if texts else f"{demonstrations.rstrip()}\n\nQ: {example.question.strip()}\nA:"
 

@@ -1,4 +1,5 @@
-"""Vanilla fine-tuning: question -> gold answer (Fine-tune-CoT section 4, "Baseline methods"): `<q>###` / `<a>END`.
+"""Vanilla fine-tuning: question -> gold answer (Fine-tune-CoT section 4, "Baseline methods"): `<q>###` /
+`<a>END`.
 
 loss = CE(answer), and where the prompt has a weight + prompt_weight x CE(prompt).
 """
@@ -6,10 +7,10 @@ loss = CE(answer), and where the prompt has a weight + prompt_weight x CE(prompt
 from pydantic import Field
 
 from stages.config.load import Block
-from stages.formats import FORMATS, FormatName, question
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import FORMATS, FormatName, question
 
 LEARNS_FROM = "answers"
 TASKS = ("answer",)
@@ -17,7 +18,8 @@ TASKS = ("answer",)
 
 class Settings(Block):
     format: FormatName = "paper"
-    prompt_weight: float = Field(0.0, ge=0)  # appendix A.4: OpenAI's fine-tuning also trained the question, at 0.01. Causal students only
+    # appendix A.4: OpenAI's fine-tuning also trained the question, at 0.01. Causal students only
+    prompt_weight: float = Field(0.0, ge=0)
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
@@ -25,11 +27,15 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     form = FORMATS[settings.format]
     asked = ask(example, [], settings, "") or ""
     prompt = Segment(asked, "prompt", settings.prompt_weight) if settings.prompt_weight else Segment(asked)
-    return [Sequence(example.id, [prompt, Segment(f"{form.target_start}{example.answer}{form.end}", "answer")])]
+    return [
+        Sequence(example.id, [prompt, Segment(f"{form.target_start}{example.answer}{form.end}", "answer")])
+    ]
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:
-    return None if texts else question(example, settings.format) + FORMATS[settings.format].question_end_direct
+    return (
+        None if texts else question(example, settings.format) + FORMATS[settings.format].question_end_direct
+    )
 
 
 def answer_prefix(settings: Settings) -> str:

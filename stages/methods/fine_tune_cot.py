@@ -1,4 +1,5 @@
-"""Fine-tune-CoT: question -> the teacher's rationale and answer (section 3, steps 2 and 3): `<q>###` / `<r> --> <a>END`.
+"""Fine-tune-CoT: question -> the teacher's rationale and answer (section 3, steps 2 and 3): `<q>###` / `<r>
+--> <a>END`.
 
 loss = CE(cot), and where the prompt has a weight + prompt_weight x CE(prompt).
 """
@@ -6,10 +7,10 @@ loss = CE(cot), and where the prompt has a weight + prompt_weight x CE(prompt).
 from pydantic import Field
 
 from stages.config.load import Block
-from stages.formats import FORMATS, FormatName, question, rationale_of
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import FORMATS, FormatName, question, rationale_of
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
@@ -17,7 +18,8 @@ TASKS = ("cot",)
 
 class Settings(Block):
     format: FormatName = "paper"
-    prompt_weight: float = Field(0.0, ge=0)  # appendix A.4: OpenAI's fine-tuning also trained the question, at 0.01. Causal students only
+    # appendix A.4: OpenAI's fine-tuning also trained the question, at 0.01. Causal students only
+    prompt_weight: float = Field(0.0, ge=0)
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
@@ -30,7 +32,9 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     prompt = Segment(asked, "prompt", settings.prompt_weight) if settings.prompt_weight else Segment(asked)
     sequences = []
     for completion in completions:
-        target = f"{form.target_start}{rationale_of(completion, form.strip)}{form.arrow}{example.answer}{form.end}"
+        target = (
+            f"{form.target_start}{rationale_of(completion, form.strip)}{form.arrow}{example.answer}{form.end}"
+        )
         sequences.append(Sequence(example.id, [prompt, Segment(target, "cot")], unit=str(completion.sample)))
     return sequences
 

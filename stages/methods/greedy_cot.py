@@ -1,4 +1,5 @@
-"""Greedy-CoT: SCoTD's baseline with one rationale per question, the teacher's most likely one (SCoTD section 3.1).
+"""Greedy-CoT: SCoTD's baseline with one rationale per question, the teacher's most likely one (SCoTD section
+3.1).
 
 loss = CE(cot). The text is SCoTD's; the teacher's block says `temperature: 0` and `samples: 1`.
 """
@@ -6,10 +7,10 @@ loss = CE(cot). The text is SCoTD's; the teacher's block says `temperature: 0` a
 from typing import Literal
 
 from stages.config.load import Block
-from stages.formats import SCOTD, SCOTD_CONCLUSION, Release, concluded, with_rationale, worded, written
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import SCOTD, SCOTD_CONCLUSION, Release, concluded, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
@@ -17,19 +18,31 @@ TASKS = ("cot",)
 
 class Settings(Block):
     format: Release = "paper"
-    label: Literal["gold", "teacher"] = "gold"  # section 3.1: gold with the answer filter (supervised), the teacher's own without (few-shot)
+    # section 3.1: gold with the answer filter (supervised), the teacher's own without (few-shot)
+    label: Literal["gold", "teacher"] = "gold"
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
-    """One text per question. Raises ValueError for a question with several completions, because a sample is not the most likely text."""
+    """One text per question. Raises ValueError for a question with several completions, because a sample is
+    not the most likely text.
+    """
     if len(completions) > 1:
-        raise ValueError(f"greedy_cot: {example.id} has {len(completions)} completions, wanted 1: ask a teacher with `temperature: 0`, `samples: 1`")
+        raise ValueError(
+            f"greedy_cot: {example.id} has {len(completions)} completions, wanted 1: ask a teacher with"
+            " `temperature: 0`, `samples: 1`"
+        )
     wording, sequences = SCOTD[settings.format], []
     for completion, rationale in with_rationale(completions):
         label = example.answer if settings.label == "gold" else completion.answer
         if label is not None:
             target = f"{wording.start}{concluded(rationale, SCOTD_CONCLUSION, written(example, label))}{wording.end}"
-            sequences.append(Sequence(example.id, [Segment(worded(example, wording)), Segment(target, "cot")], unit=str(completion.sample)))
+            sequences.append(
+                Sequence(
+                    example.id,
+                    [Segment(worded(example, wording)), Segment(target, "cot")],
+                    unit=str(completion.sample),
+                )
+            )
     return sequences
 
 

@@ -1,8 +1,10 @@
-"""In context: questions of one task with their rationales, then a question of it (SCoTD section 3.5, after MetaICL, Min et al. 2022).
+"""In context: questions of one task with their rationales, then a question of it (SCoTD section 3.5, after
+MetaICL, Min et al. 2022).
 
-loss = CE(cot) on the last question's text alone. A student trained like this is asked an unseen task with that task's demonstrations. With
-`rationales: false` it learns and sees questions and answers only: the baseline that re-implements MetaICL, CE(answer) in that case.
-The paper states neither how many demonstrations were shown in training nor how they were drawn.
+loss = CE(cot) on the last question's text alone. A student trained like this is asked an unseen task with
+that task's demonstrations. With `rationales: false` it learns and sees questions and answers only: the
+baseline that re-implements MetaICL, CE(answer) in that case. The paper states neither how many demonstrations
+were shown in training nor how they were drawn.
 """
 
 import random
@@ -12,10 +14,18 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from stages.config.load import Block
-from stages.formats import SCOTD, SCOTD_CONCLUSION, concluded, demonstrated, with_rationale, worded, written
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import (
+    SCOTD,
+    SCOTD_CONCLUSION,
+    concluded,
+    demonstrated,
+    with_rationale,
+    worded,
+    written,
+)
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
@@ -36,12 +46,17 @@ def target(example: Example, rationale: str, settings: Settings) -> str:
 
 def texts_of(example: Example, completions: list[Completion], settings: Settings) -> list[tuple[str, str]]:
     """(sample, target) for each completion with a rationale; without rationales one of them is enough."""
-    texts = [(str(completion.sample), target(example, rationale, settings)) for completion, rationale in with_rationale(completions)]
+    texts = [
+        (str(completion.sample), target(example, rationale, settings))
+        for completion, rationale in with_rationale(completions)
+    ]
     return texts if settings.rationales else texts[:1]
 
 
 def sequence(example: Example, sample: str, said: str, context: str = "") -> Sequence:
-    return Sequence(example.id, [Segment(context + worded(example, WORDING)), Segment(said, "cot")], unit=sample)
+    return Sequence(
+        example.id, [Segment(context + worded(example, WORDING)), Segment(said, "cot")], unit=sample
+    )
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
@@ -49,8 +64,11 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     return [sequence(example, sample, said) for sample, said in texts_of(example, completions, settings)]
 
 
-def render_all(examples: list[Example], corpus: Mapping[str, list[Completion]], train: set[str], settings: Settings) -> list[Sequence]:
-    """Each completion after demonstrations of its own: other train questions of its dataset and subtask, one completion each.
+def render_all(
+    examples: list[Example], corpus: Mapping[str, list[Completion]], train: set[str], settings: Settings
+) -> list[Sequence]:
+    """Each completion after demonstrations of its own: other train questions of its dataset and subtask, one
+    completion each.
 
     Raises ValueError where a task has too few questions with a rationale.
     """
@@ -64,9 +82,16 @@ def render_all(examples: list[Example], corpus: Mapping[str, list[Completion]], 
         task = tasks[example.dataset, example.subtask]
         for sample, said in texts[example.id]:
             draw = random.Random(f"{settings.seed} {example.id} {sample}")
-            others = [other for other in draw.sample(task, min(len(task), settings.shots + 1)) if other.id != example.id][: settings.shots]
+            others = [
+                other
+                for other in draw.sample(task, min(len(task), settings.shots + 1))
+                if other.id != example.id
+            ][: settings.shots]
             if len(others) < settings.shots:
-                raise ValueError(f"in_context: {example.id}: {len(others)} other train questions with a rationale, wanted {settings.shots} to show")
+                raise ValueError(
+                    f"in_context: {example.id}: {len(others)} other train questions with a rationale, wanted"
+                    f" {settings.shots} to show"
+                )
             shown = [worded(other, WORDING) + draw.choice(texts[other.id])[1] for other in others]
             sequences.append(sequence(example, sample, said, "".join(f"{text}\n\n" for text in shown)))
     return sequences
@@ -82,7 +107,9 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
         shown = [description] * bool(description)
         for shot in shots:
             answer = shot.answer.removesuffix(".")
-            said = concluded(shot.rationale, SCOTD_CONCLUSION, answer).strip() if settings.rationales else answer
+            said = (
+                concluded(shot.rationale, SCOTD_CONCLUSION, answer).strip() if settings.rationales else answer
+            )
             shown.append(WORDING.question.replace("{question}", shot.question) + WORDING.start + said)
     return "\n\n".join([*shown, worded(example, WORDING)])
 

@@ -6,10 +6,10 @@ loss = CE(cot): E over the corpus of -log S(y, z | x).
 from typing import Literal
 
 from stages.config.load import Block
-from stages.formats import SCOTD, SCOTD_CONCLUSION, Release, concluded, with_rationale, worded, written
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import SCOTD, SCOTD_CONCLUSION, Release, concluded, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
@@ -17,8 +17,10 @@ TASKS = ("cot",)
 
 class Settings(Block):
     format: Release = "paper"
-    per_epoch: Literal["all", "one"] = "all"  # Differs: the released code draws one rationale per question and epoch, by the clock (trap 11)
-    label: Literal["gold", "teacher"] = "gold"  # section 3.1: gold with the answer filter (supervised), the teacher's own without (few-shot)
+    # Differs: the released code draws one rationale per question and epoch, by the clock (trap 11)
+    per_epoch: Literal["all", "one"] = "all"
+    # section 3.1: gold with the answer filter (supervised), the teacher's own without (few-shot)
+    label: Literal["gold", "teacher"] = "gold"
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
@@ -28,9 +30,13 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
         label = example.answer if settings.label == "gold" else completion.answer
         if label is None:
             continue
-        target = f"{wording.start}{concluded(rationale, SCOTD_CONCLUSION, written(example, label))}{wording.end}"
+        target = (
+            f"{wording.start}{concluded(rationale, SCOTD_CONCLUSION, written(example, label))}{wording.end}"
+        )
         segments = [Segment(worded(example, wording)), Segment(target, "cot")]
-        sequences.append(Sequence(example.id, segments, unit=str(completion.sample), draw=settings.per_epoch == "one"))
+        sequences.append(
+            Sequence(example.id, segments, unit=str(completion.sample), draw=settings.per_epoch == "one")
+        )
     return sequences
 
 

@@ -1,4 +1,5 @@
-"""SCOTT: the teacher's right reasoning, and wrong reasoning to which the wrong answer has to follow (Wang et al. 2023; CasCoD section 4.2).
+"""SCOTT: the teacher's right reasoning, and wrong reasoning to which the wrong answer has to follow (Wang et
+al. 2023; CasCoD section 4.2).
 
 loss = (1 - alpha) x CE(cot) + alpha x CE(counterfactual)
      = (1 - alpha) l([Factual] + q, r + a) + alpha l([Counterfactual] + q + r', a')     (the released code of CasCoD).
@@ -11,15 +12,16 @@ from typing import Literal
 from pydantic import Field
 
 from stages.config.load import Block
-from stages.formats import CASCOD, CONCLUSION, Wording, concluded, with_rationale, worded, written
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import CASCOD, CONCLUSION, Wording, concluded, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot", "counterfactual")
 FormatName = Literal["paper", "cascod_release", "scott_release"]
-# Differs: SCOTT's own code reads r' in the decoder, with the prefix once more; here an encoder-decoder student reads it in its encoder
+# Differs: SCOTT's own code reads r' in the decoder, with the prefix once more; here an encoder-decoder
+# student reads it in its encoder
 WORDINGS: dict[FormatName, Wording] = {
     "paper": CASCOD["paper"],
     "cascod_release": CASCOD["released"],
@@ -30,8 +32,13 @@ PREFIXES: dict[FormatName, tuple[str, str]] = {
     "cascod_release": ("[Factual] ", "[Counterfactual] "),
     "scott_release": ("[factual] ", "[counterfactual] "),
 }
-CONCLUSIONS: dict[FormatName, str] = {"paper": CONCLUSION, "cascod_release": CONCLUSION, "scott_release": "So the answer is"}
-BEFORE_CONCLUSION: dict[FormatName, str] = {"paper": " ", "cascod_release": "\n", "scott_release": " "}  # in the counterfactual text
+CONCLUSIONS: dict[FormatName, str] = {
+    "paper": CONCLUSION,
+    "cascod_release": CONCLUSION,
+    "scott_release": "So the answer is",
+}
+# in the counterfactual text
+BEFORE_CONCLUSION: dict[FormatName, str] = {"paper": " ", "cascod_release": "\n", "scott_release": " "}
 
 
 class Settings(Block):
@@ -40,7 +47,9 @@ class Settings(Block):
 
 
 def start(settings: Settings, side: int) -> str:
-    """What stands between the question and the reasoning, which SCOTT's own code begins with the prefix too; side 0: factual, 1: counterfactual."""
+    """What stands between the question and the reasoning, which SCOTT's own code begins with the prefix too;
+    side 0: factual, 1: counterfactual.
+    """
     again = PREFIXES[settings.format][side] if settings.format == "scott_release" else ""
     return WORDINGS[settings.format].start + again
 
@@ -50,7 +59,8 @@ def asked(example: Example, settings: Settings, side: int) -> str:
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
-    """One text per completion with a rationale and an answer; the i-th right one and the i-th wrong one are trained in the same step.
+    """One text per completion with a rationale and an answer; the i-th right one and the i-th wrong one are
+    trained in the same step.
 
     Right is what curate read as the gold answer. A completion without an answer is neither.
     """
@@ -60,13 +70,33 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     wrong: list[list[Segment]] = []
     for completion, rationale in with_rationale(completions):
         if completion.answer == example.answer:
-            target = start(settings, 0) + concluded(rationale, conclusion, written(example, example.answer)) + end
-            right.append([Segment(asked(example, settings, 0)), Segment(target, "cot", round(1 - settings.alpha, 12))])
+            target = (
+                start(settings, 0) + concluded(rationale, conclusion, written(example, example.answer)) + end
+            )
+            right.append(
+                [Segment(asked(example, settings, 0)), Segment(target, "cot", round(1 - settings.alpha, 12))]
+            )
         elif completion.answer is not None:
-            context = asked(example, settings, 1) + start(settings, 1) + rationale + BEFORE_CONCLUSION[form] + conclusion
-            wrong.append([Segment(context), Segment(f" {written(example, completion.answer)}{end}", "counterfactual", settings.alpha)])
+            context = (
+                asked(example, settings, 1)
+                + start(settings, 1)
+                + rationale
+                + BEFORE_CONCLUSION[form]
+                + conclusion
+            )
+            wrong.append(
+                [
+                    Segment(context),
+                    Segment(f" {written(example, completion.answer)}{end}", "counterfactual", settings.alpha),
+                ]
+            )
     pairs = enumerate(zip_longest(right, wrong))
-    return [Sequence(example.id, segments, unit=str(number)) for number, pair in pairs for segments in pair if segments]
+    return [
+        Sequence(example.id, segments, unit=str(number))
+        for number, pair in pairs
+        for segments in pair
+        if segments
+    ]
 
 
 def ask(example: Example, texts: list[str], settings: Settings, demonstrations: str) -> str | None:

@@ -1,16 +1,19 @@
-"""Weight-Aligned: Std-CoT's text with one weight for the rationale and one for the answer (CasCoD section 4.4, Figure 5).
+"""Weight-Aligned: Std-CoT's text with one weight for the rationale and one for the answer (CasCoD section
+4.4, Figure 5).
 
-loss = 0.7 x CE(rationale) + 0.3 x CE(answer), both in one text l(q, r + a); the answer's part begins with "Therefore, the answer is".
-Differs: equation 7 sums omega x l over tokens; here, as in the released code, each of the two means has its weight.
+loss = 0.7 x CE(rationale) + 0.3 x CE(answer), both in one text l(q, r + a); the answer's part begins with
+"Therefore, the answer is".
+Differs: equation 7 sums omega x l over tokens; here, as in the released code, each of the two means has its
+weight.
 """
 
 from pydantic import Field
 
 from stages.config.load import Block
-from stages.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
+from stages.text.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")

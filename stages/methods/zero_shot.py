@@ -1,10 +1,10 @@
 """Zero-shot prompting: the bare question (Fine-tune-CoT section 4, "Baseline methods"): `Q: <q>`. Asked only."""
 
 from stages.config.load import Block
-from stages.formats import FormatName
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
+from stages.text.formats import FormatName
 
 LEARNS_FROM = "nothing"
 TASKS = ()

@@ -1,4 +1,6 @@
-"""Zero-shot-CoT, asked in two steps (Kojima et al. 2022; Fine-tune-CoT section 3, step 1): first the rationale, then the answer. Asked only."""
+"""Zero-shot-CoT, asked in two steps (Kojima et al. 2022; Fine-tune-CoT section 3, step 1): first the
+rationale, then the answer. Asked only.
+"""
 
 from stages.config.load import Block
 from stages.records.completion import Completion
@@ -8,7 +10,8 @@ from stages.records.sequence import Sequence
 LEARNS_FROM = "nothing"
 TASKS = ()
 REASON = "\nA: Let's think step by step."
-# Differs: Kojima et al. name the answer's form here ("among A through E", "arabic numerals"); Fine-tune-CoT does not
+# Differs: Kojima et al. name the answer's form here ("among A through E", "arabic numerals"); Fine-tune-CoT
+# does not
 ANSWER = "\nTherefore, the answer is"
 
 

@@ -1,4 +1,6 @@
-"""Completion: what a teacher or a student said. A teacher's rationale and a student's prediction are the same record."""
+"""Completion: what a teacher or a student said. A teacher's rationale and a student's prediction are the same
+record.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ class Completion:
     key: str = ""  # content key of the request in the store
     usage: dict[str, int] | None = None  # tokens in and out
     logprob: float | None = None  # sum of token log-probabilities, when offered
-    answer: str | None = None  # as curate reads it, in the gold answer's writing where it is right; None: not read, or none there
+    # as curate reads it, in the gold answer's writing where it is right; None: not read, or none there
+    answer: str | None = None
 
 
 def read_completions(path: Path) -> list[Completion]:
@@ -28,4 +31,5 @@ def read_completions(path: Path) -> list[Completion]:
 
 
 def write_completions(path: Path, completions: Iterable[Completion]) -> None:
-    write_rows(path, map(vars, completions))  # not asdict, which copies every list: a third of the time for 300,000 rows
+    # not asdict, which copies every list: a third of the time for 300,000 rows
+    write_rows(path, map(vars, completions))

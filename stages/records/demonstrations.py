@@ -1,4 +1,6 @@
-"""Demonstrations: the text that is shown before a question. One for a whole dataset, or one under each `=== SUBTASK ===` line."""
+"""Demonstrations: the text that is shown before a question. One for a whole dataset, or one under each `===
+SUBTASK ===` line.
+"""
 
 import re
 from collections.abc import Mapping
@@ -22,10 +24,15 @@ def by_subtask(demonstrations: str) -> dict[str, str]:
 
 
 def shown(demonstrations: str, example: Example) -> str:
-    """What is shown before this question. Raises ValueError where the text has subtasks and the question's is none of them."""
+    """What is shown before this question. Raises ValueError where the text has subtasks and the question's is
+    none of them.
+    """
     texts = by_subtask(demonstrations)
     if not texts:
         return demonstrations
     if example.subtask not in texts:
-        raise ValueError(f"{example.id}: no demonstrations for its subtask {example.subtask!r}; there are: {', '.join(texts)}")
+        raise ValueError(
+            f"{example.id}: no demonstrations for its subtask {example.subtask!r}; there are:"
+            f" {', '.join(texts)}"
+        )
     return texts[example.subtask]

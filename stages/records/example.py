@@ -12,14 +12,20 @@ class Example:
     id: str  # "<dataset>-<row>", row as the published split files number it
     dataset: str
     question: str  # the whole text that is asked, answer choices included
-    answer: str  # number: "39" / choice: "A" / yes_no: "yes" or "no" / text: "yajo" / exact: "] )" / date: "05/01/2021" / latex: "$2n-2$"
-    answer_type: str  # "number" | "choice" | "yes_no" | "text" | "exact" | "date" | "latex": how answers.py reads an answer
-    choices: list[str] | None = None  # option texts in the order of their letters (A), (B), ...; exact: the few legal answers, if they are few
+    # number: "39" / choice: "A" / yes_no: "yes" or "no" / text: "yajo" / exact: "] )" / date: "05/01/2021" /
+    # latex: "$2n-2$"
+    answer: str
+    # "number" | "choice" | "yes_no" | "text" | "exact" | "date" | "latex": how answers.py reads an answer
+    answer_type: str
+    # option texts in the order of their letters (A), (B), ...; exact: the few legal answers, if they are few
+    choices: list[str] | None = None
     template: str | None = None  # the template the source states (or the generator used); None: mine it
     source_split: str | None = None  # "train" | "validation" | "test" where the source has splits
     rationale: str | None = None  # a human's, where the source has one
-    subtask: str | None = None  # one of several tasks in the dataset (BIG-Bench Hard's 27): has a score and demonstrations of its own
-    pair: str | None = None  # questions with the same one count as consistent only if all are right (contrast sets)
+    # one of several tasks in the dataset (BIG-Bench Hard's 27): has a score and demonstrations of its own
+    subtask: str | None = None
+    # questions with the same one count as consistent only if all are right (contrast sets)
+    pair: str | None = None
 
 
 def read_examples(path: Path) -> list[Example]:

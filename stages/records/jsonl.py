@@ -1,4 +1,6 @@
-"""Rows as JSON lines with stable bytes: sorted keys, UTF-8, one `\\n` per row, written to a temporary file and renamed."""
+"""Rows as JSON lines with stable bytes: sorted keys, UTF-8, one `\\n` per row, written to a temporary file
+and renamed.
+"""
 
 import json
 import os
@@ -11,7 +13,9 @@ Record = TypeVar("Record")
 
 
 def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and row of each line that is not blank. Raises ValueError with file and line for text that is no JSON object."""
+    """Line number and row of each line that is not blank. Raises ValueError with file and line for text that
+    is no JSON object.
+    """
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
@@ -20,7 +24,9 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} line {number}: not JSON ({error}): {line[:80]!r}") from error
         if not isinstance(row, dict):
-            raise ValueError(f"{path} line {number}: got {type(row).__name__}, wanted an object with named fields")
+            raise ValueError(
+                f"{path} line {number}: got {type(row).__name__}, wanted an object with named fields"
+            )
         yield number, row
 
 
@@ -30,14 +36,19 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def record(kind: type[Record], row: dict[str, Any], where: str) -> Record:
-    """`row` as the dataclass `kind`; fields it does not have get their default. Raises ValueError with the fields it lacks and does not know."""
+    """`row` as the dataclass `kind`; fields it does not have get their default. Raises ValueError with the
+    fields it lacks and does not know.
+    """
     try:
         return kind(**row)
     except TypeError as error:
         known = fields(kind)  # type: ignore[arg-type]  # a dataclass
         lacks = [field.name for field in known if field.default is MISSING and field.name not in row]
         strange = sorted(row.keys() - {field.name for field in known})
-        raise ValueError(f"{where}: not a row of {kind.__name__}; it lacks {lacks} and has {strange}, which {kind.__name__} does not know") from error
+        raise ValueError(
+            f"{where}: not a row of {kind.__name__}; it lacks {lacks} and has {strange}, which"
+            f" {kind.__name__} does not know"
+        ) from error
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:

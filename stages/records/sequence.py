@@ -20,7 +20,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class Sequence:
-    """Context segments before the first task are what an encoder-decoder's encoder reads; the last segment always ends the text."""
+    """Context segments before the first task are what an encoder-decoder's encoder reads; the last segment
+    always ends the text.
+    """
 
     example_id: str
     segments: list[Segment]
@@ -30,12 +32,18 @@ class Sequence:
 
 
 def read_sequences(path: Path) -> list[Sequence]:
-    """Fields that a file from an earlier version does not have get their default. Raises ValueError for a row of another kind."""
+    """Fields that a file from an earlier version does not have get their default. Raises ValueError for a row
+    of another kind.
+    """
     return [sequence(row, f"{path} line {number}") for number, row in numbered_rows(path)]
 
 
 def sequence(row: dict[str, Any], where: str) -> Sequence:
-    segments = {"segments": [record(Segment, segment, where) for segment in row["segments"]]} if "segments" in row else {}
+    segments = (
+        {"segments": [record(Segment, segment, where) for segment in row["segments"]]}
+        if "segments" in row
+        else {}
+    )
     return record(Sequence, row | segments, where)
 
 

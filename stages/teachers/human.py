@@ -1,4 +1,6 @@
-"""The human teacher: the rationales that came with the data (a column of your own file, GSM8K's solutions), as one sample a question."""
+"""The human teacher: the rationales that came with the data (a column of your own file, GSM8K's solutions),
+as one sample a question.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +20,26 @@ class Settings(Block):
         return 1
 
 
-def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
-    """One completion per example with a rationale, in the two-step form of zero-shot-CoT. Raises ValueError if none has one."""
+def complete(
+    examples: list[Example], settings: Settings, raw: Path, demonstrations: str
+) -> Iterator[Completion]:
+    """One completion per example with a rationale, in the two-step form of zero-shot-CoT. Raises ValueError
+    if none has one.
+    """
     written = [example for example in examples if example.rationale]
     if not written:
-        raise ValueError("no example has a rationale: name its column in `columns.rationale`, or choose another teacher")
+        raise ValueError(
+            "no example has a rationale: name its column in `columns.rationale`, or choose another teacher"
+        )
     for example in written:
         texts = [f" {example.rationale}", f" {example.answer}."]
-        yield Completion(example.id, 0, zero_shot_cot.prompts(example, texts), texts, ["stop", "stop"], "human", "", "came with the data")
+        yield Completion(
+            example.id,
+            0,
+            zero_shot_cot.prompts(example, texts),
+            texts,
+            ["stop", "stop"],
+            "human",
+            "",
+            "came with the data",
+        )

@@ -1,7 +1,9 @@
-"""Teacher `openai`: a model behind any OpenAI-compatible endpoint (OpenAI, vLLM, SGLang, llama.cpp, `transformers serve`).
+"""Teacher `openai`: a model behind any OpenAI-compatible endpoint (OpenAI, vLLM, SGLang, llama.cpp,
+`transformers serve`).
 
-Asked as a method of stages/methods asks: zero-shot-CoT in two steps (Fine-tune-CoT section 3, step 1), few-shot-CoT with demonstrations
-(SCoTD section 2), CasCoD's prompt (its Table 9). Every answer is paid once: it goes into the store, and the completions are read from there.
+Asked as a method of stages/methods asks: zero-shot-CoT in two steps (Fine-tune-CoT section 3, step 1),
+few-shot-CoT with demonstrations (SCoTD section 2), CasCoD's prompt (its Table 9). Every answer is paid once:
+it goes into the store, and the completions are read from there.
 """
 
 import sys
@@ -12,12 +14,23 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from stages.asking.conversation import (
+    Asking,
+    Failures,
+    Fulfil,
+    MethodName,
+    Stored,
+    Wanted,
+    ask_all,
+    asking_method,
+    completions,
+    walk,
+)
+from stages.asking.request import Request
 from stages.config.endpoint import endpoint_and_prices
 from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.request import Request
-from stages.talk import Asking, Failures, Fulfil, MethodName, Stored, Wanted, ask_all, asking_method, completions, walk
 
 
 class Settings(Block):
@@ -25,7 +38,8 @@ class Settings(Block):
     endpoint: str  # a block under `endpoints`: where, how fast, for how much. Not part of what is asked
     model: str  # as the endpoint calls it
     api: Literal["chat", "completions"] = "chat"
-    method: MethodName = "zero_shot_cot"  # a file of stages/methods, for its prompts, and a block under `methods`
+    # a file of stages/methods, for its prompts, and a block under `methods`
+    method: MethodName = "zero_shot_cot"
     samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
     temperature: float | None = Field(0.0, ge=0)  # null: leave it out, for models that take none
     top_p: float | None = Field(None, gt=0, le=1)
@@ -35,7 +49,8 @@ class Settings(Block):
     seed: int | None = None  # sample k is asked with seed + k, where the server supports it
     logprobs: bool = False  # ask for token log-probabilities; they change no answer
     keep_reasoning: bool = False  # a reasoning model's separate reasoning goes in front of its text
-    extra: dict[str, Any] = Field(default_factory=dict)  # further fields of the request, such as reasoning_effort
+    # further fields of the request, such as reasoning_effort
+    extra: dict[str, Any] = Field(default_factory=dict)
     salt: str = ""  # another one asks everything anew
     max_missing: float = Field(0.0, ge=0, lt=1)  # share of completions that may fail before the stage does
 
@@ -75,37 +90,50 @@ def announced(fulfil: Fulfil, examples: list[Example], asked: Asking, stored: St
         if silent:
             silent = False
             there = sum(len(walk(example, asked, stored)[0]) for example in examples)
-            print(f"{there:,} of {len(examples) * asked.samples:,} completions are in the store already", file=sys.stderr)
+            print(
+                f"{there:,} of {len(examples) * asked.samples:,} completions are in the store already",
+                file=sys.stderr,
+            )
         return fulfil(wanted)
 
     return tell_once
 
 
-def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
+def complete(
+    examples: list[Example], settings: Settings, raw: Path, demonstrations: str
+) -> Iterator[Completion]:
     """Ask for what the store does not have, then read everything from it. The raw folder is not read.
 
     Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
     """
     asked, (endpoint, prices) = asking(settings, demonstrations), endpoint_and_prices(settings.endpoint)
-    transport = import_module("stages.api.transport")  # no dependency of the stage: what lies before the store changes nothing that is in it
+    # no dependency of the stage: what lies before the store changes nothing that is in it
+    transport = import_module("stages.endpoint.transport")
     store, fulfil = transport.connect(settings.endpoint, endpoint, prices, (examples, asked))
     failed = ask_all(examples, asked, store.answers, announced(fulfil, examples, asked, store.answers))
     total = len(examples) * settings.samples
     if len(failed) > settings.max_missing * total:
         raise ValueError(
-            f"teacher {settings.model!r}: {len(failed)} answers towards {total} completions did not come; all others are in the store: run again"
-            f" to ask for these only, or allow a shortfall with `max_missing`{transport.reasons(failed, store, endpoint)}"
+            f"teacher {settings.model!r}: {len(failed)} answers towards {total} completions did not come; all"
+            " others are in the store: run again to ask for these only, or allow a shortfall with"
+            f" `max_missing`{transport.reasons(failed, store, endpoint)}"
         )
     unscored = 0
     for row in completions(examples, asked, store.answers):
         unscored += row.logprob is None
         yield row
     if settings.logprobs and unscored:
-        print(f"teacher {settings.model!r}: answers of {unscored:,} of {total:,} completions {transport.UNSCORED}", file=sys.stderr)
+        print(
+            f"teacher {settings.model!r}: answers of {unscored:,} of {total:,} completions"
+            f" {transport.UNSCORED}",
+            file=sys.stderr,
+        )
 
 
 def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
-    transport = import_module("stages.api.transport")
-    report: str = transport.plan(examples, asking(settings, demonstrations), settings.endpoint, *endpoint_and_prices(settings.endpoint))
+    transport = import_module("stages.endpoint.transport")
+    report: str = transport.plan(
+        examples, asking(settings, demonstrations), settings.endpoint, *endpoint_and_prices(settings.endpoint)
+    )
     return report

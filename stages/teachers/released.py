@@ -1,8 +1,9 @@
 """Teacher `released`: completions that others published, because the teachers of the papers are retired.
 
-Reads them out of the dataset's raw folder (stages/released) and matches them with examples by question text. One source is one sample per
-question, in the order of `sources`. A question that a source does not cover gets no completion from it.
-No source says why a text ended, so every finish reason is "stop", although many zero-shot-CoT rationales are cut at 128 tokens.
+Reads them out of the dataset's raw folder (stages/parsing/released.py) and matches them with examples by
+question text. One source is one sample per question, in the order of `sources`. A question that a source does
+not cover gets no completion from it. No source says why a text ended, so every finish reason is "stop",
+although many zero-shot-CoT rationales are cut at 128 tokens.
 """
 
 from collections import defaultdict, deque
@@ -13,11 +14,13 @@ from typing import Literal
 from pydantic import field_validator
 
 from stages.config.load import Block
+from stages.parsing.released import Answered, loose, read_source
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.released.files import Answered, loose, read_source
 
-SOURCES = {  # the model, and what stands before its answer: "The answer is 39." and "So the answer is (b)."; "": the last text is the answer
+# the model, and what stands before its answer: "The answer is 39." and "So the answer is (b)."; "": the last
+# text is the answer
+SOURCES = {
     "log_zero_shot_cot.log": ("text-davinci-002", ""),
     "log_zero_shot.log": ("text-davinci-002", ""),
     "faithful_code002.jsonl": ("code-davinci-002", "he answer is"),
@@ -33,7 +36,8 @@ SOURCES = {  # the model, and what stands before its answer: "The answer is 39."
 
 class Settings(Block):
     backend: Literal["released"]
-    sources: list[str]  # files in data/raw/<dataset>/, or PaLM's lot of them; the place in the list is the sample's number
+    # files in data/raw/<dataset>/, or PaLM's lot of them; the place in the list is the sample's number
+    sources: list[str]
 
     @property
     def samples(self) -> int:
@@ -49,7 +53,9 @@ class Settings(Block):
 
 
 def completion(example: Example, sample: int, source: str, answered: Answered) -> Completion:
-    """A released answer as a completion of the example's question: each step's prompt repeats all that was said before."""
+    """A released answer as a completion of the example's question: each step's prompt repeats all that was
+    said before.
+    """
     model, answer_prefix = SOURCES[source]
     prompts, shown = [], f"{answered.header}Q: {answered.question}"
     for asked, text in answered.steps:
@@ -60,20 +66,29 @@ def completion(example: Example, sample: int, source: str, answered: Answered) -
 
 
 def matched(examples: list[Example], source: str, raw: Path) -> tuple[list[tuple[Example, Answered]], int]:
-    """(examples with what a source says to them, rows in the source). Questions that occur twice take their records in order.
+    """(examples with what a source says to them, rows in the source). Questions that occur twice take their
+    records in order.
 
     Raises ValueError for a source that covers no example.
     """
-    # options are part of other sources' questions: with letters in another order their answers would mean something else
+    # options are part of other sources' questions: with letters in another order their answers would mean
+    # something else
     key: Callable[[str], str] = loose if source.startswith("faithful_") else str.strip
-    answers = read_source(source, raw, dict.fromkeys(example.subtask for example in examples if example.subtask is not None))
+    answers = read_source(
+        source, raw, dict.fromkeys(example.subtask for example in examples if example.subtask is not None)
+    )
     waiting: defaultdict[str, deque[Answered]] = defaultdict(deque)
     for answered in answers:
         waiting[key(answered.question)].append(answered)
-    pairs = [(example, waiting[key(example.question)].popleft()) for example in examples if waiting[key(example.question)]]
+    pairs = [
+        (example, waiting[key(example.question)].popleft())
+        for example in examples
+        if waiting[key(example.question)]
+    ]
     if not pairs:
         raise ValueError(
-            f"{raw / source}: no question of it is one of the {len(examples)} examples, such as {[example.question for example in examples[:1]]}"
+            f"{raw / source}: no question of it is one of the {len(examples)} examples, such as"
+            f" {[example.question for example in examples[:1]]}"
         )
     return pairs, len(answers)
 
@@ -87,8 +102,12 @@ def coverage(examples: list[Example], settings: Settings, raw: Path) -> dict[str
     return found
 
 
-def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
-    """Up to one completion per example and source, sorted by example. Raises ValueError for a source that is missing or not in its format."""
+def complete(
+    examples: list[Example], settings: Settings, raw: Path, demonstrations: str
+) -> Iterator[Completion]:
+    """Up to one completion per example and source, sorted by example. Raises ValueError for a source that is
+    missing or not in its format.
+    """
     said: defaultdict[str, list[Completion]] = defaultdict(list)
     for sample, source in enumerate(settings.sources):
         for example, answered in matched(examples, source, raw)[0]:

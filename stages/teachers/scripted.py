@@ -1,7 +1,9 @@
-"""The scripted teacher: rules write step-by-step rationales for the generated tasks. It is no language model, and its rows say so.
+"""The scripted teacher: rules write step-by-step rationales for the generated tasks. It is no language model,
+and its rows say so.
 
-In: questions, whose text is all it reads. Out: `samples` different rationales a question in the two-step form of zero-shot-CoT
-(Fine-tune-CoT section 3, step 1), wrong at a stated rate. The rules are the `rationale` function of stages/datasets/<dataset>.py.
+In: questions, whose text is all it reads. Out: `samples` different rationales a question in the two-step form
+of zero-shot-CoT (Fine-tune-CoT section 3, step 1), wrong at a stated rate. The rules are the `rationale`
+function of stages/datasets/<dataset>.py.
 """
 
 import random
@@ -15,8 +17,8 @@ from pydantic import Field
 
 from stages import datasets
 from stages.config.load import Block
-from stages.generated import Written
 from stages.methods import zero_shot_cot
+from stages.parsing.generated import Written
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -32,18 +34,29 @@ class Settings(Block):
 
 
 def rules(dataset: str) -> Callable[[str, random.Random, bool], Written]:
-    """The function that writes rationales for a dataset. Raises ValueError naming the datasets that have one."""
+    """The function that writes rationales for a dataset. Raises ValueError naming the datasets
+    that have one.
+    """
     names = sorted(module.name for module in iter_modules(datasets.__path__))
-    found = getattr(import_module(f"stages.datasets.{dataset}"), "rationale", None) if dataset in names else None
+    found = (
+        getattr(import_module(f"stages.datasets.{dataset}"), "rationale", None) if dataset in names else None
+    )
     if found is None:
         ruled = [name for name in names if hasattr(import_module(f"stages.datasets.{name}"), "rationale")]
-        raise ValueError(f"scripted teacher: no rules for {dataset!r}; it can reason about: {', '.join(ruled)}; choose another of `teachers`")
+        raise ValueError(
+            f"scripted teacher: no rules for {dataset!r}; it can reason about: {', '.join(ruled)}; choose"
+            " another of `teachers`"
+        )
     writer: Callable[[str, random.Random, bool], Written] = found
     return writer
 
 
-def write(example: Example, settings: Settings, rationale: Callable[[str, random.Random, bool], Written]) -> Iterator[Written]:
-    """`samples` different rationales for one question. Sample k depends on the seed, the example and the samples before it only."""
+def write(
+    example: Example, settings: Settings, rationale: Callable[[str, random.Random, bool], Written]
+) -> Iterator[Written]:
+    """`samples` different rationales for one question. Sample k depends on the seed, the example and the
+    samples before it only.
+    """
     seen: set[str] = set()
     for sample in range(settings.samples):
         rng = random.Random(f"{settings.seed} {example.id} {sample}")
@@ -53,13 +66,18 @@ def write(example: Example, settings: Settings, rationale: Callable[[str, random
             if written.text not in seen:
                 break
         else:
-            raise ValueError(f"scripted teacher: {example.id} has no {settings.samples} different rationales, only {sample}; ask for fewer samples")
+            raise ValueError(
+                f"scripted teacher: {example.id} has no {settings.samples} different rationales, only"
+                f" {sample}; ask for fewer samples"
+            )
         seen.add(written.text)
         yield written
 
 
 def completion(example: Example, sample: int, written: Written, seed: int) -> Completion:
-    """What was written, as the two answers to zero-shot-CoT's two prompts; `origin` names the style and the wrong step."""
+    """What was written, as the two answers to zero-shot-CoT's two prompts; `origin` names the style and the
+    wrong step.
+    """
     texts = [f" {written.text}", f" {written.answer}."]
     return Completion(
         example_id=example.id,
@@ -73,7 +91,9 @@ def completion(example: Example, sample: int, written: Written, seed: int) -> Co
     )
 
 
-def complete(examples: list[Example], settings: Settings, raw: Path, demonstrations: str) -> Iterator[Completion]:
+def complete(
+    examples: list[Example], settings: Settings, raw: Path, demonstrations: str
+) -> Iterator[Completion]:
     """Neither the raw folder nor the demonstrations are read."""
     rationale = rules(examples[0].dataset)
     for example in examples:

@@ -1,0 +1,107 @@
+"""Adopt: released answers become samples of the requests that a teacher's block would send.
+
+That the block describes how they were made (model, temperature, stops) is the word of who imports them; what
+a file states is compared.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.asking.conversation import Asking
+from stages.asking.import_own import Found
+from stages.asking.request import Answer
+from stages.parsing.released_archives import File, Released, read_released
+from stages.records.demonstrations import shown
+from stages.records.example import Example
+
+
+def squeeze(text: str) -> str:
+    """Releases differ from one another, and from this project, in white space."""
+    return "".join(text.split())
+
+
+def ask(example: Example, texts: list[str], asking: Asking) -> str | None:
+    prompt: str | None = asking.method.ask(
+        example, texts, asking.settings, shown(asking.demonstrations, example)
+    )
+    return prompt
+
+
+def read_answers(path: Path, asking: Asking, examples: list[Example] | None) -> Found:
+    """Released answers as samples of the teacher's requests. Raises ValueError if they are another model's.
+
+    With examples, a row is one of their questions if it has the prompt that the method asks (the question, if
+    no prompt was released), white space aside, and gets the method's own spelling, which is what
+    `stages.teach` looks for. Without, prompts stay as they were released.
+    """
+    file, model = read_released(path), asking.request("").model
+    if file.model is not None and file.model != model:
+        raise ValueError(f"{path}: answers of {file.model!r}, but the teacher's model is {model!r}")
+    found, taken = Found(), Counter[str]()
+    by_prompt = {squeeze(ask(example, [], asking) or ""): example for example in examples or []}
+    by_question = {squeeze(example.question): example for example in examples or []}
+    for row in file.rows:
+        if not row.steps:
+            found.mark("samples without a text: an interrupted run", row.place)
+        elif examples is None:
+            release(row, [step.prompt for step in row.steps], found, taken, asking, path)
+        elif example := (
+            by_question.get(squeeze(row.question or ""))
+            if row.steps[0].prompt is None
+            else by_prompt.get(squeeze(row.steps[0].prompt))
+        ):
+            release(row, list(spelled(example, row, asking)), found, taken, asking, path)
+        else:
+            found.mark("samples left out: the teacher asks none of the examples this way", row.place)
+    tell_settings(file, asking, found)
+    return found
+
+
+def spelled(example: Example, row: Released, asking: Asking) -> Iterator[str | None]:
+    """The prompts as the method writes them; None from where the released ones differ in more than white
+    space.
+    """
+    for place, step in enumerate(row.steps):
+        prompt = ask(example, [earlier.text for earlier in row.steps[:place]], asking)
+        if prompt is None or (step.prompt is not None and squeeze(step.prompt) != squeeze(prompt)):
+            return
+        yield prompt
+
+
+def release(
+    row: Released, prompts: list[str | None], found: Found, taken: Counter[str], asking: Asking, path: Path
+) -> None:
+    """The steps of a row up to the first without a prompt. Samples count up per request, as
+    stages/asking/conversation.py counts them.
+    """
+    for place, step in enumerate(row.steps):
+        prompt = prompts[place] if place < len(prompts) else None
+        if prompt is None:
+            why = (
+                "no prompt was released: name the dataset"
+                if place < len(prompts)
+                else "asked otherwise than the teacher asks"
+            )
+            found.mark(f"samples cut off where {why}", row.place)
+            return
+        request = asking.request(prompt)
+        found.requests[request.key] = request
+        answer = Answer(
+            step.text,
+            step.finish_reason,
+            logprobs=step.logprobs,
+            model=request.model,
+            source=f"import {path.name}",
+        )
+        found.add(request.key, taken[request.key], answer)
+        taken[request.key] += 1
+
+
+def tell_settings(file: File, asking: Asking, found: Found) -> None:
+    """Sampling parameters that a file states and the teacher's block has otherwise."""
+    request = asking.request("")
+    for name, value in file.settings.items():
+        own = getattr(request, "temperature" if name.endswith("temperature") else "max_tokens")
+        if own != value:
+            found.mark(f"note: released with {name} {value}, the teacher has {own}", "metadata")

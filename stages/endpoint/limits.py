@@ -1,0 +1,82 @@
+"""How fast a server is asked: never faster than its limits, less at once when it says "too many", not at all
+while it says "wait".
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST = 60.0  # seconds between two tries of one request, unless the server asks for more
+LONG = 30.0  # seconds; that a server asks for a longer wait is told
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as the server asks: `Retry-After` in seconds or as an HTTP date, or the finer
+    `retry-after-ms`.
+    """
+    if (milliseconds := headers.get("retry-after-ms", "")).replace(".", "", 1).isdigit():
+        return float(milliseconds) / 1000
+    given = headers.get("retry-after", "").strip()
+    if given.replace(".", "", 1).isdigit():
+        return float(given)
+    try:
+        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds()) if given else None
+    except (ValueError, TypeError):
+        return None
+
+
+def pause(attempt: int) -> float:
+    """Seconds before try number `attempt` + 1: doubling from half a second, spread so that clients do not
+    return in step.
+    """
+    return float(min(LONGEST, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
+
+
+class Gate:
+    """Lets calls through: at most `limit` at once, spaced by requests and tokens a minute, none before
+    `not_before`.
+
+    The limit falls by a third when the server is overloaded, at most once a second, and grows by one a full
+    round of successes.
+    """
+
+    def __init__(self, most: int, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
+        self.most, self.limit, self.inside = most, float(most), 0
+        self.per_request = 60 / requests_per_minute if requests_per_minute else 0.0
+        self.per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
+        self.free = self.not_before = self.lowered = 0.0  # seconds of the loop's clock
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    async def enter(self, tokens: int) -> None:
+        """Wait for a place and for the call's turn; `tokens` is what the call may use."""
+        while self.inside >= int(self.limit):
+            place = asyncio.get_running_loop().create_future()
+            self.waiting.append(place)
+            await place
+        self.inside += 1
+        now = asyncio.get_running_loop().time()
+        start = max(now, self.free)
+        self.free = start + max(self.per_request, self.per_token * tokens)
+        while (wait := max(start, self.not_before) - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(wait)
+
+    def leave(self) -> None:
+        self.inside -= 1
+        for _ in range(int(self.limit) - self.inside):
+            if self.waiting and not (place := self.waiting.popleft()).done():
+                place.set_result(None)
+
+    def went_well(self) -> None:
+        self.limit = min(float(self.most), self.limit + 1 / self.limit)
+
+    def overloaded(self, wait: float | None) -> None:
+        """The server is busy; `wait` seconds, if it named any, hold every call back."""
+        now = asyncio.get_running_loop().time()
+        if wait:
+            self.not_before = max(self.not_before, now + wait)
+        if now >= self.lowered:
+            self.limit = max(1.0, self.limit * 2 / 3)
+            self.lowered = now + 1.0

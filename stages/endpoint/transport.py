@@ -1,0 +1,153 @@
+"""Transport: how wanted answers get into the store - live calls, the Batch API, or not at all (replay)."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+
+from stages.asking.conversation import Asking, Failures, Fulfil, Wanted
+from stages.asking.request import Answer
+from stages.asking.reseed import reseed
+from stages.asking.store import Store
+from stages.config.endpoint import Endpoint, Price
+from stages.endpoint import estimate as cost
+from stages.endpoint.secret import hide
+from stages.records.example import Example
+
+MODES = ("live", "batch", "replay")
+UNSCORED = (
+    "have no log-probabilities: `logprobs: true` does not ask again for what is stored, another `salt` does,"
+    " where the server tells them"
+)
+FIRST = 5  # keys that replay names
+Talks = tuple[list[Example], Asking]  # all that will be asked, every step of it
+
+
+def mode_of(endpoint: Endpoint) -> str:
+    """$COT_MODE, else the endpoint's own."""
+    mode = os.environ.get("COT_MODE") or endpoint.mode
+    if mode not in MODES:
+        raise ValueError(f"$COT_MODE is {mode!r}, wanted one of {', '.join(MODES)}")
+    return mode
+
+
+def connect(
+    name: str, endpoint: Endpoint, prices: Mapping[str, Price], talks: Talks | None = None
+) -> tuple[Store, Fulfil]:
+    """The store, and what puts missing answers into it. With `talks`, replay says of a miss what the later
+    steps cost too.
+    """
+    store, mode = Store(), mode_of(endpoint)
+    reseeded = False
+
+    def fulfil(wanted: list[Wanted]) -> Failures:
+        """Take back what DVC has, then ask for the rest in the endpoint's mode."""
+        nonlocal reseeded
+        if not reseeded:
+            reseeded = True
+            if reseed(store):
+                wanted = without(wanted, store.answers)
+        if not wanted:
+            return {}
+        if mode == "replay":
+            raise ValueError(replay_miss(wanted, store, name, endpoint, prices, talks))
+        # the client's library takes a second to import: not where all is in the store
+        module = import_module(f"stages.endpoint.{mode}")
+        failures: Failures = module.fulfil(wanted, store, name, endpoint, prices)
+        return failures
+
+    return store, fulfil
+
+
+def without(wanted: list[Wanted], held: Callable[[str], Iterable[int]]) -> list[Wanted]:
+    """The part of what is wanted that is not among the samples that are `held` of a key."""
+    left = [
+        Wanted(want.request, want.key, sorted({*want.samples}.difference(held(want.key)))) for want in wanted
+    ]
+    return [want for want in left if want.samples]
+
+
+def replay_miss(
+    wanted: list[Wanted],
+    store: Store,
+    name: str,
+    endpoint: Endpoint,
+    prices: Mapping[str, Price],
+    talks: Talks | None,
+) -> str:
+    """Which answers replay lacks, and what they and the steps that follow would cost."""
+    keys = ", ".join(want.key[:12] for want in wanted[:FIRST]) + (", ..." if len(wanted) > FIRST else "")
+    alone = cost.plan(
+        wanted, cost.price_of(prices, wanted[0].request.model), per_request=endpoint.samples_per_request
+    )
+    return (
+        f"replay: {sum(len(want.samples) for want in wanted)} answers to {len(wanted)} requests are not in"
+        f" {store.path} (first keys: {keys}). Asked at endpoint {name!r},"
+        f" {'with all steps that follow' if talks else 'without the steps that follow'}:\n{figures(talks, store, endpoint, prices) if talks else alone}\nBring"
+        " a store along ($COT_STORE), re-seed it (`python -m tools.store import data/completions/*.jsonl`),"
+        " or ask with `mode: live`"
+    )
+
+
+def plan(
+    examples: list[Example], asking: Asking, name: str, endpoint: Endpoint, prices: Mapping[str, Price]
+) -> str:
+    """What asking would take, all steps of it, and what was spent so far. Nothing is asked."""
+    store = Store()
+    budget = "" if endpoint.budget is None else f" of a budget of {endpoint.budget:.2f}"
+    told = figures((examples, asking), store, endpoint, prices)
+    return f"{told}\nspent at endpoint {name!r} so far: {store.spent(name):.4f} dollars{budget}"
+
+
+def figures(talks: Talks, store: Store, endpoint: Endpoint, prices: Mapping[str, Price]) -> str:
+    """The plan for all that is missing of some talks, with what is stored of them as its base; a line more
+    for answers without wanted scores.
+    """
+    examples, asking = talks
+    # of each stored answer: its tokens, whether it has log-probabilities
+    read: dict[str, list[tuple[int | None, bool]]] = {}
+
+    def stored(key: str) -> dict[int, Answer]:
+        found = store.answers(key)
+        read[key] = [(answer.tokens_out, answer.logprobs is not None) for answer in found.values()]
+        return found
+
+    wanted, held, request = cost.rehearse(examples, asking, stored), under_way(store), asking.request("")
+    answers = [answer for there in read.values() for answer in there]
+    asked = without(wanted, lambda key: held.get(key, ()))
+    busy = sum(len(want.samples) for want in wanted) - sum(len(want.samples) for want in asked)
+    seen, price = cost.averages(tokens for tokens, _ in answers), cost.price_of(prices, request.model)
+    told = str(
+        cost.plan(asked, price, seen, endpoint.samples_per_request, mode_of(endpoint) == "batch", busy)
+    )
+    unscored = sum(not scored for _, scored in answers) if request.logprobs else 0
+    return told + (f"\n{unscored:,} of {len(answers):,} stored answers {UNSCORED}" if unscored else "")
+
+
+def under_way(store: Store) -> dict[str, set[int]]:
+    """Key -> samples that a batch or a process that lives is asking for."""
+    found: dict[str, set[int]] = {}
+    living = store.living()
+    with store.reading() as db:
+        for key, sample, owner in db.execute("SELECT key, sample, owner FROM claim"):
+            if owner in living or owner.startswith("job "):
+                found.setdefault(key.hex(), set()).add(sample)
+    return found
+
+
+def reasons(failed: Failures, store: Store, endpoint: Endpoint) -> str:
+    """What did not come: a line for each kind of failure, with how often and the last message about it."""
+    lines = []
+    last = {kind: pair for pair, kind in failed.items()}
+    for kind, count in sorted(Counter(failed.values()).items()):
+        key, sample = last[kind]
+        query = (
+            "SELECT message FROM failure WHERE key = ? AND sample = ? AND kind = ? ORDER BY rowid DESC"
+            " LIMIT 1"
+        )
+        with store.reading() as db:
+            row = db.execute(query, (bytes.fromhex(key), sample, kind)).fetchone()
+        lines.append(
+            f"\n  {count} {kind}" + (f", the last one: {hide(row[0], endpoint)}" if row and row[0] else "")
+        )
+    return "".join(lines)

@@ -1,0 +1,225 @@
+"""Judgement: two models' rationales for the same questions side by side, without names and answers, and what
+judges made of them (SCoTD 3.1.1).
+
+Of each pair the first model's rationale is A or B by chance. A sheet is one judge's answers: {"study",
+"rater", "swapped", "answers"}, by the pair's id "A", "B" or "tie"; with `swapped` the judge saw B as A. The
+key that tells which is which stays out of what judges see.
+"""
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.results.statistics import binomial, wilson
+from stages.text.answers import is_correct
+from stages.text.rationale import answer_of, argument
+
+SIDES = {"A": "B", "B": "A", "tie": "tie"}  # what a choice means where the judge saw the sides swapped
+Sheet = dict[str, Any]
+
+
+def right(row: Completion, example: Example) -> bool:
+    return is_correct(answer_of(row, example), example.answer, example.answer_type)
+
+
+def pair_up(
+    first: Mapping[str, Completion],
+    second: Mapping[str, Completion],
+    examples: Mapping[str, Example],
+    n: int,
+    seed: int,
+) -> dict[str, Any]:
+    """`n` pairs drawn by `seed` from the questions that both reason about, differently. Raises ValueError
+    where there are none.
+    """
+    shared = sorted(first.keys() & second.keys())
+    texts = {one: (argument(first[one]), argument(second[one])) for one in shared}
+    usable = [one for one in shared if all(texts[one]) and len(set(texts[one])) == 2]
+    if not usable:
+        raise ValueError(
+            f"{len(shared)} questions in common, none with two different rationales: nothing to compare"
+        )
+    rng, pairs = random.Random(seed), []
+    for one in rng.sample(usable, min(n, len(usable))):
+        swap, both = (
+            rng.random() < 0.5,
+            right(first[one], examples[one]) and right(second[one], examples[one]),
+        )
+        a, b = reversed(texts[one]) if swap else texts[one]
+        pairs.append(
+            {
+                "id": one,
+                "question": examples[one].question.strip(),
+                "A": a,
+                "B": b,
+                "first": "B" if swap else "A",
+                "both_right": both,
+            }
+        )
+    silent = sum(not all(texts[one]) for one in shared)
+    left_out = {
+        "without_rationale": silent,
+        "same_rationale": len(shared) - silent - len(usable),
+        "not_drawn": len(usable) - len(pairs),
+    }
+    return {"study": digest(pairs), "seed": seed, "left_out": left_out, "pairs": pairs}
+
+
+def digest(pairs: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(pairs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def blind(key: Mapping[str, Any]) -> dict[str, Any]:
+    """What judges may see of it."""
+    return {
+        "study": key["study"],
+        "pairs": [{name: pair[name] for name in ("id", "question", "A", "B")} for pair in key["pairs"]],
+    }
+
+
+def prompt(pair: Mapping[str, str], swapped: bool) -> str:
+    """What a language model is asked: the criteria of SCoTD's crowdworkers (appendix A).
+    Differs: own words, and a tie is allowed.
+    """
+    a, b = (pair["B"], pair["A"]) if swapped else (pair["A"], pair["B"])
+    return (
+        "Two models reasoned about the same question; their final answers were cut off. Which reasoning is"
+        " better? What counts most is which one is likelier to lead to the correct answer; then, whose facts"
+        " and steps are more fitting and more often right; then, which reads"
+        f" better.\n\nQuestion:\n{pair['question']}\n\nReasoning A:\n{a}\n\nReasoning B:\n{b}\n\nReply with"
+        " one word: A, B or tie."
+    )
+
+
+def chosen(said: str | None) -> str | None:
+    """The choice in a judge's words: the only one of "A", "B" and "tie" that they name; None where they name
+    none or several ("not a tie: A").
+    """
+    words = re.sub(r"\b[Aa](?= tie\b)", "", said or "", flags=re.IGNORECASE)  # an article
+    named = set(re.findall(r"(?<![\w'])[AB](?![\w'])", words)) | {
+        "tie" for _ in re.finditer(r"\btie\b", words, re.IGNORECASE)
+    }
+    return named.pop() if len(named) == 1 else None
+
+
+def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
+    """Raises ValueError for a key that is none, a sheet of other pairs, ids and choices that are none, and
+    two sheets of one rater in one order.
+    """
+    if missing := {"study", "first", "second", "pairs"} - key.keys():
+        raise ValueError(
+            f"not a key to pairs (`judge pairs` writes it as pairs.json): {', '.join(sorted(missing))}"
+            " missing"
+        )
+    known, seen = {pair["id"] for pair in key["pairs"]}, set()
+    for sheet in sheets:
+        if missing := {"study", "rater", "swapped", "answers"} - sheet.keys():
+            raise ValueError(f"not a sheet of answers: {', '.join(sorted(missing))} missing")
+        who = (sheet["rater"], sheet["swapped"])
+        if sheet["study"] != key["study"]:
+            raise ValueError(
+                f"answers of {sheet['rater']!r} belong to the pairs {sheet['study']!r}, wanted"
+                f" {key['study']!r}"
+            )
+        odd = {one: said for one, said in sheet["answers"].items() if one not in known or said not in SIDES}
+        if odd or who in seen:
+            raise ValueError(
+                f"answers of {sheet['rater']!r}: "
+                + (f"no such pairs or choices: {dict(list(odd.items())[:5])}" if odd else "given twice")
+            )
+        seen.add(who)
+
+
+def votes(key: Mapping[str, Any], sheet: Sheet) -> dict[str, int]:
+    """By pair, 1 for the first model, -1 for the second, 0 for a tie."""
+    first = {pair["id"]: pair["first"] for pair in key["pairs"]}
+    sides = {one: SIDES[said] if sheet["swapped"] else said for one, said in sheet["answers"].items()}
+    return {one: 0 if side == "tie" else 1 if side == first[one] else -1 for one, side in sides.items()}
+
+
+def tally(verdicts: Sequence[int]) -> dict[str, Any]:
+    """Wins of the first model, losses and ties; its share of the decided pairs with Wilson's interval and the
+    exact binomial p against one half.
+    """
+    wins, losses = verdicts.count(1), verdicts.count(-1)
+    decided = wins + losses
+    low, high = wilson(wins, decided) if decided else (None, None)
+    counts = {"pairs": len(verdicts), "wins": wins, "losses": losses, "ties": len(verdicts) - decided}
+    return {
+        **counts,
+        "win_rate": wins / decided if decided else None,
+        "low": low,
+        "high": high,
+        "p": binomial(wins, decided),
+    }
+
+
+def in_both_orders(sheets: Sequence[Sheet]) -> tuple[list[Sheet], int]:
+    """The sheets, those of a rater in two orders cut to the pairs that both have, and how many answers that
+    cuts: one order alone may be position.
+    """
+    orders: dict[str, list[set[str]]] = {}
+    for sheet in sheets:
+        orders.setdefault(sheet["rater"], []).append(set(sheet["answers"]))
+    kept = [
+        {
+            one: said
+            for one, said in sheet["answers"].items()
+            if all(one in order for order in orders[sheet["rater"]])
+        }
+        for sheet in sheets
+    ]
+    cut = sum(len(sheet["answers"]) - len(answers) for sheet, answers in zip(sheets, kept, strict=True))
+    return [{**sheet, "answers": answers} for sheet, answers in zip(sheets, kept, strict=True)], cut
+
+
+def results(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> dict[str, Any]:
+    """Over all judged pairs, and over those where both models answered right: a pair goes to whom most sheets
+    prefer, else it is a tie.
+
+    `raters`: how often each one chose the side shown first; `agreement`: of each two sheets, the share of
+    common pairs with the same verdict; `one_order`: answers left out because the same rater's other order has
+    none.
+    """
+    check_sheets(key, sheets)
+    sheets, one_order = in_both_orders(sheets)
+    by_sheet = [votes(key, sheet) for sheet in sheets]
+    verdicts = {}
+    for pair in key["pairs"]:
+        cast = [found[pair["id"]] for found in by_sheet if pair["id"] in found]
+        if cast:
+            verdicts[pair["id"]] = (sum(cast) > 0) - (sum(cast) < 0)
+    both = {pair["id"] for pair in key["pairs"] if pair["both_right"]}
+    names = [f"{sheet['rater']}{', swapped' if sheet['swapped'] else ''}" for sheet in sheets]
+    raters = [
+        {
+            "rater": name,
+            **tally([*found.values()]),
+            "said_A": sum(said == "A" for said in sheet["answers"].values()),
+        }
+        for name, found, sheet in zip(names, by_sheet, sheets, strict=True)
+    ]
+    agreement = []
+    for (name, found), (other, others) in combinations(zip(names, by_sheet, strict=True), 2):
+        common = found.keys() & others.keys()
+        same = sum(found[one] == others[one] for one in common)
+        agreement.append(
+            {
+                "between": [name, other],
+                "pairs": len(common),
+                "agreement": same / len(common) if common else None,
+            }
+        )
+    return {
+        "all": tally([*verdicts.values()]),
+        "both_right": tally([verdict for one, verdict in verdicts.items() if one in both]),
+        "raters": raters,
+        "agreement": agreement,
+        "one_order": one_order,
+    }

@@ -1,0 +1,85 @@
+"""Simulate: what another model takes a student's answer to be, from the question alone or with the student's
+rationale (CasCoD section 4.6).
+
+The two prompts have the parts of its Tables 10 and 11: instruction, task description, question, rationale,
+the place of the answer.
+Differs: own words, and no "Task description:" where the data has none. The system's message is the block's
+`system`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from stages.config.load import check, find, read_params
+from stages.judging.consult import consult, consulted
+from stages.judging.consult import plan as plan_to_consult
+from stages.records.demonstrations import shown
+from stages.records.example import Example
+from stages.teachers import scripted
+from stages.text.answers import read
+
+# an answer prefix that no text has: a lenient reading then takes the last answer of the whole text
+NOWHERE = "\0"
+
+Asked = Sequence[tuple[Example, str]]  # a question, and a rationale or "" for the question alone
+
+
+def task_of(demonstrations: str, example: Example) -> str:
+    """The task's description: what stands before the first demonstration, "" where nothing does."""
+    return re.split(r"(?:^|\n\s*)Q: ", shown(demonstrations, example).strip())[0].strip()
+
+
+def prompt(example: Example, rationale: str, demonstrations: str) -> str:
+    """Question alone (Table 10), or question and rationale (Table 11)."""
+    sources, task = (
+        "the question and the rationale" if rationale else "the question",
+        task_of(demonstrations, example),
+    )
+    parts = [f"Read {sources}. Then reply with your answer to the question alone, without an explanation."]
+    parts += [f"Task description: {task}"] if task else []
+    parts += [f"Question: {example.question.strip()}"]
+    parts += [f"Rationale: {rationale}"] if rationale else []
+    return "\n\n".join([*parts, "Your answer:"])
+
+
+def by_rule(example: Example, rationale: str, settings: scripted.Settings) -> str:
+    """No model: the last answer that the rationale names (of free text the last word), else where the
+    scripted teacher's rules lead.
+    """
+    options, ending = (
+        example.choices or [],
+        rationale.split()[-1:] if example.answer_type == "text" else [rationale],
+    )
+    named = read("".join(ending), NOWHERE, example.answer_type, len(options), options).lenient
+    return named or next(scripted.write(example, settings, scripted.rules(example.dataset))).answer
+
+
+def rules(where: str, values: dict[str, Any]) -> scripted.Settings | None:
+    """The settings of a simulator's block that names no model but rules, else None. Raises ValueError for a
+    faulty block of either kind.
+    """
+    if values.get("backend") == "scripted":
+        return check(where, {**values, "samples": 1}, scripted.Settings)
+    consulted(where, values)
+    return None
+
+
+def simulate(name: str, asked: Asked, demonstrations: str) -> list[str | None]:
+    """What the simulator `simulators.<name>` says to each question, with its rationale where there is one;
+    None: nothing came.
+    """
+    where = f"simulators.{name}"
+    if settings := rules(where, find(read_params(), where)):
+        return [by_rule(example, rationale, settings) for example, rationale in asked]
+    return consult(where, [prompt(example, rationale, demonstrations) for example, rationale in asked])
+
+
+def plan(name: str, asked: Asked, demonstrations: str) -> str:
+    """What `simulate` would ask for, and what it would cost."""
+    where = f"simulators.{name}"
+    if rules(where, find(read_params(), where)):
+        return f"{where} is not paid: nothing to estimate"
+    return plan_to_consult(
+        where, [prompt(example, rationale, demonstrations) for example, rationale in asked]
+    )

@@ -1,0 +1,166 @@
+"""What dataset files share: rows with their place, fields, numbers, option letters. Every error names file,
+row, field, got and wanted.
+"""
+
+import json
+import math
+import re
+import string
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stages.records.example import Example
+from stages.records.jsonl import read_rows
+
+LETTERS = string.ascii_uppercase
+NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+Row = dict[str, Any]
+Kind = TypeVar("Kind")
+
+
+def field(row: object, name: str, where: str, kind: type[Kind]) -> Kind:
+    """row[name], of type `kind`. Raises ValueError if it is absent or something else."""
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: got {row!r}, wanted an object with field {name!r}")
+    if name not in row:
+        raise ValueError(
+            f"{where}: no field {name!r}, wanted {kind.__name__}; it has: {', '.join(map(str, row))}"
+        )
+    value = row[name]
+    if not isinstance(value, kind):
+        raise ValueError(f"{where}: {name} is {value!r}, wanted {kind.__name__}")
+    return value
+
+
+def rows_of(path: Path, under: str | None = None) -> Iterator[tuple[str, Row]]:
+    """(place, row) of JSON lines, or of a JSON array, which may lie `under` a key of an object. The first row
+    is row 0.
+    """
+    rows: Any
+    if path.suffix == ".jsonl":
+        rows = read_rows(path)
+    else:
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}: not JSON ({error})") from error
+        if under is not None:
+            if not isinstance(rows, dict):
+                raise ValueError(f"{path}: got {type(rows).__name__}, wanted an object with {under!r}")
+            rows = field(rows, under, str(path), list)
+    if not isinstance(rows, list):
+        raise ValueError(f"{path}: got {type(rows).__name__}, wanted an array of rows")
+    for number, row in enumerate(rows):
+        where = f"{path} row {number}"
+        if not isinstance(row, dict):
+            raise ValueError(f"{where}: got {row!r}, wanted an object with named fields")
+        yield where, row
+
+
+def number(value: object, where: str) -> str:
+    """The one way to write a number: "39" for 39.0, "1200" for "1,200", "0.6666666666666666" in full. Raises
+    ValueError for anything else.
+    """
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"{where}: answer is {value!r}, wanted a number")
+    bare = text.replace(",", "")
+    if re.fullmatch(r"[+-]?\d+", bare):
+        return str(int(bare))
+    parsed = float(bare)
+    if not math.isfinite(parsed):
+        raise ValueError(f"{where}: answer is {value!r}, wanted a finite number")
+    return str(int(parsed)) if parsed.is_integer() else repr(parsed)
+
+
+def date(value: object, where: str) -> str:
+    """The one way to write a date: "05/01/2021" for "5/1/2021" (MM/DD/YYYY). Raises ValueError for anything
+    else.
+    """
+    try:
+        return f"{datetime.strptime(str(value).strip(), '%m/%d/%Y'):%m/%d/%Y}"
+    except ValueError:
+        raise ValueError(f"{where}: answer is {value!r}, wanted a date as MM/DD/YYYY") from None
+
+
+def with_choices(question: str, choices: list[str]) -> str:
+    """The question as it is asked: "... Answer Choices: (A) red (B) blue"."""
+    return f"{question} Answer Choices: " + " ".join(
+        f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False)
+    )
+
+
+def with_options(question: str, choices: list[str]) -> str:
+    """The question as BIG-Bench Hard and CasCoD's files ask it: options on lines of their own,
+    "...\\nOptions:\\n(A) red\\n(B) blue".
+    """
+    return f"{question}\nOptions:\n" + "\n".join(
+        f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False)
+    )
+
+
+def right_choice(scores: Row, choices: list[str], where: str) -> str:
+    """The letter of the only choice with score 1 in BIG-bench's target_scores."""
+    right = [letter for letter, choice in zip(LETTERS, choices, strict=False) if scores[choice] == 1]
+    if len(right) != 1:
+        raise ValueError(f"{where}: target_scores is {scores!r}, wanted exactly one score of 1")
+    return right[0]
+
+
+def listed_options(path: Path, dataset: str) -> list[Example]:
+    """CasCoD's layout: {"input": "...\\nOptions:\\n(A) ...\\n(B) ...", "target": "(B)"}, test rows; numbered
+    options get letters.
+    """
+    examples = []
+    for row, (where, source) in enumerate(rows_of(path)):
+        asked, target = field(source, "input", where, str), field(source, "target", where, str)
+        stem, _, listed = asked.partition("\nOptions:\n")
+        options = [re.fullmatch(r"(\(\w\)) ?(.*)", line) for line in listed.split("\n")]
+        marks = [option[1] for option in options if option]
+        if None in options or marks.count(target) != 1:
+            raise ValueError(
+                f"{where}: input is {asked!r} and target {target!r}, wanted '... Options: (A) ... (B) ...'"
+                " and one of its marks"
+            )
+        choices = [option[2].strip() for option in options if option]
+        answer = LETTERS[marks.index(target)]
+        examples.append(
+            Example(
+                f"{dataset}-{row}",
+                dataset,
+                with_options(stem, choices),
+                answer,
+                "choice",
+                choices,
+                source_split="test",
+            )
+        )
+    return examples
+
+
+def competition(path: Path, dataset: str) -> list[Example]:
+    """AIME and AMC: a problem and an integer, which may be written "025" or 25.0; test rows, answers of type
+    `latex`.
+    """
+    examples = []
+    for row, (where, source) in enumerate(rows_of(path)):
+        question, answer = (
+            field(source, "problem", where, str).strip(),
+            number(field(source, "answer", where, object), where),
+        )
+        examples.append(Example(f"{dataset}-{row}", dataset, question, answer, "latex", source_split="test"))
+    return examples
+
+
+def word_problems(path: Path, dataset: str) -> list[Example]:
+    """The layout that AddSub, MultiArith and SingleEq share: a question and a list with its one solution."""
+    examples = []
+    for row, (where, source) in enumerate(rows_of(path)):
+        solutions = field(source, "lSolutions", where, list)
+        if len(solutions) != 1:
+            raise ValueError(f"{where}: lSolutions is {solutions!r}, wanted one number")
+        question = field(source, "sQuestion", where, str).strip()
+        examples.append(Example(f"{dataset}-{row}", dataset, question, number(solutions[0], where), "number"))
+    return examples

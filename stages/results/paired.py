@@ -1,0 +1,148 @@
+"""Paired: two students on the same questions, whose difference is tested question by question."""
+
+from collections.abc import Callable, Mapping
+from itertools import combinations, product
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from stages.results.cells import Cell, Groups
+from stages.results.statistics import FEWEST_CLUSTERS, Interval, holm, mcnemar, paired, paired_interval
+
+Heads = Mapping[str, Cell]  # label -> one of its cells
+# DATASET-SPLIT -> what stands in metrics/splits (stages/corpus/leakage.py)
+Reports = Mapping[str, Mapping[str, Any]]
+RESAMPLED = (
+    "Resampled are groups of questions that are alike (a contrast pair, a task, else a template) where there"
+    f" are {FEWEST_CLUSTERS} or more, else the questions."
+)
+NOTE = f"""Difference in points on the same questions with its 95 % interval, from 10,000 paired bootstrap resamples, and p of McNemar's exact test,
+Holm-corrected over the datasets of the row.
+{RESAMPLED}
+Several seeds: difference and interval are of a question's mean over them; the test counts it once, for the side that answers it right with more
+seeds, and as independent of the others. Several samples: their majority answer counts.
+"""
+
+
+class Questions(NamedTuple):
+    """The test questions of a dataset's split, in the order of a cell's `correct`."""
+
+    ids: list[str]
+    clusters: list[str] | None  # one label per id; None: a report from before they stood in it
+    place: str  # "DATASET-SPLIT"
+
+
+def questions(reports: Reports, place: str) -> Questions:
+    """What the leakage report at `place` says of its test part. Raises ValueError unless there are as many
+    labels as ids, or none.
+    """
+    ids, clusters = (reports.get(place, {}).get(field, "").split() for field in ("test_ids", "test_clusters"))
+    if clusters and len(clusters) != len(ids):
+        raise ValueError(
+            f"metrics/splits/{place}.json: {len(clusters)} test_clusters for {len(ids)} test_ids, wanted one"
+            " each"
+        )
+    return Questions(ids, clusters or None, place)
+
+
+def by_question(asked: Questions, marks: str) -> dict[str, int]:
+    """1 or 0 per test id. Raises ValueError unless there is one id for each mark."""
+    if len(asked.ids) != len(marks):
+        raise ValueError(
+            f"{len(marks)} marks, {len(asked.ids)} test_ids in metrics/splits/{asked.place}.json: wanted one"
+            " id for each mark"
+        )
+    return dict(zip(asked.ids, map(int, marks), strict=True))
+
+
+def against_baselines(heads: Heads) -> list[tuple[str, str]]:
+    """Each distilled student and each baseline of the same student."""
+    return [
+        (name, other)
+        for (name, ours), (other, theirs) in product(heads.items(), repeat=2)
+        if ours["teacher"] and not theirs["teacher"] and ours["student"] == theirs["student"]
+    ]
+
+
+def among_methods(heads: Heads) -> list[tuple[str, str]]:
+    """Methods that train the same student on the same corpus, the later one in `run.methods` first."""
+    corpus = ("teacher", "curation", "student")
+    return [
+        (name, other)
+        for (other, theirs), (name, ours) in combinations(heads.items(), 2)
+        if ours["teacher"] and all(ours[axis] == theirs[axis] for axis in corpus)
+    ]
+
+
+class Difference(NamedTuple):
+    """First minus second on the same questions, as a share of them."""
+
+    mean: float
+    interval: Interval
+    p: float  # uncorrected
+
+
+def seeds_right(group: list[Cell], asked: Questions) -> dict[str, int]:
+    """Per test id, the number of seeds that answer it right."""
+    marks = [by_question(asked, cell["correct"]) for cell in group]
+    return {one: sum(seed[one] for seed in marks) for one in asked.ids}
+
+
+def difference(ours: list[Cell], theirs: list[Cell], asked: Questions) -> Difference:
+    """Two groups of seeds: intervals pair a question's means over seeds, the test counts it once. Raises
+    ValueError for marks without ids.
+    """
+    counts = paired(seeds_right(ours, asked), seeds_right(theirs, asked))
+    first, second = (
+        [count / len(group) for count in side] for side, group in zip(counts, (ours, theirs), strict=True)
+    )
+    return Difference(
+        fmean(first) - fmean(second), paired_interval(first, second, asked.clusters), mcnemar(*counts)
+    )
+
+
+def points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def reach(interval: Interval) -> str:
+    """ "-8.1 to +27.4", in points."""
+    return f"{points(interval.low)} to {points(interval.high)}"
+
+
+def p_text(p: float) -> str:
+    """Three decimals, never 0."""
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"
+
+
+def paired_table(
+    groups: Groups,
+    split: str,
+    datasets: list[str],
+    pairs: Callable[[Heads], list[tuple[str, str]]],
+    reports: Reports,
+) -> list[list[str]]:
+    """First minus second of each pair, its interval and the corrected p of the paired test; the header says
+    what was resampled.
+
+    Raises ValueError for cells whose questions are not those of metrics/splits.
+    """
+    head, rows = ["", *datasets], []
+    asked = {dataset: questions(reports, f"{dataset}-{split}") for dataset in datasets}
+    for name, other in pairs(
+        {name: group[0] for (s, name, d), group in groups.items() if (s, d) == (split, datasets[0])}
+    ):
+        found = [
+            difference(groups[split, name, dataset], groups[split, other, dataset], asked[dataset])
+            for dataset in datasets
+        ]
+        corrected = holm([one.p for one in found])
+        cells = [
+            f"{points(one.mean)} ({reach(one.interval)}, p {p_text(p)})"
+            for one, p in zip(found, corrected, strict=True)
+        ]
+        head = [
+            "",
+            *(f"{dataset}, over {one.interval.over}" for dataset, one in zip(datasets, found, strict=True)),
+        ]
+        rows.append([f"{name} - {other}", *cells])
+    return [head, *rows]

@@ -1,0 +1,112 @@
+"""From sequences to token ids, with a label wherever a segment has a task."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from stages.records.sequence import END, Sequence
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What one task learns from a stretch of a text: the token that comes after each of the inputs from
+    `start` on.
+    """
+
+    start: int
+    labels: np.ndarray  # int32[n]
+    task: str
+    weight: float  # weight[task] of the loss
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """One sequence as tokens: one path through a tree (stages/training/trees.py).
+
+    The last token of a text is a label and never an input: nothing comes after it.
+    """
+
+    example_id: str
+    unit: str
+    draw: bool
+    context: np.ndarray  # int32[c], what an encoder reads; empty for causal models
+    inputs: np.ndarray  # int32[n], what the (causal or decoder) model reads
+    targets: list[Target]
+    truncated: bool
+
+    def counts(self) -> dict[str, int]:
+        """Labels per task."""
+        return {
+            task: sum(len(t.labels) for t in self.targets if t.task == task)
+            for task in {t.task for t in self.targets}
+        }
+
+
+def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: int) -> Tokens:
+    """Tokens of one sequence. What does not fit in `max_tokens` is cut off its end; so may be all of its targets.
+
+    start: the token a decoder begins with (`decoder_start_token_id`), None for causal models.
+    Sequence.draw and unit go along: stages/training/rows.py decides by them which texts meet.
+
+    The context before the first task is tokenised alone, as it is when it is asked: a token never spans the
+    boundary. A label of weight 0 is no label. A text's first token has no label without a token before it
+    (prompt loss, no mark at the beginning). Raises ValueError for an encoder-decoder without a context.
+    """
+    first_task = next(
+        (place for place, segment in enumerate(sequence.segments) if segment.task), len(sequence.segments)
+    )
+    prompt = "".join(segment.text for segment in sequence.segments[:first_task])
+    if start is not None and not prompt:
+        raise ValueError(
+            f"{sequence.example_id}: an encoder-decoder needs segments without a task before the first one"
+            " with a task, got none"
+        )
+    context = prompt_tokens(tokenizer, prompt)
+    ids = context[:] if start is None else [start]
+    spans = []
+    for place, segment in enumerate(sequence.segments[first_task:], first_task):
+        tokens = list(tokenizer(segment.text, add_special_tokens=False).input_ids)
+        if segment.end or place == len(sequence.segments) - 1:
+            tokens.append(tokenizer.eos_token_id)
+        if segment.task and segment.weight:
+            spans.append((max(len(ids), 1), len(ids) + len(tokens), segment.task, segment.weight))
+        ids += tokens
+    room = max_tokens if start is None else max_tokens + 1
+    truncated = len(ids) > room or (start is not None and len(context) > max_tokens)
+    ids = ids[:room]
+    targets = [
+        Target(first - 1, np.array(ids[first:last], np.int32), task, weight)
+        for first, last, task, weight in spans
+        if first < len(ids)
+    ]
+    encoder = np.array(context[:max_tokens] if start is not None else [], np.int32)
+    return Tokens(
+        sequence.example_id,
+        sequence.unit,
+        sequence.draw,
+        encoder,
+        np.array(ids[:-1], np.int32),
+        targets,
+        truncated,
+    )
+
+
+def prompt_tokens(tokenizer: Any, text: str) -> list[int]:
+    """A prompt as the model expects one, with the marks its tokenizer puts around texts (a beginning-of-text
+    token, say).
+
+    The mark END becomes the end-of-text token: All-Aligned's second step reads one.
+    """
+    first, *rest = text.split(END)
+    ids = list(tokenizer(first).input_ids)
+    for piece in rest:
+        ids += [tokenizer.eos_token_id, *tokenizer(piece, add_special_tokens=False).input_ids]
+    return ids
+
+
+def pad(rows: list[list[int]], value: int) -> torch.Tensor:
+    """int64[rows, longest], filled up on the right."""
+    longest = max(map(len, rows))
+    return torch.tensor([row + [value] * (longest - len(row)) for row in rows])

@@ -1,0 +1,95 @@
+"""Fine-tune one student: its rows, its Trainer, and everything that the Trainer does by itself, switched off
+or on.
+
+Mixed precision, several GPUs and hosts, and sharding are the Trainer's and accelerate's.
+"""
+
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+from transformers import TrainingArguments
+
+from stages.config.cli import progress_bar
+from stages.config.student import Student
+from stages.students.load import Loaded
+from stages.students.tokens import Tokens
+from stages.training.attention import use_tree_attention
+from stages.training.layout import layout_of
+from stages.training.objective import bare
+from stages.training.rows import Layout
+from stages.training.steps import Shape, Steps
+from stages.training.trainer import Distiller, Hooks, agreed
+
+HF_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    history: list[dict[str, Any]]  # per epoch: epoch, train_loss, validation_loss
+    best: int  # the chosen epoch, whose weights are work/best.pt
+    layout: Layout
+    why: str
+    main: bool  # of all processes, the one that writes
+
+
+def arguments(student: Loaded, settings: Student, seed: int, work: Path) -> TrainingArguments:
+    """The Trainer's settings: nothing is logged, reported or saved by itself."""
+    if student.device.index and "LOCAL_RANK" not in os.environ:
+        raise ValueError(
+            f"COT_DEVICE={student.device}: training takes the first GPU it sees; give"
+            f" CUDA_VISIBLE_DEVICES={student.device.index} instead"
+        )
+    cpu = os.environ.get("COT_DEVICE") == "cpu" or not torch.cuda.is_available()
+    args = TrainingArguments(
+        output_dir=str(work / "part"), num_train_epochs=settings.epochs, per_device_train_batch_size=1, learning_rate=settings.lr,
+        lr_scheduler_type=HF_SCHEDULES.get(settings.schedule, "constant"), warmup_steps=settings.warmup_steps, max_grad_norm=settings.clip,
+        seed=seed, use_cpu=cpu, ddp_backend="gloo" if cpu and "WORLD_SIZE" in os.environ else None, bf16=not cpu,
+        use_cache=bare(student.model).config.use_cache,
+        activation_checkpointing=bool(os.environ.get("COT_GRADIENT_CHECKPOINTING")), activation_checkpointing_kwargs={"use_reentrant": False},
+        logging_strategy="no", save_strategy="no", eval_strategy="no", report_to="none", disable_tqdm=True, log_level="error",
+        log_level_replica="error", logging_nan_inf_filter=False, remove_unused_columns=False, label_names=[], dataloader_pin_memory=False,
+        ddp_find_unused_parameters=False,
+    )  # fmt: skip
+    if args.n_gpu > 1:  # several in one process: DataParallel, which rows of [1, tokens] cannot be split for
+        args._n_gpu = 1
+    return args
+
+
+def fit(student: Loaded, texts: dict[str, list[Tokens]], settings: Student, seed: int, work: Path) -> Fitted:
+    """Fine-tune; the chosen epoch's weights are left in work/best.pt, with keep_epochs each epoch's in
+    work/epochs/NN.pt.
+    """
+    if student.encoder_decoder and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
+        raise ValueError(
+            "FSDP cannot shard encoder-decoder students, whose halves share their embeddings: use"
+            " COT_LAUNCH='torchrun ...' for them"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    args = arguments(student, settings, seed, work)
+    limit = min(settings.max_tokens, student.positions)
+    layout, why = agreed(layout_of(student.model, limit) if args.process_index == 0 else None, args)
+    if args.process_index == 0:
+        typer.echo(f"layout of rows: {layout} ({why})", err=True)
+    elif layout in ("tree", "varlen"):
+        use_tree_attention(bare(student.model))
+    tasks = sorted({target.task for part in texts.values() for text in part for target in text.targets})
+    shape = Shape(
+        layout,
+        tasks,
+        settings.normalisation,
+        student.tokenizer.pad_token_id,
+        args.process_index,
+        args.world_size,
+    )
+    steps = Steps(texts["train"], settings, seed, shape)
+    with progress_bar() if args.process_index == 0 else nullcontext() as bar:
+        trainer = Distiller(student.model, args, Hooks(bar), steps, texts["validation"], settings, work)
+        trainer.resume_or_begin()
+    history, best, main = trainer.at["history"], trainer.at["best"], trainer.is_world_process_zero()
+    trainer.accelerator.wait_for_everyone()
+    return Fitted(history, best, layout, why, main)

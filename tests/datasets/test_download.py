@@ -1,0 +1,441 @@
+"""Download: against a server on this machine that misbehaves in every way we know, a mirror, local files and
+the `datasets` library.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from stages import download
+from stages.config.dataset import RemoteFile
+
+BODY = bytes(range(256)) * 300
+PIN = {"sha256": sha256(BODY).hexdigest(), "bytes": len(BODY)}
+HALF = len(BODY) // 2
+
+
+class Handler(BaseHTTPRequestHandler):
+    """/good, /cut (half, then the rest on a Range), /deaf (half, then all again), /always_cut, /busy (503,
+    then all), /hang, else 404.
+    """
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        seen = self.server.seen
+        seen.append((self.path, asked))
+        first = sum(path == self.path for path, _ in seen) == 1
+        if self.path == "/busy" and first:
+            return self.send_error(503)
+        if self.path.lstrip("/").split("?")[0] not in ("good", "cut", "deaf", "always_cut", "busy", "hang"):
+            return self.send_error(404)
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.path != "/deaf" else 0
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(BODY) - start))
+        self.end_headers()
+        short = self.path == "/always_cut" or (self.path in ("/cut", "/deaf", "/hang") and first)
+        self.wfile.write(BODY[start:HALF] if short else BODY[start:])
+        if self.path == "/hang" and first:
+            self.server.release.wait(30)
+        return None
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.seen, http.release = [], threading.Event()
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield http
+        http.release.set()
+        http.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COT_MIRROR", raising=False)
+    monkeypatch.setattr(download, "WAIT_SECONDS", 0.0)
+
+
+def url(server: Any, path: str) -> str:
+    return f"http://127.0.0.1:{server.server_port}/{path}"
+
+
+def params(**sources: dict[str, Any]) -> None:
+    """JSON is YAML."""
+    Path("params.yaml").write_text(
+        json.dumps({"datasets": {name: {"source": source} for name, source in sources.items()}})
+    )
+
+
+def urls(server: Any, *paths: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "kind": "url",
+        "files": {path.replace("/", "_"): {"url": url(server, path), **PIN, **changed} for path in paths},
+    }
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+RAW = Path("data/raw/mine")
+
+
+@pytest.mark.parametrize(
+    ("path", "ranges"),
+    [
+        ("good", [None]),
+        ("cut", [None, f"bytes={HALF}-"]),
+        ("deaf", [None, f"bytes={HALF}-"]),
+        ("busy", [None, None]),
+    ],
+)
+def test_all_bytes_arrive(server: Any, path: str, ranges: list[str | None]) -> None:
+    params(mine=urls(server, path))
+    download.main("mine", RAW)
+    assert files_in(Path("data")) == {f"raw/mine/{path}": BODY}
+    assert [asked for _, asked in server.seen] == ranges
+
+
+@pytest.mark.parametrize(
+    ("path", "changed", "told", "requests"),
+    [
+        (
+            "good",
+            {"sha256": "0" * 64},
+            [
+                f"got {len(BODY)} bytes, sha256 {PIN['sha256']}",
+                f"pinned to {len(BODY)} bytes, sha256 {'0' * 64}",
+            ],
+            1,
+        ),
+        ("good", {"bytes": 5}, [f"got {len(BODY)} bytes", "pinned to 5 bytes"], 1),
+        (
+            "missing",
+            {},
+            ["404", "COT_MIRROR", "127.0.0.1/missing", f"wanted {len(BODY)} bytes, sha256 {PIN['sha256']}"],
+            1,
+        ),
+        ("always_cut", {}, ["try 4 of 4", "COT_MIRROR"], 4),
+    ],
+)
+def test_a_failure_is_told_and_leaves_nothing(
+    server: Any, path: str, changed: dict[str, Any], told: list[str], requests: int
+) -> None:
+    params(
+        mine={
+            "kind": "url",
+            "files": urls(server, "good")["files"] | {"second": {"url": url(server, path), **PIN, **changed}},
+        }
+    )
+    with pytest.raises(ValueError, match=re.escape(url(server, path))) as raised:
+        download.main("mine", RAW)
+    message = str(raised.value)
+    assert all(part in message for part in told)
+    assert list(RAW.parent.iterdir()) == []
+    assert len(server.seen) - 1 == requests  # one for the first file
+
+
+def test_a_failure_keeps_what_was_there_before(server: Any) -> None:
+    params(mine=urls(server, "good"))
+    download.main("mine", RAW)
+    params(mine=urls(server, "good", "missing"))
+    with pytest.raises(ValueError, match="404"):
+        download.main("mine", RAW)
+    assert files_in(RAW) == {"good": BODY}
+    assert [path.name for path in RAW.parent.iterdir()] == ["mine"]
+
+
+def test_files_that_are_no_longer_listed_go(server: Any) -> None:
+    RAW.mkdir(parents=True)
+    (RAW / "old").write_text("old")
+    params(mine=urls(server, "good"))
+    download.main("mine", RAW)
+    assert files_in(RAW) == {"good": BODY}
+
+
+def test_no_network_is_told() -> None:
+    params(mine={"kind": "url", "files": {"x": {"url": "http://127.0.0.1:9/a/x", **PIN}}})
+    with pytest.raises(
+        ValueError,
+        match=r"http://127.0.0.1:9/a/x: .*try 4 of 4.*COT_MIRROR to a folder that holds 127.0.0.1/a/x",
+    ):
+        download.main("mine", RAW)
+    assert not RAW.exists()
+
+
+def test_a_killed_download_leaves_no_folder_and_does_not_block_the_next(server: Any) -> None:
+    params(mine=urls(server, "good", "hang"))
+    command = [sys.executable, "-m", "stages.download", "mine", str(RAW)]
+    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    deadline = time.monotonic() + 60
+    while ("/hang", None) not in server.seen and time.monotonic() < deadline and child.poll() is None:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert ("/hang", None) in server.seen
+    assert not RAW.exists()
+    server.release.set()
+    download.main("mine", RAW)
+    assert files_in(RAW.parent) == {"mine/good": BODY, "mine/hang": BODY}
+
+
+# ---- mirror
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("https://raw.githubusercontent.com/me/it/0a1b/data/x.json", "github/me/it/0a1b/data/x.json"),
+        ("https://raw.githubusercontent.com/me/it/0a1b/n%3A40/a%20b.json", "github/me/it/0a1b/n:40/a b.json"),
+        ("https://example.org:8080/a/b.csv?download=1", "example.org/a/b.csv"),
+    ],
+)
+def test_mirror_path(address: str, path: str) -> None:
+    assert download.mirror_path(address).as_posix() == path
+
+
+RAWHUB = "https://raw.githubusercontent.com/me/it/0a1b/n%3A40/x.json"
+
+
+def mirrored(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
+    kept = Path("mirror/github/me/it/0a1b/n:40/x.json")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(content)
+    monkeypatch.setenv("COT_MIRROR", "mirror")
+    return kept
+
+
+def test_mirror_hit_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    mirrored(BODY, monkeypatch)
+    params(mine={"kind": "url", "files": {"x.json": {"url": RAWHUB, **PIN}}})
+    download.main("mine", RAW)
+    assert files_in(RAW) == {"x.json": BODY}
+
+
+@pytest.mark.parametrize("content", [b"", BODY[:-1], BODY[:-1] + b"!"])
+def test_a_corrupt_mirror_is_an_error_and_not_passed_over(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = mirrored(content, monkeypatch)
+    params(mine={"kind": "url", "files": {"x.json": {"url": RAWHUB, **PIN}}})
+    with pytest.raises(ValueError, match=f"^{kept}: got {len(content)} bytes") as raised:
+        download.main("mine", RAW)
+    assert RAWHUB in str(raised.value)
+    assert not RAW.exists()
+
+
+def test_mirror_miss_asks_the_network(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirrored(BODY, monkeypatch)
+    params(mine=urls(server, "good"))
+    download.main("mine", RAW)
+    assert server.seen == [("/good", None)]
+
+
+def test_a_mirror_that_is_no_folder_is_an_error(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COT_MIRROR", "nowhere")
+    params(mine=urls(server, "good"))
+    with pytest.raises(ValueError, match="COT_MIRROR is 'nowhere', wanted a folder"):
+        download.main("mine", RAW)
+
+
+def test_filling_a_mirror_resumes_and_serves(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    params(
+        mine=urls(server, "good"),
+        yours=urls(server, "good", "cut"),
+        made={"kind": "generated", "settings": {}},
+    )
+    download.main(mirror=Path("kept"))
+    assert files_in(Path("kept")) == {"127.0.0.1/good": BODY, "127.0.0.1/cut": BODY}
+    assert sum(path == "/good" for path, _ in server.seen) == 1
+    server.seen.clear()
+    Path("kept/127.0.0.1/cut").write_bytes(BODY[:7])
+    download.main(mirror=Path("kept"))
+    assert {path for path, _ in server.seen} == {"/cut"}
+    assert files_in(Path("kept")) == {"127.0.0.1/good": BODY, "127.0.0.1/cut": BODY}
+    server.seen.clear()
+    monkeypatch.setenv("COT_MIRROR", "kept")
+    download.main("yours", RAW)
+    assert files_in(RAW) == {"good": BODY, "cut": BODY}
+    assert server.seen == []
+
+
+def test_a_real_file_comes_from_the_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pins of the manifest, the address with an escaped colon among them."""
+    lines = [json.loads(line) for line in (mirror / "MANIFEST.jsonl").read_text().splitlines()]
+    chosen = [line for line in lines if line["url"] and ("%3A" in line["url"] or line["dataset"] == "addsub")]
+    assert len(chosen) > 2
+    monkeypatch.setenv("COT_MIRROR", str(mirror))
+    files = {
+        f"file{i}": {key: line[key] for key in ("url", "sha256", "bytes")} for i, line in enumerate(chosen)
+    }
+    params(mine={"kind": "url", "files": files})
+    download.main("mine", RAW)
+    assert sorted(files_in(RAW)) == sorted(files)
+    assert all(download.mirror_path(line["url"]).as_posix() == line["path"] for line in lines if line["url"])
+
+
+# ---- the other kinds
+
+
+def test_generated_settings_are_written() -> None:
+    params(mine={"kind": "generated", "settings": {"seed": 1, "questions": 5}})
+    download.main("mine", RAW)
+    assert json.loads((RAW / "settings.json").read_text()) == {"seed": 1, "questions": 5}
+    assert len(files_in(RAW)) == 1
+
+
+def test_local_files_stay_where_they_are() -> None:
+    Path("local").mkdir()
+    Path("local/own.csv").write_text("q,a\n?,3\n")
+    params(mine={"kind": "local", "files": ["own.csv"]})
+    download.main("mine", RAW)
+    assert json.loads((RAW / "files.json").read_text()) == ["own.csv"]
+    params(mine={"kind": "local", "files": ["absent.csv"]})
+    with pytest.raises(ValueError, match=r"local/absent\.csv: no such file"):
+        download.main("mine", RAW)
+
+
+def test_hub_splits_become_json_lines(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    rows = {
+        "train": [{"q": "Où?", "a": 1, "c": ["x", "y"]}, {"q": "B", "a": 2, "c": ["z"]}],
+        "test": [{"q": "C", "a": 3, "c": []}],
+    }
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    for split, lines in rows.items():
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    params(
+        mine={
+            "kind": "hub",
+            "path": str(folder),
+            "revision": "0a1b",
+            "splits": {"train": "train", "held": "test"},
+        }
+    )
+    command = [sys.executable, "-m", "stages.download", "mine", str(RAW)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    written = {
+        name: [json.loads(line) for line in content.splitlines()] for name, content in files_in(RAW).items()
+    }
+    assert written == {"train.jsonl": rows["train"], "held.jsonl": rows["test"]}
+
+
+def test_the_datasets_library_is_imported_only_for_its_kind() -> None:
+    code = (
+        "import sys, stages.download; sys.exit(any(name in sys.modules for name in ('datasets', 'torch',"
+        " 'transformers')))"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+        ).returncode
+        == 0
+    )
+
+
+# ---- the command and its block
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"dataset": "mine"}, {"dataset": "mine", "out": RAW, "mirror": Path("kept")}]
+)
+def test_the_command_wants_one_of_two_forms(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="wanted either DATASET OUT_DIR or --mirror DIR"):
+        download.main(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"kind": "ftp"}, "ftp"),
+        ({"kind": "url", "files": {}}, "at least 1 item"),
+        ({"kind": "url", "files": {"../x": {"url": "https://a/b", **PIN}}}, "should match pattern"),
+        ({"kind": "url", "files": {"x": {"url": "a/b", **PIN}}}, "should match pattern"),
+        ({"kind": "url", "files": {"x": {"url": "https://a/b", "bytes": 3}}}, "sha256`: missing"),
+        (
+            {"kind": "url", "files": {"x": {"url": "https://a/b", **PIN, "sha256": "AB"}}},
+            "should match pattern",
+        ),
+        ({"kind": "hub", "path": "a/b", "splits": {"test": "test"}}, "revision`: missing"),
+        ({"kind": "local", "files": ["x"], "colour": "red"}, "colour`: unknown key"),
+    ],
+)
+def test_a_wrong_block_is_named(source: dict[str, Any], message: str) -> None:
+    params(mine=source)
+    with pytest.raises(ValueError, match=r"params\.yaml: `datasets\.mine") as raised:
+        download.main("mine", RAW)
+    assert message in str(raised.value)
+    assert not RAW.exists()
+
+
+def test_only_the_source_is_read(server: Any) -> None:
+    """dvc.yaml reruns a download for its source alone, so nothing else of the block may matter."""
+    block = {"source": urls(server, "good"), "rows": "many", "colour": "red"}
+    Path("params.yaml").write_text(json.dumps({"datasets": {"mine": block}}))
+    download.main("mine", RAW)
+    assert files_in(RAW) == {"good": BODY}
+
+
+def test_an_error_is_one_plain_line_on_the_terminal() -> None:
+    params(mine={"kind": "url", "files": {"x": {"url": "https://a/b", **PIN}}})
+    command = [sys.executable, "-m", "stages.download", "yours", str(RAW)]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: params.yaml: no block `datasets.yours.source`; datasets has: mine\n"
+
+
+def test_a_mixture_has_a_folder_for_each_part(server: Any) -> None:
+    source = {
+        "kind": "several",
+        "parts": {"first": urls(server, "good"), "second": urls(server, "cut", "busy")},
+    }
+    params(mine=source)
+    for _ in range(2):  # a second run replaces the folders of the first
+        download.download("mine", RAW)
+        assert files_in(RAW) == {"first/good": BODY, "second/cut": BODY, "second/busy": BODY}
+    (RAW / "third").mkdir()
+    with pytest.raises(ValueError, match=f"{RAW} holds folders, so it is no data/raw/mine"):
+        download.download("mine", RAW)
+    download.fill_mirror(Path("mirror"))
+    assert sorted(path.name for path in Path("mirror/127.0.0.1").iterdir()) == ["busy", "cut", "good"]
+    params(mine={"kind": "several", "parts": {"first": {"kind": "generated", "settings": {}}}})
+    with pytest.raises(ValueError, match="parts"):
+        download.download("mine", RAW)
+
+
+def test_verify(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(BODY)
+    download.verify(tmp_path / "x", RemoteFile(url="https://a/b", **PIN), "there")
+    with pytest.raises(ValueError, match=r"^there: got"):
+        download.verify(
+            tmp_path / "x", RemoteFile(url="https://a/b", sha256="0" * 64, bytes=len(BODY)), "there"
+        )

@@ -1,0 +1,53 @@
+"""The human teacher: what came with the data, read back as the gold answer; nothing invented."""
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from stages.records.example import Example
+from stages.teachers.human import Settings, complete
+from stages.text.answers import is_correct, read
+
+ANSWERED = [
+    Example("made-0", "made", "Two and two?", "4", "number", rationale="Two more than two is four."),
+    Example("made-1", "made", "No reason?", "yes", "yes_no"),
+    Example(
+        "made-2",
+        "made",
+        "Which? Answer Choices: (A) red (B) blue",
+        "B",
+        "choice",
+        choices=["red", "blue"],
+        rationale="The sky is.",
+    ),
+    Example("made-3", "made", "Joined?", "nks", "text", rationale="n, k, s."),
+]
+
+
+def test_rationales_become_completions_with_the_gold_answer() -> None:
+    rows = list(complete(ANSWERED, Settings(backend="human"), Path(), ""))
+    assert [row.example_id for row in rows] == ["made-0", "made-2", "made-3"]
+    method = import_module("stages.methods.zero_shot_cot")
+    for row in rows:
+        example = next(example for example in ANSWERED if example.id == row.example_id)
+        assert row.prompts == [
+            method.ask(example, row.texts[:step], method.Settings(), "") for step in range(2)
+        ]
+        answer = read(
+            row.texts[-1], row.answer_prefix, example.answer_type, len(example.choices or ())
+        ).strict
+        assert is_correct(answer, example.answer, example.answer_type)
+
+
+def test_without_any_rationale_it_says_where_to_name_them() -> None:
+    with pytest.raises(ValueError, match=r"columns\.rationale"):
+        list(
+            complete(
+                [replace(example, rationale=None) for example in ANSWERED],
+                Settings(backend="human"),
+                Path(),
+                "",
+            )
+        )
