@@ -32,7 +32,8 @@ def right_as_text(completion: Completion, example: Example) -> bool:
     stand for its letter or after one, as in PaLM's answers to CommonsenseQA; of BIG-Bench Hard's released
     answers none is decided by either.
     """
-    text, prefix = completion.texts[-1], completion.answer_prefix
+    text = completion.texts[-1]
+    prefix = completion.answer_prefix
     said = strict_exact(text.split(prefix)[-1] if prefix else text)
     if prefix not in text or not said:
         return False

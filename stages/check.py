@@ -45,10 +45,8 @@ def plug_in(folder: str, name: object, where: str) -> ModuleType:
 
 
 def check_dataset(name: str, values: dict[str, Any]) -> None:
-    dataset, module = (
-        check(f"datasets.{name}", values, Dataset),
-        plug_in("datasets", name, f"datasets.{name}"),
-    )
+    dataset = check(f"datasets.{name}", values, Dataset)
+    module = plug_in("datasets", name, f"datasets.{name}")
     if dataset.source.kind == "generated":
         check(f"datasets.{name}.source.settings", dict(dataset.source.settings), module.Settings)
 

@@ -119,7 +119,8 @@ def table(rows: list[dict[str, Any]], dataset: str) -> list[list[str]]:
             groups[row["split"], row["label"]].append(row)
     lines = []
     for (split, label), group in groups.items():
-        first, accuracy = group[0], fmean(row["accuracy"] for row in group)
+        first = group[0]
+        accuracy = fmean(row["accuracy"] for row in group)
         low, high = wilson(accuracy * first["n"], first["n"])
         money = [number(first[name], ",.2f") for name in ("annotation", "teacher", "dollars")]
         counts = [

@@ -114,7 +114,8 @@ def curate(
     for part in PARTS:
         before = of_questions(completions, set(split[part]))
         after, dropped = apply(before, steps(curation, examples, golden, before))
-        after, gone = with_answer(after, examples), {reason: len(rows) for reason, rows in dropped.items()}
+        after = with_answer(after, examples)
+        gone = {reason: len(rows) for reason, rows in dropped.items()}
         kept += after
         asked = first_samples(before, curation.per_question)
         funnel[part] = {

@@ -40,7 +40,8 @@ def sha256_of(path: Path) -> str:
 
 def verify(path: Path, file: RemoteFile, origin: object) -> None:
     """Raises ValueError unless `path`, which came from `origin`, holds the pinned bytes."""
-    size, digest = path.stat().st_size, sha256_of(path)
+    size = path.stat().st_size
+    digest = sha256_of(path)
     if (size, digest) != (file.bytes, file.sha256):
         raise ValueError(
             f"{origin}: got {size} bytes, sha256 {digest}; {file.url} is pinned to {file.bytes} bytes, sha256"

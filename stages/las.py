@@ -78,13 +78,15 @@ def numbers(
             "las_high": None,
             "las_over": None,
         }
-    without, helped = [foreseen(said, row) for said, row in zip(alone, rows, strict=True)], iter(aided)
+    without = [foreseen(said, row) for said, row in zip(alone, rows, strict=True)]
+    helped = iter(aided)
     given = [
         foreseen(next(helped), row) if row.rationale else same
         for row, same in zip(rows, without, strict=True)
     ]
     interval = paired_interval(given, without, labels)._asdict()
-    first, second = sum(given) / len(rows), sum(without) / len(rows)
+    first = sum(given) / len(rows)
+    second = sum(without) / len(rows)
     accuracies = {"accuracy_question": second, "accuracy_rationale": first, "las": first - second}
     return {**counts, **accuracies, **{f"las_{name}": found for name, found in interval.items()}}
 
@@ -101,10 +103,8 @@ def main(
     ] = False,
 ) -> None:
     """How faithful a student's rationales are to its answers."""
-    parts, by_id = (
-        json.loads(split.read_text(encoding="utf-8")),
-        {example.id: example for example in read_examples(examples)},
-    )
+    parts = json.loads(split.read_text(encoding="utf-8"))
+    by_id = {example.id: example for example in read_examples(examples)}
     test = parts["test"]
     if unknown := [one for one in test if one not in by_id]:
         raise ValueError(
@@ -120,7 +120,8 @@ def main(
         return
     said = simulate(simulator, asked, text)
     labels = [cluster(row.example, parts["templates"][row.example.id]) for row in rows]
-    alone, aided = said[: len(asked) - len(reasoned)], said[len(asked) - len(reasoned) :]
+    alone = said[: len(asked) - len(reasoned)]
+    aided = said[len(asked) - len(reasoned) :]
     write_json(out, rounded(numbers(rows, alone, aided, len(test), labels)))
 
 

@@ -64,7 +64,8 @@ def answer_all(
     """
     from stages.students.decode import decode
 
-    marks, what = method.stops(settings), f"predict {origin}"
+    marks = method.stops(settings)
+    what = f"predict {origin}"
     first = [method.ask(example, [], settings, shown(demonstrations, example)) for example in examples]
     talks = []
     for example, prompt, answers in zip(
@@ -112,9 +113,11 @@ def ask_hosted(
             stop=tuple(method.stops(settings)), seed=seed, salt=pointer.get("salt", ""),
         )  # fmt: skip
 
-    asking, name = Asking(method, settings, demonstrations, decoding.samples, request), pointer["endpoint"]
+    asking = Asking(method, settings, demonstrations, decoding.samples, request)
+    name = pointer["endpoint"]
     # no dependencies, as in stages/teach.py
-    transport, config = import_module("stages.endpoint.transport"), import_module("stages.config.endpoint")
+    transport = import_module("stages.endpoint.transport")
+    config = import_module("stages.config.endpoint")
     endpoint, prices = config.endpoint_and_prices(name)
     store, fulfil = transport.connect(name, endpoint, prices, (examples, asking))
     if failed := ask_all(examples, asking, store.answers, fulfil):
@@ -170,7 +173,8 @@ def main(
     """
     params = read_params()
     find(params, f"methods.{name}")  # names the methods there are, where this one is not
-    method, decoding = import_module(f"stages.methods.{name}"), block("decoding", Decoding)
+    method = import_module(f"stages.methods.{name}")
+    decoding = block("decoding", Decoding)
     settings = block(f"methods.{name}", method.Settings)
     test = set(json.loads(split.read_text(encoding="utf-8"))["test"])
     asked = [example for example in read_examples(examples) if example.id in test]

@@ -29,7 +29,8 @@ from stages.records.demonstrations import joined
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import write_text
 
-HERE, LOCAL = Path(__file__).parent, Path("local")
+HERE = Path(__file__).parent
+LOCAL = Path("local")
 CHOICE = re.compile(r"\([A-Za-z]\)")
 
 
@@ -114,7 +115,8 @@ def scotd_shots(path: Path) -> str:
     """
     prompt: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     # of film reviews: what is asked about each
-    blocks, opening = [], prompt.get("input_prefix", "").removeprefix("Q: ")
+    blocks = []
+    opening = prompt.get("input_prefix", "").removeprefix("Q: ")
     for place, row in enumerate(field(prompt, "exemplars", str(path), list)):
         asked, rationale, answer = (
             field(row, name, f"{path} exemplar {place}", str) for name in ("question", "rationale", "answer")

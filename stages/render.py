@@ -203,10 +203,8 @@ def main(
         raise ValueError(
             f"{name} learns from a teacher's rationales: list it under run.methods, not run.baselines"
         )
-    parts, completions = (
-        json.loads(split.read_text(encoding="utf-8")),
-        read_completions(corpus) if corpus else [],
-    )
+    parts = json.loads(split.read_text(encoding="utf-8"))
+    completions = read_completions(corpus) if corpus else []
     sequences = render(method, settings, read_examples(examples), parts, completions)
     report = audit(name, sequences, parts, completions)
     check_trained(name, method, report, corpus, split)

@@ -94,7 +94,8 @@ def main(
     looked, wrong = impossible_ours(pools["cells"])
     ours = f"Of {looked} accuracies of ours {len(wrong)} do{': ' + ', '.join(wrong[:5]) if wrong else ''}."
     for name in papers:
-        paper, shown = read_paper(name), {}
+        paper = read_paper(name)
+        shown = {}
         for key, item in paper.items.items():
             panels = panels_of(item, pools)
             shown[key] = (item, panels, draw(f"{name}-{key}", item, panels, out / "figures"))

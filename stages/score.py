@@ -33,7 +33,8 @@ def check_rows(rows: list[Completion], ids: list[str], what: str) -> None:
     samples: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         samples[row.example_id].append(row.sample)
-    missing, extra = [one for one in ids if one not in samples], sorted(samples.keys() - set(ids))
+    missing = [one for one in ids if one not in samples]
+    extra = sorted(samples.keys() - set(ids))
     if missing or extra:
         raise ValueError(
             f"{what}: {len(missing)} test ids without rows {missing[:5]}, {len(extra)} ids that are no test"
@@ -201,7 +202,8 @@ def show(rows: list[Completion], examples: Mapping[str, Example], count: int) ->
         "differ", descending=True, maintain_order=True
     )
     for row in worst.head(count).iter_rows(named=True):
-        example, completion = examples[row["example_id"]], rows[row["index"]]
+        example = examples[row["example_id"]]
+        completion = rows[row["index"]]
         name = f"{example.id} ({example.subtask})" if example.subtask else example.id
         typer.echo(
             f"--- {name} sample {row['sample']}: gold {example.answer!r}, strict {row['strict']!r}, lenient"

@@ -195,7 +195,9 @@ def split_rows(examples: list[Example], groups: list[int], settings: Split, raw:
         parts = by_file(examples, raw / settings.file)
     else:
         parts = by_template(examples, groups, settings.test, settings.seed)
-    dataset, train, validation = examples[0].dataset, parts["train"], parts.get("validation", [])
+    dataset = examples[0].dataset
+    train = parts["train"]
+    validation = parts.get("validation", [])
     if not validation and train:
         whole = settings.by_template or settings.scheme == "template"
         blocks = gather(train, groups if whole else units)

@@ -222,10 +222,8 @@ def transfers(own: Groups, targets: Targets, declared: Run, reports: Reports) ->
             if table := transfer_table(own, targets, split, dataset):
                 show(f"learned on {dataset}, split {split}: accuracy in %", table)
                 text += section(f"## Learned on {dataset}, split {split}", table, f"\n{TRANSFERS_NOTE}")
-                there, others = (
-                    as_datasets(targets, dataset),
-                    [target for target in targets if target != dataset],
-                )
+                there = as_datasets(targets, dataset)
+                others = [target for target in targets if target != dataset]
                 text += comparisons(there, split, others, reports)
                 text += "".join(
                     section(f"### Tasks of {target}", subtask_table(there, split, target))
@@ -249,13 +247,10 @@ def main(
     declared = block("run", Run)
     found = read_cells(cells_folder, cells(declared))
     elsewhere = read_cells(transfers_folder, transfer_cells(declared)) if declared.transfers else []
-    own, targets = (
-        grouped(found),
-        {
-            name: grouped([cell for cell in elsewhere if cell["target"] == name])
-            for name in declared.transfers
-        },
-    )
+    own = grouped(found)
+    targets = {
+        name: grouped([cell for cell in elsewhere if cell["target"] == name]) for name in declared.transfers
+    }
     reports = {
         path.stem: json.loads(path.read_text(encoding="utf-8")) for path in splits_folder.glob("*.json")
     }

@@ -43,7 +43,9 @@ def counted(
                 f"{questions[place].id}: its completions do not come in order, samples"
                 f" {[row.sample for row in rows]}: the backend must sort"
             )
-        last, asked, most = place, asked + 1, max(most, len(rows))
+        last = place
+        asked = asked + 1
+        most = max(most, len(rows))
         distinct += len({tuple(row.texts) for row in rows})
         models.update(row.model for row in rows)
         yield from rows

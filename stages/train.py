@@ -122,7 +122,8 @@ def main(
     """Fine-tune one student; a GPU is used if there is one ($COT_DEVICE decides otherwise), or OpenAI for a
     student of that kind.
     """
-    settings, texts = read_student(name), read_sequences(sequences)
+    settings = read_student(name)
+    texts = read_sequences(sequences)
     if isinstance(settings, HostedStudent):
         hosted.train(settings, seed, texts, out, loss_csv, counts_json)
     elif texts:
@@ -153,7 +154,8 @@ def train(
     from stages.training.fit import fit  # takes seconds: not before the student is known to be sound
     from stages.training.steps import tokenize_parts
 
-    texts, work = tokenize_parts(sequences, loaded, settings.max_tokens), work_folder(path, settings, seed)
+    texts = tokenize_parts(sequences, loaded, settings.max_tokens)
+    work = work_folder(path, settings, seed)
     gc.freeze()  # what is loaded by now stays: no collection has to look through it
     with alone(work):
         fitted = fit(loaded, texts, settings, seed, work)

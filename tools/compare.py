@@ -92,11 +92,15 @@ def changes(before: Files, after: Files) -> tuple[list[Change], list[str], dict[
     """The cells that changed, those in which no question did, and those that cannot be compared with the
     reason.
     """
-    old, new = scored(before), scored(after)
-    changed, same, refused = [], [], {}
+    old = scored(before)
+    new = scored(after)
+    changed = []
+    same = []
+    refused = {}
     for cell in (name for name in new if name in old):
         try:
-            then, now = asked(cell, before), asked(cell, after)
+            then = asked(cell, before)
+            now = asked(cell, after)
             found = change(
                 cell,
                 by_question(then, old[cell]["correct"]),
@@ -132,7 +136,8 @@ def verdicts(changed: list[Change]) -> list[tuple[float, str]]:
 def cell_table(changed: list[Change]) -> list[list[str]]:
     rows = []
     for one, (p, word) in zip(changed, verdicts(changed), strict=True):
-        moved, interval = points(one.after - one.before), f"{reach(one.interval)} over {one.interval.over}"
+        moved = points(one.after - one.before)
+        interval = f"{reach(one.interval)} over {one.interval.over}"
         numbers = [f"{100 * one.before:.1f}", f"{100 * one.after:.1f}", moved, interval, p_text(p), word]
         rows.append([one.cell, str(one.n), *numbers, f"+{len(one.gained)} -{len(one.lost)}"])
     return [["cell", "n", "before", "after", "points", "interval", "p", "verdict", "questions"], *rows]
@@ -145,7 +150,8 @@ def named(ids: list[str]) -> str:
 def tables(before: Files, after: Files) -> dict[str, list[list[str]]]:
     """The whole comparison: title -> header and rows."""
     changed, same, refused = changes(before, after)
-    old, new = scored(before), scored(after)
+    old = scored(before)
+    new = scored(after)
     alone = [
         [cell, side]
         for side, here, there in (("before", old, new), ("after", new, old))

@@ -63,7 +63,8 @@ def pairs(
     """Draw pairs, write the page for people, and ask a model."""
     if judge:
         find(read_params(), f"judges.{judge}")  # before anything is written
-    left, right = rows_of(first), rows_of(second)
+    left = rows_of(first)
+    right = rows_of(second)
     key = {
         "first": first,
         "second": second,

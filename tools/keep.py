@@ -50,7 +50,8 @@ def main(
     there = [str(path) for end in (".json", ".md") if (path := out / f"{name}{end}").exists()]
     if there and not force:
         raise ValueError(f"{', '.join(there)}: there already; take another name, or --force to write over it")
-    params, summary = read_params(), json.loads((metrics / "summary.json").read_text(encoding="utf-8"))
+    params = read_params()
+    summary = json.loads((metrics / "summary.json").read_text(encoding="utf-8"))
     check_summary(summary, params["run"], metrics / "summary.json")
     write_json(out / f"{name}.json", {"settings": settings_of(params), **summary})
     write_text(

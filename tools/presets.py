@@ -20,7 +20,9 @@ from stages.check import check_all
 from stages.config.cli import fail_plainly
 from stages.records.jsonl import write_text
 
-PRESETS, PARAMS, DEFAULT = Path("presets"), Path("params.yaml"), "embedded"
+PRESETS = Path("presets")
+PARAMS = Path("params.yaml")
+DEFAULT = "embedded"
 BLOCKS = ("datasets", "splits", "teachers", "curations", "methods", "students", "simulators", "judges")
 app = typer.Typer(
     add_completion=False,
@@ -32,7 +34,8 @@ app = typer.Typer(
 
 def round_trip() -> YAML:
     yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 10_000
+    yaml.preserve_quotes = True
+    yaml.width = 10_000
     yaml.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )

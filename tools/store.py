@@ -88,7 +88,8 @@ def stats() -> None:
     store = open_store()
     with store.reading() as db:
         ask = db.execute
-        answers, size = ask("SELECT count(*) FROM answer").fetchone()[0], bytes_on_disk(store.path)
+        answers = ask("SELECT count(*) FROM answer").fetchone()[0]
+        size = bytes_on_disk(store.path)
         requests, unknown = ask("SELECT count(*), total(body IS NULL) FROM request").fetchone()
         typer.echo(
             f"{store.path}: {answers:,} answers to {requests:,} requests ({int(unknown):,} known by their key"
@@ -153,10 +154,8 @@ def teacher_asking(name: str, dataset: str | None) -> tuple[Asking, list[Example
     settings = check(f"teachers.{name}", values, openai.Settings)
     if dataset is None:
         return openai.asking(settings, ""), None
-    examples, shown = (
-        Path("data/examples") / f"{dataset}.jsonl",
-        Path("data/demonstrations") / f"{dataset}.txt",
-    )
+    examples = Path("data/examples") / f"{dataset}.jsonl"
+    shown = Path("data/demonstrations") / f"{dataset}.txt"
     if not (examples.exists() and shown.exists()):
         raise ValueError(
             f"{examples} or {shown} not found: `dvc repro prepare@{dataset}` or `dvc pull` gets them"

@@ -39,7 +39,8 @@ def drawn(
     """Ids of up to `cases` questions that `about` has right, then of as many that it has wrong, drawn by
     `seed`.
     """
-    rng, marks = random.Random(seed), {one: right(about[one], example) for one, example in examples.items()}
+    rng = random.Random(seed)
+    marks = {one: right(about[one], example) for one, example in examples.items()}
     groups = [sorted(one for one, mark in marks.items() if mark is wanted) for wanted in (True, False)]
     return [one for group in groups for one in rng.sample(group, min(cases, len(group)))]
 
@@ -148,7 +149,8 @@ def show_failures(
         if "correct" not in (numbers := json.loads(path.read_text(encoding="utf-8"))):
             raise ValueError(f"{path}: no field 'correct', wanted the numbers of a cell")
         at = axes(name)
-        asked, shown = at["target"] or at["dataset"], name if at["target"] else name.split("-", 2)[2]
+        asked = at["target"] or at["dataset"]
+        shown = name if at["target"] else name.split("-", 2)[2]
         groups[f"{asked}, {at['split']}"][shown] = numbers["correct"]
     for title, correct in groups.items():
         typer.echo("\n".join([f"### {title}\n", *failures(correct), ""]))

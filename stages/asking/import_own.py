@@ -56,7 +56,8 @@ def keep(store: Store, answered: Iterable[tuple[Request | str, dict[int, Answer]
     """Put answers into the store. Counts those that are new, those that were there, and those whose place has
     another text (it stays).
     """
-    counts, todo = Counter(new=0, there=0, taken=0), iter(answered)
+    counts = Counter(new=0, there=0, taken=0)
+    todo = iter(answered)
     while batch := list(islice(todo, BATCH)):
         for request, samples in batch:
             stored = store.answers(request.key if isinstance(request, Request) else request)

@@ -35,10 +35,12 @@ def read_answers(path: Path, asking: Asking, examples: list[Example] | None) -> 
     no prompt was released), white space aside, and gets the method's own spelling, which is what
     `stages.teach` looks for. Without, prompts stay as they were released.
     """
-    file, model = read_released(path), asking.request("").model
+    file = read_released(path)
+    model = asking.request("").model
     if file.model is not None and file.model != model:
         raise ValueError(f"{path}: answers of {file.model!r}, but the teacher's model is {model!r}")
-    found, taken = Found(), Counter[str]()
+    found = Found()
+    taken = Counter[str]()
     by_prompt = {squeeze(ask(example, [], asking) or ""): example for example in examples or []}
     by_question = {squeeze(example.question): example for example in examples or []}
     for row in file.rows:

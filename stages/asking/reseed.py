@@ -35,7 +35,8 @@ def reseed(store: Store) -> int:
     """How many answers the store got back. Nothing outside of a DVC run: $DVC_STAGE and $DVC_ROOT are what
     DVC sets for its stages.
     """
-    stage, root = os.environ.get("DVC_STAGE"), os.environ.get("DVC_ROOT")
+    stage = os.environ.get("DVC_STAGE")
+    root = os.environ.get("DVC_ROOT")
     if not stage or not root:
         return 0
     new = 0

@@ -53,7 +53,8 @@ def rows(store: Store, chosen: Selection = Selection()) -> Iterator[tuple[str, s
     request by request.
     """
     condition, values = chosen.where
-    last, request = b"", None
+    last = b""
+    request = None
     with store.reading() as db:
         found = db.execute(
             f"SELECT r.key, r.body, a.sample, {COLUMNS} {FROM} WHERE {condition} ORDER BY a.request,"
@@ -82,7 +83,8 @@ def rows(store: Store, chosen: Selection = Selection()) -> Iterator[tuple[str, s
                         f"{store.path}: request {key.hex()[:12]}...: {why}; `python -m tools.store verify`"
                         " lists all that is wrong"
                     )
-                last, request = key, None if body is None else zlib.decompress(body).decode()
+                last = key
+                request = None if body is None else zlib.decompress(body).decode()
             answer = Answer(
                 text,
                 reason,

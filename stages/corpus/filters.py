@@ -55,7 +55,9 @@ def strict_answer(completion: Completion, example: Example) -> str | None:
     is no answer. It and CasCoD's code read behind the first of several prefixes, and CasCoD's loses all from
     the second one on (trap 18).
     """
-    text, prefix, choices = completion.texts[-1], completion.answer_prefix, example.choices or []
+    text = completion.texts[-1]
+    prefix = completion.answer_prefix
+    choices = example.choices or []
     stated = text[text.rindex(prefix) :] if prefix and prefix in text else text
     return read(stated, prefix, example.answer_type, len(choices), choices).strict
 
@@ -87,10 +89,8 @@ def with_answer(completions: list[Completion], examples: Mapping[str, Example]) 
     """
     read_out = []
     for completion in completions:
-        example, answer = (
-            examples[completion.example_id],
-            strict_answer(completion, examples[completion.example_id]),
-        )
+        example = examples[completion.example_id]
+        answer = strict_answer(completion, examples[completion.example_id])
         right = is_correct(answer, example.answer, example.answer_type)
         read_out.append(replace(completion, answer=example.answer if right else answer))
     return read_out

@@ -129,7 +129,8 @@ def renumbered(path: Path) -> Iterator[Question]:
         messages = [field(message, "content", where, str) for message in field(source, "input", where, list)]
         if len(messages) != 2:
             raise ValueError(f"{where}: input is {messages!r}, wanted an instruction and a question")
-        opening, asked = instruction(messages[0]), messages[1]
+        opening = instruction(messages[0])
+        asked = messages[1]
         stem, options, letter = lettered(asked, field(source, "ideal", where, str), where)
         yield f"{opening}\n{stem}".strip(), options, letter
     for where, source in rows_of(path.with_name(f"{path.stem}_few_shot.jsonl")):
@@ -143,7 +144,8 @@ def renumbered(path: Path) -> Iterator[Question]:
 def query(path: Path) -> Iterator[Question]:
     """llm-foundry's rows: the options stand in the list, and in one task in the text too."""
     for where, source in rows_of(path):
-        options, gold = field(source, "choices", where, list), field(source, "gold", where, int)
+        options = field(source, "choices", where, list)
+        gold = field(source, "gold", where, int)
         if not 0 <= gold < len(options):
             raise ValueError(f"{where}: gold is {gold}, wanted a place in {options!r}")
         asked = re.split(r"\nA\. |\nAnswer: ", field(source, "query", where, str))[0]

@@ -121,7 +121,8 @@ def slip(steps: list[tuple[str, str]], rng: random.Random) -> tuple[list[tuple[s
 
 def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
     """One way to reason about a question, with one wrong step if `wrong`."""
-    steps, error = [(name, name[-1]) for name in facts(question)], ""
+    steps = [(name, name[-1]) for name in facts(question)]
+    error = ""
     if wrong:
         steps, error = slip(steps, rng)
     style = rng.choice(list(STEPS))

@@ -20,12 +20,11 @@ PAGE = "stages/datasets/gen_shuffled_objects.py"
 LICENCE = "that of this repository"
 CITATION = "the task: Srivastava et al. 2022, Beyond the Imitation Game"
 
-HAS, HOLDS, LIST = (
-    "{person} has the {color} {thing}",
-    "{person} holds the {color} {thing}",
-    "{person}: {color} {thing}",
-)
-PAIR, WITH = "{a} and {b} {verb}.", "{a} {verb}s with {b}."
+HAS = "{person} has the {color} {thing}"
+HOLDS = "{person} holds the {color} {thing}"
+LIST = "{person}: {color} {thing}"
+PAIR = "{a} and {b} {verb}."
+WITH = "{a} {verb}s with {b}."
 # name: (text, how a holding is told, how a swap is told)
 TOLD = {
     "plain": ("{start}. {swaps} Which {thing} does {person} have at the end?", HAS, PAIR),
@@ -92,8 +91,10 @@ def states(held: dict[str, str], swaps: list[tuple[str, str]]) -> list[dict[str,
 
 
 def draw(rng: random.Random, settings: Settings) -> Example:
-    template, thing = rng.choice(list(TOLD)), rng.choice(THINGS)
-    people, colors = rng.sample(SHORT_NAMES, settings.people), rng.sample(COLORS, settings.people)
+    template = rng.choice(list(TOLD))
+    thing = rng.choice(THINGS)
+    people = rng.sample(SHORT_NAMES, settings.people)
+    colors = rng.sample(COLORS, settings.people)
     pairs = [(a, b) for a, b in (rng.sample(people, 2) for _ in range(settings.swaps))]
     _, holding, swap = TOLD[template]
     start = ", ".join(
@@ -145,7 +146,8 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
     error = ""
     if wrong:
         swaps, error = slip(swaps, list(held), rng)
-    style, notation = rng.choice(list(STEPS)), rng.choice(NOTATIONS)
+    style = rng.choice(list(STEPS))
+    notation = rng.choice(NOTATIONS)
 
     def state(now: dict[str, str]) -> str:
         return ", ".join(notation.format(*item) for item in now.items())
@@ -155,7 +157,8 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
         STEPS[style].format(a=a, b=b, a_color=now[a], b_color=now[b], state=state(now), number=number)
         for number, ((a, b), now) in enumerate(zip(swaps, after, strict=True), 1)
     ]
-    color, thing = [held, *after][-1][person], choices[0].split()[-1]
+    color = [held, *after][-1][person]
+    thing = choices[0].split()[-1]
     letter = ascii_uppercase[choices.index(f"{color} {thing}")]
     closing = rng.choice(CLOSINGS).format(person=person, color=color, thing=thing, letter=letter)
     return Written(

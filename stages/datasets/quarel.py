@@ -23,10 +23,8 @@ def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for part in ("train", "validation", "test"):
         for where, source in rows_of(raw / f"{part}.jsonl"):
-            question, index = (
-                field(source, "question", where, str).strip(),
-                field(source, "answer_index", where, int),
-            )
+            question = field(source, "question", where, str).strip()
+            index = field(source, "answer_index", where, int)
             options = re.search(r"\(A\)(.*)\(B\)(.*)$", question, re.DOTALL)
             if not options or index not in (0, 1):
                 raise ValueError(

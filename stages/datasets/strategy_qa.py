@@ -27,10 +27,8 @@ def parse(raw: Path) -> list[Example]:
             raise ValueError(
                 f"{where}: target is {target!r}, wanted it to begin with '{word}.' as target_scores says"
             )
-        question, rationale = (
-            field(source, "input", where, str).strip(),
-            target.removeprefix(f"{word}.").strip(),
-        )
+        question = field(source, "input", where, str).strip()
+        rationale = target.removeprefix(f"{word}.").strip()
         examples.append(
             Example(
                 f"strategy_qa-{row}",

@@ -46,7 +46,8 @@ def fulfil(
     Raises Waiting while something is, after `endpoint.batch_wait` minutes; ValueError for what needs the
     user: a refused key, a batch that failed as a whole, a spent budget. Everything collected is kept.
     """
-    run, until = Run(store, name, endpoint, prices), time.monotonic() + 60 * endpoint.batch_wait
+    run = Run(store, name, endpoint, prices)
+    until = time.monotonic() + 60 * endpoint.batch_wait
     with store.reading(), run.server.client:  # jobs read their requests from the store
         while True:
             with jobs.alone(store):
@@ -64,7 +65,10 @@ class Run:
     """What one run knows; all else is in the journal."""
 
     def __init__(self, store: Store, name: str, endpoint: Endpoint, prices: Mapping[str, Price]) -> None:
-        self.store, self.name, self.endpoint, self.prices = store, name, endpoint, prices
+        self.store = store
+        self.name = name
+        self.endpoint = endpoint
+        self.prices = prices
         self.server = Server(name, endpoint)
         self.seen: dict[str, str] = {}  # state of each job under way, for people
         self.too_large: int | None = None  # lines of a batch that the server's queue did not hold
@@ -78,7 +82,9 @@ class Run:
         """Move every open job on as far as it goes. Raises ValueError for those that do not, when all others
         are collected.
         """
-        self.seen, stuck, refused = {}, [], []
+        self.seen = {}
+        stuck = []
+        refused = []
         for job in self.journal(*jobs.OPEN):
             if job.base_url != self.endpoint.base_url:
                 raise ValueError(
@@ -168,7 +174,8 @@ class Run:
 
     def give_up(self, job: Job, why: str) -> bool:
         """Nothing was submitted: its answers are free to be asked for otherwise."""
-        job.status, job.dollars = why, 0.0
+        job.status = why
+        job.dollars = 0.0
         jobs.finish(self.store, job, "closed")
         self.seen.pop(job.id, None)
         return False
@@ -264,14 +271,17 @@ class Run:
         """Take the lines of the next batch, as many as the API and the budget allow, and the most that they
         cost.
         """
-        model, budget, spent = group[0][1].model, self.endpoint.budget, self.store.spent(self.name)
+        model = group[0][1].model
+        budget = self.endpoint.budget
+        spent = self.store.spent(self.name)
         if (price := cost.price_of(self.prices, model)) is None and budget is not None:
             raise ValueError(
                 f"endpoint {self.name!r} has a budget, but the price of {model!r} is unknown: add it under"
                 " `prices`, or drop the budget"
             )
         taken: list[Sent] = []
-        size, worst = 0, 0.0
+        size = 0
+        worst = 0.0
         while group and len(taken) < most:
             line, request = group[0]
             size += len(lines.encode(line, request))
@@ -318,7 +328,8 @@ class Run:
     def report(self, owners: dict[tuple[str, int], str], short: str) -> str:
         """What is under way, for people."""
         ours = self.journal(*jobs.OPEN)
-        requests, owned = sum(len(job.lines) for job in ours), {job.owner for job in ours}
+        requests = sum(len(job.lines) for job in ours)
+        owned = {job.owner for job in ours}
         states = "".join(
             f"\n  {self.seen.get(job.id, job.state)} (job {job.id}, {len(job.lines)} requests)"
             for job in ours

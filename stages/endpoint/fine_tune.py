@@ -59,7 +59,8 @@ def fine_tune(order: Order, name: str) -> dict[str, Any]:
     Waits until the job has ended, for hours if need be. Raises ValueError if it fails, for a refused key and
     the like, for a spent budget, and in replay for an order that the journal does not hold.
     """
-    store, (endpoint, prices) = Store(), endpoint_and_prices(name)
+    store = Store()
+    (endpoint, prices) = endpoint_and_prices(name)
     # the same order elsewhere makes another model
     key = hashlib.sha256(f"{endpoint.base_url} {order.content}".encode()).hexdigest()[:32]
     with alone(store, key):
@@ -99,14 +100,12 @@ class Tuning:
         key: str,
         record: dict[str, Any],
     ) -> None:
-        self.store, self.name, self.endpoint, self.rate, self.order, self.key = (
-            store,
-            name,
-            endpoint,
-            rate,
-            order,
-            key,
-        )
+        self.store = store
+        self.name = name
+        self.endpoint = endpoint
+        self.rate = rate
+        self.order = order
+        self.key = key
         self.record: dict[str, Any] = {"content": order.content, "base": order.base, "files": {}, **record}
         self.seen: set[str] = set()  # events
         if mode_of(endpoint) == "replay":
@@ -218,7 +217,8 @@ class Tuning:
     def wait(self, bar: Any) -> Any:
         """The job once it has ended; its state goes into the journal, its events onto the terminal."""
         task = bar.add_task(f"fine-tune {self.order.base}", total=None, rate="")
-        state, lost = "", 0
+        state = ""
+        lost = 0
         while True:
             try:
                 job = self.client.fine_tuning.jobs.retrieve(self.record["job"])
@@ -251,7 +251,8 @@ class Tuning:
         for event in reversed(new):
             self.seen.add(event.id)
             if event.type == "metrics" and isinstance(event.data, dict):
-                step, total = event.data.get("step"), event.data.get("total_steps")
+                step = event.data.get("step")
+                total = event.data.get("total_steps")
                 bar.update(task, completed=step, total=total, rate=f"loss {event.data.get('train_loss')}")
             else:
                 bar.console.print(

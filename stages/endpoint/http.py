@@ -83,7 +83,8 @@ def read(payload: Any, samples: list[int], stop: tuple[str, ...] = ()) -> dict[i
     if not read_ones:
         raise Malformed(f"no text in any choice of {str(choices)[:200]!r}")
     usage = payload.get("usage") or {}
-    tokens_in, tokens_out = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+    tokens_in = count(usage, "prompt_tokens")
+    tokens_out = count(usage, "completion_tokens")
     cached = (
         count(usage.get("prompt_tokens_details") or {}, "cached_tokens") if isinstance(usage, dict) else None
     )
@@ -122,7 +123,8 @@ def read_choice(choice: Any) -> tuple[str, str, str, list[tuple[str, float]] | N
     if text is None and (reasoning or reason in ("length", "content_filter")):
         text = ""  # all tokens went into the reasoning, or the filter took what there was
     if text is None and isinstance(message, dict) and isinstance(message.get("refusal"), str):
-        text, reason = message["refusal"], "refusal"
+        text = message["refusal"]
+        reason = "refusal"
     if not isinstance(text, str):
         raise Malformed(f"no text in the choice {str(choice)[:200]!r}")
     return (
@@ -158,7 +160,9 @@ def share(total: int | None, lengths: list[int]) -> list[int | None]:
     """`total` tokens over samples in proportion to their lengths: whole numbers that add up to it."""
     if total is None:
         return [None] * len(lengths)
-    whole, shares, before = sum(lengths) or len(lengths), [], 0
+    whole = sum(lengths) or len(lengths)
+    shares = []
+    before = 0
     for place in range(len(lengths)):
         through = total * (sum(lengths[: place + 1]) if sum(lengths) else place + 1) // whole
         shares.append(through - before)

@@ -114,7 +114,8 @@ def finish(store: Store, job: Job, state: str, failures: Iterable[tuple[str, int
     """Lift the job's claims, pay `job.dollars` (None leaves the reservation, nobody knows) and record
     failures (key, sample, kind, message).
     """
-    job.state, job.lines = state, []
+    job.state = state
+    job.lines = []
     with store.transaction() as db:
         db.execute(ADD, job.row)
         db.execute("DELETE FROM claim WHERE owner = ?", (job.owner,))

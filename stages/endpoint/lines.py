@@ -74,7 +74,8 @@ def read(
 def outcome(entry: dict[str, Any], samples: list[int], stop: tuple[str, ...]) -> Outcome:
     """A line of an output or error file: status and body of the call, or why there was none."""
     response = given if isinstance(given := entry.get("response"), dict) else {}
-    status, body = response.get("status_code"), response.get("body")
+    status = response.get("status_code")
+    body = response.get("body")
     if status == 200:
         try:
             answers = {

@@ -42,7 +42,10 @@ class Live:
     """One round of calls: what arrived, what failed, what it cost."""
 
     def __init__(self, store: Store, name: str, endpoint: Endpoint, prices: Mapping[str, Price]) -> None:
-        self.store, self.name, self.endpoint, self.prices = store, name, endpoint, prices
+        self.store = store
+        self.name = name
+        self.endpoint = endpoint
+        self.prices = prices
         self.failed: Failures = {}
         self.stop: str | None = None  # why no further call is made
         self.arrived: list[Arrived] = []
@@ -105,7 +108,9 @@ class Live:
         its reason.
         """
         for parcel in calls:
-            missing, attempt, outcome = parcel.samples, 0, Outcome()
+            missing = parcel.samples
+            attempt = 0
+            outcome = Outcome()
             while missing and attempt < self.endpoint.attempts and not self.stop:
                 outcome = await self.call(wire.Parcel(parcel.request, parcel.key, missing))
                 missing = [sample for sample in missing if sample not in outcome.answers]
@@ -168,7 +173,8 @@ class Live:
         """Set aside the most that a call can cost: the number of the payment. None without a budget, or with
         `stop` if there is none left.
         """
-        model, budget = parcel.request.model, self.endpoint.budget
+        model = parcel.request.model
+        budget = self.endpoint.budget
         if budget is None:
             return None
         dollars = cost.worst(parcel.request, len(parcel.samples), cost.price_of(self.prices, model))
@@ -202,7 +208,9 @@ class Live:
 
     async def commit_soon(self) -> None:
         await asyncio.sleep(MOMENT)
-        items, self.arrived, self.committing = self.arrived, [], None
+        items = self.arrived
+        self.arrived = []
+        self.committing = None
         await self.in_thread(self.commit, items)
 
     def commit(self, items: list[Arrived]) -> None:
@@ -210,7 +218,8 @@ class Live:
         answer is lost.
         """
         self.store.put((parcel.request, outcome.answers) for parcel, outcome, _ in items)
-        settled, paid = [], 0.0
+        settled = []
+        paid = 0.0
         for parcel, outcome, payment in items:
             # lost on the way: what was set aside stays spent
             dollars: float | None = 0.0 if outcome.billed is False else None

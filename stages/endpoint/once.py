@@ -33,9 +33,11 @@ def once(attempts: int, find: Callable[[], Made | None], make: Callable[[], Made
                 error.status_code not in AGAIN and error.status_code < 500
             ) or error.code == "insufficient_quota":
                 raise
-            failed, wait = error, retry_after(error.response.headers) or 0.0
+            failed = error
+            wait = retry_after(error.response.headers) or 0.0
         except (openai.APIConnectionError, json.JSONDecodeError) as error:
-            failed, wait = error, 0.0
+            failed = error
+            wait = 0.0
         if wait > LONG:
             print(f"the server asks to wait {wait:,.0f} s", file=sys.stderr)
         time.sleep(max(pause(attempt), wait))

@@ -33,7 +33,9 @@ class Server:
     """
 
     def __init__(self, name: str, endpoint: Endpoint) -> None:
-        self.name, self.endpoint, retries = name, endpoint, endpoint.attempts - 1
+        self.name = name
+        self.endpoint = endpoint
+        retries = endpoint.attempts - 1
         self.client = openai.OpenAI(
             api_key=api_key(name, endpoint),
             base_url=endpoint.base_url,

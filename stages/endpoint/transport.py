@@ -37,7 +37,8 @@ def connect(
     """The store, and what puts missing answers into it. With `talks`, replay says of a miss what the later
     steps cost too.
     """
-    store, mode = Store(), mode_of(endpoint)
+    store = Store()
+    mode = mode_of(endpoint)
     reseeded = False
 
     def fulfil(wanted: list[Wanted]) -> Failures:
@@ -112,11 +113,14 @@ def figures(talks: Talks, store: Store, endpoint: Endpoint, prices: Mapping[str,
         read[key] = [(answer.tokens_out, answer.logprobs is not None) for answer in found.values()]
         return found
 
-    wanted, held, request = cost.rehearse(examples, asking, stored), under_way(store), asking.request("")
+    wanted = cost.rehearse(examples, asking, stored)
+    held = under_way(store)
+    request = asking.request("")
     answers = [answer for there in read.values() for answer in there]
     asked = without(wanted, lambda key: held.get(key, ()))
     busy = sum(len(want.samples) for want in wanted) - sum(len(want.samples) for want in asked)
-    seen, price = cost.averages(tokens for tokens, _ in answers), cost.price_of(prices, request.model)
+    seen = cost.averages(tokens for tokens, _ in answers)
+    price = cost.price_of(prices, request.model)
     told = str(
         cost.plan(asked, price, seen, endpoint.samples_per_request, mode_of(endpoint) == "batch", busy)
     )

@@ -45,12 +45,11 @@ def pair_up(
         raise ValueError(
             f"{len(shared)} questions in common, none with two different rationales: nothing to compare"
         )
-    rng, pairs = random.Random(seed), []
+    rng = random.Random(seed)
+    pairs = []
     for one in rng.sample(usable, min(n, len(usable))):
-        swap, both = (
-            rng.random() < 0.5,
-            right(first[one], examples[one]) and right(second[one], examples[one]),
-        )
+        swap = rng.random() < 0.5
+        both = right(first[one], examples[one]) and right(second[one], examples[one])
         a, b = reversed(texts[one]) if swap else texts[one]
         pairs.append(
             {
@@ -117,7 +116,8 @@ def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
             f"not a key to pairs (`judge pairs` writes it as pairs.json): {', '.join(sorted(missing))}"
             " missing"
         )
-    known, seen = {pair["id"] for pair in key["pairs"]}, set()
+    known = {pair["id"] for pair in key["pairs"]}
+    seen = set()
     for sheet in sheets:
         if missing := {"study", "rater", "swapped", "answers"} - sheet.keys():
             raise ValueError(f"not a sheet of answers: {', '.join(sorted(missing))} missing")
@@ -147,7 +147,8 @@ def tally(verdicts: Sequence[int]) -> dict[str, Any]:
     """Wins of the first model, losses and ties; its share of the decided pairs with Wilson's interval and the
     exact binomial p against one half.
     """
-    wins, losses = verdicts.count(1), verdicts.count(-1)
+    wins = verdicts.count(1)
+    losses = verdicts.count(-1)
     decided = wins + losses
     low, high = wilson(wins, decided) if decided else (None, None)
     counts = {"pairs": len(verdicts), "wins": wins, "losses": losses, "ties": len(verdicts) - decided}

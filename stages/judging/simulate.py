@@ -32,10 +32,8 @@ def task_of(demonstrations: str, example: Example) -> str:
 
 def prompt(example: Example, rationale: str, demonstrations: str) -> str:
     """Question alone (Table 10), or question and rationale (Table 11)."""
-    sources, task = (
-        "the question and the rationale" if rationale else "the question",
-        task_of(demonstrations, example),
-    )
+    sources = "the question and the rationale" if rationale else "the question"
+    task = task_of(demonstrations, example)
     parts = [f"Read {sources}. Then reply with your answer to the question alone, without an explanation."]
     parts += [f"Task description: {task}"] if task else []
     parts += [f"Question: {example.question.strip()}"]
@@ -47,10 +45,8 @@ def by_rule(example: Example, rationale: str, settings: scripted.Settings) -> st
     """No model: the last answer that the rationale names (of free text the last word), else where the
     scripted teacher's rules lead.
     """
-    options, ending = (
-        example.choices or [],
-        rationale.split()[-1:] if example.answer_type == "text" else [rationale],
-    )
+    options = example.choices or []
+    ending = rationale.split()[-1:] if example.answer_type == "text" else [rationale]
     named = read("".join(ending), NOWHERE, example.answer_type, len(options), options).lenient
     return named or next(scripted.write(example, settings, scripted.rules(example.dataset))).answer
 

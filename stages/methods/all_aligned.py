@@ -33,7 +33,8 @@ class Settings(Block):
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """One text per completion with a rationale, in two tasks, the first of which ends inside it."""
-    wording, alpha = CASCOD[settings.format], settings.alpha
+    wording = CASCOD[settings.format]
+    alpha = settings.alpha
     prompt = Segment(ask(example, [], settings, "") or "")
     prefix = (
         Segment(ANSWER[settings.format])

@@ -37,10 +37,8 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     wording = WORDINGS[settings.format]
 
     def sequence(answer: str, unit: str = "", draw: bool = False) -> Sequence:
-        prompt, target = (
-            Segment(worded(example, wording)),
-            Segment(f"{wording.start}{written(example, answer)}{wording.end}", "answer"),
-        )
+        prompt = Segment(worded(example, wording))
+        target = Segment(f"{wording.start}{written(example, answer)}{wording.end}", "answer")
         return Sequence(example.id, [prompt, target], unit=unit, draw=draw)
 
     if settings.label == "gold":

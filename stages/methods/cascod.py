@@ -30,7 +30,8 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     """Two texts per completion with a rationale, trained in the same step; the second one reads the first
     one's target.
     """
-    wording, alpha = CASCOD[settings.format], settings.alpha
+    wording = CASCOD[settings.format]
+    alpha = settings.alpha
     answer = Segment(f" {written(example, example.answer)}{wording.end}", "answer", alpha)
     sequences = []
     for completion, rationale in with_rationale(completions):

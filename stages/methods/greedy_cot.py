@@ -31,7 +31,8 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
             f"greedy_cot: {example.id} has {len(completions)} completions, wanted 1: ask a teacher with"
             " `temperature: 0`, `samples: 1`"
         )
-    wording, sequences = SCOTD[settings.format], []
+    wording = SCOTD[settings.format]
+    sequences = []
     for completion, rationale in with_rationale(completions):
         label = example.answer if settings.label == "gold" else completion.answer
         if label is not None:

@@ -30,12 +30,15 @@ class Settings(Block):
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """Two texts per completion with a rationale, trained in the same step."""
-    wording, alpha = CASCOD[settings.format], settings.alpha
-    asked, gold = worded(example, wording), written(example, example.answer)
+    wording = CASCOD[settings.format]
+    alpha = settings.alpha
+    asked = worded(example, wording)
+    gold = written(example, example.answer)
     answer = Segment(f" {gold}{wording.end}", "answer", alpha)
     sequences = []
     for completion, rationale in with_rationale(completions):
-        unit, said = str(completion.sample), f"{wording.start}{concluded(rationale, CONCLUSION, gold)}."
+        unit = str(completion.sample)
+        said = f"{wording.start}{concluded(rationale, CONCLUSION, gold)}."
         sequences.append(
             Sequence(
                 example.id,

@@ -25,7 +25,8 @@ class Settings(Block):
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """One text per completion with a rationale, and with an answer where that is the label."""
-    wording, sequences = SCOTD[settings.format], []
+    wording = SCOTD[settings.format]
+    sequences = []
     for completion, rationale in with_rationale(completions):
         label = example.answer if settings.label == "gold" else completion.answer
         if label is None:

@@ -65,7 +65,8 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     Right is what curate read as the gold answer. A completion without an answer is neither.
     """
     form = settings.format
-    conclusion, end = CONCLUSIONS[form], "" if form == "scott_release" else "."
+    conclusion = CONCLUSIONS[form]
+    end = "" if form == "scott_release" else "."
     right: list[list[Segment]] = []
     wrong: list[list[Segment]] = []
     for completion, rationale in with_rationale(completions):

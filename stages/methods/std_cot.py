@@ -22,7 +22,8 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     """One text per completion with a rationale.
     Differs: the released code trains the teacher's response as it came, here r + a are put together.
     """
-    prompt, start = Segment(worded(example, CASCOD[settings.format])), CASCOD[settings.format].start
+    prompt = Segment(worded(example, CASCOD[settings.format]))
+    start = CASCOD[settings.format].start
     answer = written(example, example.answer)
     return [
         Sequence(

@@ -31,15 +31,14 @@ class Settings(Block):
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """Two texts per completion with a rationale, trained in the same step."""
-    wording, alpha = CASCOD[settings.format], settings.alpha
+    wording = CASCOD[settings.format]
+    alpha = settings.alpha
     asked = worded(example, wording)
     answer = Segment(f" {written(example, example.answer)}{wording.end}", "answer", alpha)
     sequences = []
     for completion, rationale in with_rationale(completions):
-        unit, said = (
-            str(completion.sample),
-            Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12)),
-        )
+        unit = str(completion.sample)
+        said = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
         sequences.append(Sequence(example.id, [Segment(asked + RATIONALE[settings.format]), said], unit=unit))
         sequences.append(Sequence(example.id, [Segment(asked + ANSWER[settings.format]), answer], unit=unit))
     return sequences

@@ -26,7 +26,8 @@ class Settings(Block):
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """One text per completion with a rationale, in two tasks."""
-    wording, alpha = CASCOD[settings.format], settings.alpha
+    wording = CASCOD[settings.format]
+    alpha = settings.alpha
     prompt = Segment(worded(example, wording))
     answer = Segment(f" {CONCLUSION} {written(example, example.answer)}.", "answer", alpha)
     sequences = []

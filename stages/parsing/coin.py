@@ -85,7 +85,9 @@ def other(side: str) -> str:
 def draw(rng: random.Random, settings: Settings) -> Example:
     """Each person turns the coin with probability 1/2, so that yes and no are equally likely."""
     template = rng.choice(list(PHRASINGS))
-    text, start, asked = PHRASINGS[template], rng.choice(SIDES), rng.choice(SIDES)
+    text = PHRASINGS[template]
+    start = rng.choice(SIDES)
+    asked = rng.choice(SIDES)
     flips = [rng.random() < 0.5 for _ in range(settings.people)]
     acts = [rng.choice([act for act, turns in ACTS.items() if turns == flip]) for flip in flips]
     events = [
@@ -124,10 +126,14 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
     slip = rng.randrange(len(events)) if wrong else -1
     error = "" if not wrong else "missed flip" if events[slip][1] else "flip too many"
     style = rng.choice(list(STEPS))
-    told, side, count = [], start, 0
+    told = []
+    side = start
+    count = 0
     for place, (name, flips) in enumerate(events):
         turned = flips != (place == slip)
-        before, side, count = side, other(side) if turned else side, count + turned
+        before = side
+        side = other(side) if turned else side
+        count = count + turned
         told.append(STEPS[style][0 if flips else 1].format(name=name, before=before, after=side, count=count))
     answer = "yes" if side == asked else "no"
     closing = rng.choice(CLOSINGS).format(end=side, asked=asked, answer=answer)

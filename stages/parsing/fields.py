@@ -115,7 +115,8 @@ def listed_options(path: Path, dataset: str) -> list[Example]:
     """
     examples = []
     for row, (where, source) in enumerate(rows_of(path)):
-        asked, target = field(source, "input", where, str), field(source, "target", where, str)
+        asked = field(source, "input", where, str)
+        target = field(source, "target", where, str)
         stem, _, listed = asked.partition("\nOptions:\n")
         options = [re.fullmatch(r"(\(\w\)) ?(.*)", line) for line in listed.split("\n")]
         marks = [option[1] for option in options if option]
@@ -146,10 +147,8 @@ def competition(path: Path, dataset: str) -> list[Example]:
     """
     examples = []
     for row, (where, source) in enumerate(rows_of(path)):
-        question, answer = (
-            field(source, "problem", where, str).strip(),
-            number(field(source, "answer", where, object), where),
-        )
+        question = field(source, "problem", where, str).strip()
+        answer = number(field(source, "answer", where, object), where)
         examples.append(Example(f"{dataset}-{row}", dataset, question, answer, "latex", source_split="test"))
     return examples
 

@@ -85,11 +85,9 @@ def scotd(row: Any) -> Read:
     """Its sampler appends the separator of the demonstrations to every response, and names token
     log-probabilities `token_probs`.
     """
-    response, tokens, values = (
-        text(row, "response").removesuffix("\n\n"),
-        row.get("tokens"),
-        row.get("token_probs"),
-    )
+    response = text(row, "response").removesuffix("\n\n")
+    tokens = row.get("tokens")
+    values = row.get("token_probs")
     if (tokens is None) != (values is None) or (tokens is not None and len(tokens) != len(values)):
         raise ValueError("`tokens` and `token_probs` must be lists of one length, or both be missing")
     logprobs = (

@@ -60,7 +60,8 @@ def split_steps(
             f"{len(fits)} of {len(places)} places of {trigger!r} leave the answer {before!r}, wanted 1:"
             f" {rest!r}"
         )
-    rationale, answer = rest[: fits[0]], rest[fits[0] + len(trigger) :]
+    rationale = rest[: fits[0]]
+    answer = rest[fits[0] + len(trigger) :]
     space = " " if rationale.endswith(" ") else ""  # the one that the asking code puts before the trigger
     return [(f"\nA: {cot_trigger}", rationale.removesuffix(" ")), (space + trigger, answer)]
 

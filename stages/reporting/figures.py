@@ -56,7 +56,9 @@ def draw_panel(axes: Any, panel: Panel, names: list[str], known: frozenset[str])
     """
     for line in panel.lines:
         points = [(place, one) for place, one in enumerate(line.values) if one]
-        name, xs, ys = short(line, known), [place for place, _ in points], [one.value for _, one in points]
+        name = short(line, known)
+        xs = [place for place, _ in points]
+        ys = [one.value for _, one in points]
         ends = [
             (
                 (one.value - one.low, one.high - one.value)
@@ -65,7 +67,8 @@ def draw_panel(axes: Any, panel: Panel, names: list[str], known: frozenset[str])
             )
             for _, one in points
         ]
-        marker, colour = MARKERS[names.index(name) % len(MARKERS)], COLOURS[names.index(name) % len(COLOURS)]
+        marker = MARKERS[names.index(name) % len(MARKERS)]
+        colour = COLOURS[names.index(name) % len(COLOURS)]
         look = {"marker": marker, "color": colour, "label": name, "markersize": 4.5, "linewidth": 1.3}
         if line.ours:
             axes.errorbar(xs, ys, yerr=list(zip(*ends, strict=True)), capsize=2, **look)
@@ -88,8 +91,10 @@ def composed(item: Item, panels: list[Panel], pyplot: Any) -> Any:
     """The figure: panels, at most three a row, and under them one legend, for which the figure grows so that
     no panel shrinks.
     """
-    wide, known = 2 if len(panels) == 4 else min(3, len(panels)), common(panels)
-    tall, width = -(-len(panels) // wide), max(wide, 1.5) * WIDE
+    wide = 2 if len(panels) == 4 else min(3, len(panels))
+    known = common(panels)
+    tall = -(-len(panels) // wide)
+    width = max(wide, 1.5) * WIDE
     names = list(dict.fromkeys(short(line, known) for panel in panels for line in panel.lines))
     letters = int(width / LETTER) - 8  # of a legend's row, less its marker
     folded = [fill(name, letters) for name in names]

@@ -86,7 +86,8 @@ def read_results(metrics: Path, params: dict[str, Any]) -> dict[str, list[Result
     """Everything that tables are made of, by the kind that an item asks for; `params` (params.yaml) says what
     the tree's own were made with.
     """
-    made, costs = settings_of(params), dollars(metrics / "cost_accuracy.csv")
+    made = settings_of(params)
+    costs = dollars(metrics / "cost_accuracy.csv")
 
     def read(folder: str) -> list[Result]:
         found = []
@@ -100,10 +101,8 @@ def read_results(metrics: Path, params: dict[str, Any]) -> dict[str, list[Result
             found.append(with_settings(result, made if declared(result, params["run"]) else {}))
         return found
 
-    moved, kept = (
-        read("transfers"),
-        [one for path in sorted((metrics / "released").glob("*.json")) for one in released(path)],
-    )
+    moved = read("transfers")
+    kept = [one for path in sorted((metrics / "released").glob("*.json")) for one in released(path)]
     pools = {kind: read(kind) for kind in ("splits", "funnels", "las", "cells")}
     pools["cells"] += [*moved, *unseen(moved), *kept]
     return pools

@@ -106,11 +106,9 @@ def value(group: list[Result], field: str, once: bool) -> Value | None:
     if not found:
         return None
     found = found[:1] if once else found
-    over, n, scale = (
-        spread(found),
-        count(group[0], field),
-        100 if field in SHARES or field.endswith(".accuracy") else 1,
-    )
+    over = spread(found)
+    n = count(group[0], field)
+    scale = 100 if field in SHARES or field.endswith(".accuracy") else 1
     ends = (
         [number(group[0], f"{field}_{end}") for end in ("low", "high")] if len(found) == 1 else [None, None]
     )
@@ -141,7 +139,8 @@ def told(
     """A column's results of ours, by what departs from the paper, in words: what neither panel nor column
     says in full, and the settings.
     """
-    kind, places = row.results or item.results, {**panel, **column.where}
+    kind = row.results or item.results
+    places = {**panel, **column.where}
     patterns = {
         **({"target": ""} if kind == "cells" else {}),
         **item.where,

@@ -66,7 +66,8 @@ def departures(result: Result, paper: Made, trained: bool) -> list[str]:
     """What of a result's settings departs from the paper's, in words; nothing where either is unknown.
     `trained`: its student counts.
     """
-    settings, student = result["settings"], result["student"]
+    settings = result["settings"]
+    student = result["student"]
     epochs = (
         settings.get("students", {}).get(student, {}).get("epochs") if result["method"] not in ASKED else None
     )

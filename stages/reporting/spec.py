@@ -131,7 +131,8 @@ class Paper(Block):
     @classmethod
     def shared(cls, values: dict[str, Any]) -> dict[str, Any]:
         """The paper's settings stand in each of its items, under the item's own."""
-        made, items = values.get("settings", {}), values.get("items", {})
+        made = values.get("settings", {})
+        items = values.get("items", {})
         own = {
             key: {**item, "settings": {**made, **item.get("settings", {})}}
             for key, item in items.items()

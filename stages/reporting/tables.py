@@ -99,14 +99,16 @@ def impossible(paper: Paper) -> tuple[int, list[list[str]]]:
     """The number of printed shares looked at, and a table of those that no whole number of the paper's n
     questions gives.
     """
-    looked, rows = 0, []
+    looked = 0
+    rows = []
     for item in paper.items.values():
         found = rates(item)
         looked += len(found)
         wrong = [one for one in found if not possible(one[2], item.columns[one[1]].n or 0, item.decimals)]
         for row, title, percent in wrong:
             column = item.columns[title]
-            n, method = column.n or 0, row.split()[0]
+            n = column.n or 0
+            method = row.split()[0]
             right, share = nearest(percent, n)
             fits = fitting(
                 [one[2] for one in wrong if one[1] == title and one[0].split()[0] == method], n, item.decimals
@@ -131,7 +133,8 @@ def impossible_ours(results: list[Result]) -> tuple[int, list[str]]:
     """The number of our accuracies looked at, and the names of those that no whole number of right answers
     gives (4 decimals are kept).
     """
-    looked, wrong = 0, []
+    looked = 0
+    wrong = []
     for one in results:
         answers = int(one.get("n", 0)) * int(one.get("samples", 1)) * int(one.get("n_seeds", 1))
         if answers and "accuracy" in one:

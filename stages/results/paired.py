@@ -126,7 +126,8 @@ def paired_table(
 
     Raises ValueError for cells whose questions are not those of metrics/splits.
     """
-    head, rows = ["", *datasets], []
+    head = ["", *datasets]
+    rows = []
     asked = {dataset: questions(reports, f"{dataset}-{split}") for dataset in datasets}
     for name, other in pairs(
         {name: group[0] for (s, name, d), group in groups.items() if (s, d) == (split, datasets[0])}

@@ -83,7 +83,8 @@ def data_table(before: Files, after: Files) -> list[list[str]]:
     """Rows, questions, tokens and dollars of splits, corpora and teachers that moved, or came or went."""
     rows = []
     for name, fields in (("splits", ROWS), ("funnels", FUNNEL), ("costs", COST)):
-        old, new = folder(before, name), folder(after, name)
+        old = folder(before, name)
+        new = folder(after, name)
         for one in dict.fromkeys([*old, *new]):
             pairs = [(field, at(old.get(one), field), at(new.get(one), field)) for field in fields]
             rows += [
@@ -98,7 +99,8 @@ def differing(before: dict[str, Any], after: dict[str, Any], path: str = "") -> 
     """
     rows = []
     for key in dict.fromkeys([*before, *after]):
-        then, now = before.get(key), after.get(key)
+        then = before.get(key)
+        now = after.get(key)
         if isinstance(then, dict) and isinstance(now, dict):
             rows += differing(then, now, f"{path}{key}.")
         elif then != now:

@@ -39,7 +39,8 @@ def chosen(size: int, rivals: tuple[int, ...], silent: int) -> Any:
     """
     import numpy
 
-    n, others = size + sum(rivals) + silent, sum(rivals) + silent
+    n = size + sum(rivals) + silent
+    others = sum(rivals) + silent
     ways = numpy.zeros(n + 1)
     for votes_for in range(1, size + 1):
         # [drawn, tied]: in how many ways the others cast `drawn` samples, none of them more often than
@@ -63,7 +64,8 @@ def chosen(size: int, rivals: tuple[int, ...], silent: int) -> Any:
 def majority_at(answers: list[str | None], example: Example) -> list[float]:
     """P(the majority of k samples is right), for k = 0 .. n."""
     counts = votes(answers, example.answer_type)
-    silent, total = sum(answer is None for answer in answers), [0.0] * (len(answers) + 1)
+    silent = sum(answer is None for answer in answers)
+    total = [0.0] * (len(answers) + 1)
     for answer, size in counts.items():
         if is_correct(answer, example.answer, example.answer_type):
             rivals = sorted(other for name, other in counts.items() if name != answer)

@@ -64,7 +64,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     An adjusted p is the smallest level at which the stepwise rule rejects that test. Own lines: scipy has no
     Holm, and statsmodels would be installed for these five alone.
     """
-    adjusted, largest = [0.0] * len(p_values), 0.0
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = largest
@@ -75,7 +76,8 @@ def paired(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[lis
     """The scores of both sides in the order of the first one's ids. Raises ValueError unless both have the
     same ids.
     """
-    only_first, only_second = sorted(first.keys() - second.keys()), sorted(second.keys() - first.keys())
+    only_first = sorted(first.keys() - second.keys())
+    only_second = sorted(second.keys() - first.keys())
     if only_first or only_second:
         raise ValueError(
             f"paired comparison: {len(only_first)} ids on the first side only {only_first[:5]}, "

@@ -68,7 +68,8 @@ def transfer_table(own: Groups, targets: Targets, split: str, dataset: str) -> l
     found = rows_of(own, targets, split, dataset)
     if not found:
         return []
-    place, others = (split, next(iter(found)), dataset), [name for name in targets if name != dataset]
+    place = (split, next(iter(found)), dataset)
+    others = [name for name in targets if name != dataset]
     here, *there = (
         {"accuracy": groups[place][0]["chance"], "n": groups[place][0]["n"]}
         for groups in (own, *(targets[name] for name in others))

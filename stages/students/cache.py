@@ -97,7 +97,8 @@ class RowCache(Cache):
         for place, layer in enumerate(read.layers):
             if place == len(self.layers):
                 self.layers.append(Layer(window))
-            mine, new = self.layers[place], (layer.keys, layer.values)
+            mine = self.layers[place]
+            new = (layer.keys, layer.values)
             if mine.columns < window.end:
                 mine.allocate(new, window.end + max(ROOM, window.width // 2))
             for store, states in zip(mine.stores, new, strict=True):

@@ -50,7 +50,8 @@ class Marks:
     """
 
     def __init__(self, tokenizer: Any, marks: list[str]) -> None:
-        self.tokenizer, self.marks = tokenizer, marks
+        self.tokenizer = tokenizer
+        self.marks = marks
         self.tail = max((len(mark.encode()) for mark in marks), default=0) + SLACK
         self.completing: dict[int, bool] = {}
 
@@ -124,7 +125,9 @@ def loop(student: Loaded, rows: list[Row], decoding: Decoding, heard: Ended) -> 
     rows. Raises ValueError if one is too many.
     """
     check_model(student)
-    done, open_rows, counts = set[Row](), rows, Counter[str]()
+    done = set[Row]()
+    open_rows = rows
+    counts = Counter[str]()
 
     def ended(row: Row) -> bool:
         if heard(row):

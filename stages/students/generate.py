@@ -56,7 +56,8 @@ Ended = Callable[[Row], bool]  # called after each token: is this answer complet
 
 def beginning(prompts: list[list[int]]) -> list[int]:
     """What all prompts begin with and read on from, if it pays to read that apart."""
-    first, last = min(prompts), max(prompts)
+    first = min(prompts)
+    last = max(prompts)
     shared = [
         token for token, other in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     ]
@@ -97,7 +98,8 @@ def next_groups(waiting: deque[list[Row]], free: int) -> list[list[Row]]:
     """Take prompts of about the same length that can be read at once and whose samples find a free row."""
     taken: list[list[Row]] = []
     while waiting and len(waiting[0]) <= free:
-        shorter, longest = len(waiting[0][0].prompt), len(taken[0][0].prompt) if taken else 0
+        shorter = len(waiting[0][0].prompt)
+        longest = len(taken[0][0].prompt) if taken else 0
         if taken and (shorter < ALIKE * longest or (len(taken) + 1) * longest > READ):
             break
         free -= len(waiting[0])
@@ -170,7 +172,8 @@ class Batch:
         """Read each group's prompt once and let its rows in. How many tokens were read, padding included."""
         prompts = [group[0].prompt for group in new]
         parts = prompts if self.student.encoder_decoder else [prompt[self.skip : -1] for prompt in prompts]
-        found, copies = read(self.student, parts, self.header), [len(group) for group in new]
+        found = read(self.student, parts, self.header)
+        copies = [len(group) for group in new]
         self.cache.window.capacity = self.encoder.window.capacity = capacity
         if self.student.encoder_decoder:
             self.encoder.join(found, [len(prompt) for prompt in prompts], copies)
@@ -183,7 +186,8 @@ class Batch:
 
     def step(self) -> torch.Tensor:
         """Feed each row's last token; the logits [rows, vocabulary] of what comes after it."""
-        model, where = self.student.model, self.student.device
+        model = self.student.model
+        where = self.student.device
         cached = torch.tensor([row.cached for row in self.rows])
         last = torch.tensor([[row.last] for row in self.rows]).to(where)
         self.cache.narrow(int(cached.max()))
@@ -232,7 +236,8 @@ def generate(student: Loaded, rows: list[Row], choose: Choose, ended: Ended, mos
     Counts what was done: steps (forward passes of one token), slots (rows times steps), reads and read_tokens
     (padding included).
     """
-    waiting, done = groups(rows, max(1, most // 4)), Counter[str]()
+    waiting = groups(rows, max(1, most // 4))
+    done = Counter[str]()
     left = len(rows)
     common = [] if student.encoder_decoder else beginning([group[0].prompt for group in waiting])
     with autocast(student.device):

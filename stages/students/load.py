@@ -129,10 +129,8 @@ def load_tokenizer(source: str | Path, options: dict[str, Any], model: Any) -> A
             f"the student {source}: its tokenizer has no end-of-text token: name one as `eos_token` in its"
             " tokenizer_config.json"
         )
-    largest, known = (
-        max(tokenizer.vocab_size - 1, tokenizer.eos_token_id),
-        model.get_input_embeddings().num_embeddings,
-    )
+    largest = max(tokenizer.vocab_size - 1, tokenizer.eos_token_id)
+    known = model.get_input_embeddings().num_embeddings
     if largest >= known:  # tokens added to a tokenizer are another matter: some have them and never use them
         raise ValueError(
             f"the student {source}: its tokenizer has token ids up to {largest}, its model {known}"
@@ -196,7 +194,8 @@ def add_adapters(loaded: Loaded, settings: Student, seed: int = 0) -> Loaded:
     """Raises ValueError for targets that the model does not have."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
-    lora, model = settings.lora, loaded.model
+    lora = settings.lora
+    model = loaded.model
     assert lora is not None
     linear = {
         name.split(".")[-1]

@@ -106,7 +106,8 @@ def complete(
 
     Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
     """
-    asked, (endpoint, prices) = asking(settings, demonstrations), endpoint_and_prices(settings.endpoint)
+    asked = asking(settings, demonstrations)
+    (endpoint, prices) = endpoint_and_prices(settings.endpoint)
     # no dependency of the stage: what lies before the store changes nothing that is in it
     transport = import_module("stages.endpoint.transport")
     store, fulfil = transport.connect(settings.endpoint, endpoint, prices, (examples, asked))

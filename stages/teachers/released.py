@@ -57,11 +57,13 @@ def completion(example: Example, sample: int, source: str, answered: Answered) -
     said before.
     """
     model, answer_prefix = SOURCES[source]
-    prompts, shown = [], f"{answered.header}Q: {answered.question}"
+    prompts = []
+    shown = f"{answered.header}Q: {answered.question}"
     for asked, text in answered.steps:
         prompts.append(shown + asked)
         shown = prompts[-1] + text
-    texts, reasons = [text for _, text in answered.steps], ["stop"] * len(prompts)
+    texts = [text for _, text in answered.steps]
+    reasons = ["stop"] * len(prompts)
     return Completion(example.id, sample, prompts, texts, reasons, model, answer_prefix, answered.origin)
 
 

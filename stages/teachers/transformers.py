@@ -160,7 +160,8 @@ def complete(
     One sample of all questions after the other: what is decoded together, and so every draw, is the same
     however many samples are wanted. Raises ValueError under COT_MODE=replay if something is missing.
     """
-    store, asked = Store(), asking(settings, demonstrations)
+    store = Store()
+    asked = asking(settings, demonstrations)
     have = [finished(example, asked, store) for example in examples]
     if (missing := sum(settings.samples - count for count in have)) and os.environ.get(
         "COT_MODE"

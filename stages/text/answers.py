@@ -201,7 +201,8 @@ def read(
     _, prefix, tail = text.partition(answer_prefix) if answer_prefix else ("", "", text)
     formatted = prefix == answer_prefix
     if answer_type == "latex" and last_box(text) is not None:
-        tail, formatted = text, True
+        tail = text
+        formatted = True
     found = strict(tail, n_choices) if formatted else []
     options = choices if answer_type == "choice" else ()
     after = lenient(name_options(tail, options), n_choices) if formatted else []

@@ -57,15 +57,19 @@ class Varlen(NamedTuple):
 def bucketed(found: list[Chain]) -> list[list[Chain]]:
     """Chains of like length together, as long as padding costs little."""
     buckets: list[list[Chain]] = []
-    own, before = 0, 0
+    own = 0
+    before = 0
     for chain in sorted(found, key=lambda chain: (chain.stop - chain.start, len(chain.ancestors))):
-        q, a = chain.stop - chain.start, len(chain.ancestors)
+        q = chain.stop - chain.start
+        a = len(chain.ancestors)
         padded = (len(buckets[-1]) + 1) * q * (max(before, a) + q) if buckets else 0
         if not buckets or padded > WASTE * (own + q * (a + q)) + SLACK:
             buckets.append([])
-            own, before = 0, 0
+            own = 0
+            before = 0
         buckets[-1].append(chain)
-        own, before = own + q * (a + q), max(before, a)
+        own = own + q * (a + q)
+        before = max(before, a)
     return buckets
 
 
@@ -74,7 +78,8 @@ def gather_bucket(chains: list[Chain]) -> Bucket:
         np.array(column)[:, None]
         for column in zip(*[(c.start, c.stop, len(c.ancestors)) for c in chains], strict=True)
     )
-    q, a = int((stops - starts).max()), int(before.max())
+    q = int((stops - starts).max())
+    a = int(before.max())
     queries = starts + np.arange(q)
     queries = np.where(queries < stops, queries, starts)
     ancestors = np.stack(
@@ -95,7 +100,8 @@ def gather_bucket(chains: list[Chain]) -> Bucket:
 
 
 def gather_plan(tree: Tree) -> Gather:
-    back, used = np.empty(len(tree.ids), np.int64), 0
+    back = np.empty(len(tree.ids), np.int64)
+    used = 0
     buckets = []
     for together in bucketed(chains(tree.depth, tree.end)):
         bucket = gather_bucket(together)

@@ -90,6 +90,8 @@ def fit(student: Loaded, texts: dict[str, list[Tokens]], settings: Student, seed
     with progress_bar() if args.process_index == 0 else nullcontext() as bar:
         trainer = Distiller(student.model, args, Hooks(bar), steps, texts["validation"], settings, work)
         trainer.resume_or_begin()
-    history, best, main = trainer.at["history"], trainer.at["best"], trainer.is_world_process_zero()
+    history = trainer.at["history"]
+    best = trainer.at["best"]
+    main = trainer.is_world_process_zero()
     trainer.accelerator.wait_for_everyone()
     return Fitted(history, best, layout, why, main)

@@ -75,17 +75,16 @@ def layout_of(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:
     goes by places instead of positions; the trial shows it.
     """
     inner = bare(model)
-    config, before, training = (
-        inner.config.get_text_config(),
-        inner.config._attn_implementation,
-        model.training,
-    )
+    config = inner.config.get_text_config()
+    before = inner.config._attn_implementation
+    training = model.training
     for name in WINDOWS:
         window = getattr(config, name, None)
         # GPT-Neo applies it to any mask
         if isinstance(window, int) and (window < max_tokens or not inner._supports_attention_backend):
             return "padded", f"its {name} is {window} tokens, max_tokens is {max_tokens}"
-    on_gpu, steady = next(model.parameters()).is_cuda, not any(getattr(config, name, 0) for name in DROPOUTS)
+    on_gpu = next(model.parameters()).is_cuda
+    steady = not any(getattr(config, name, 0) for name in DROPOUTS)
     candidates: list[Layout] = ["packed_decoder"] if inner.config.is_encoder_decoder else ["mask"]
     if not inner.config.is_encoder_decoder and inner._can_set_attn_implementation():
         candidates = ["varlen", "tree", "mask"] if on_gpu and steady else ["tree", "mask"]

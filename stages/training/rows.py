@@ -120,15 +120,18 @@ def fill_padded(packs: list[list[Tokens]], budget: int) -> list[list[Tokens]]:
         return len(pack[0].context), sum(len(text.inputs) for text in pack)
 
     rows: list[list[Tokens]] = []
-    count, longest = 0, (0, 0)
+    count = 0
+    longest = (0, 0)
     for pack in sorted(packs, key=lambda pack: (sum(lengths(pack)), lengths(pack))):
         context, inputs = lengths(pack)
         grown = (max(longest[0], context), max(longest[1], inputs))
         if not rows or (count + 1) * sum(grown) > budget:
             rows.append([])
-            count, grown = 0, (context, inputs)
+            count = 0
+            grown = (context, inputs)
         rows[-1] += pack
-        count, longest = count + 1, grown
+        count = count + 1
+        longest = grown
     return rows
 
 
@@ -146,7 +149,10 @@ def collate(
     inputs, paths = lay(texts, pad_id) if lay else lay_tree(texts, layout)
     number = {task: place for place, task in enumerate(tasks)}
     counts = np.zeros(len(tasks), np.int64)
-    places, labels, task_of, weights = [], [], [], []
+    places = []
+    labels = []
+    task_of = []
+    weights = []
     for text, path in zip(texts, paths, strict=True):
         trained = text.counts()
         for task, n in trained.items():
@@ -188,8 +194,10 @@ def lay_tree(texts: list[Tokens], layout: Layout) -> tuple[dict[str, Any], list[
 
 def lay_padded(texts: list[Tokens], pad_id: int) -> tuple[dict[str, Any], list[np.ndarray]]:
     """One row per text, filled up on the right."""
-    contexts, inputs = [text.context.tolist() for text in texts], [text.inputs.tolist() for text in texts]
-    ids, longest = pad(inputs, pad_id), max(map(len, inputs))
+    contexts = [text.context.tolist() for text in texts]
+    inputs = [text.inputs.tolist() for text in texts]
+    ids = pad(inputs, pad_id)
+    longest = max(map(len, inputs))
     paths = [row * longest + np.arange(len(ids)) for row, ids in enumerate(inputs)]
     if not contexts[0]:
         return {"input_ids": ids, "attention_mask": pad([[1] * len(row) for row in inputs], 0)}, paths

@@ -30,7 +30,8 @@ def tokenize_parts(sequences: list[Sequence], student: Loaded, max_tokens: int) 
     Raises ValueError for a text without a task, for one whose targets are cut away wholly, that has tokens
     which the model does not know or that the student cannot be asked for, and without a text to train on.
     """
-    limit, known = min(max_tokens, student.positions), student.model.get_input_embeddings().num_embeddings
+    limit = min(max_tokens, student.positions)
+    known = student.model.get_input_embeddings().num_embeddings
     texts: dict[str, list[Tokens]] = {"train": [], "validation": []}
     for sequence in sequences:
         weights = [segment.weight for segment in sequence.segments if segment.task]
@@ -120,7 +121,10 @@ class Steps(Dataset[list[dict[str, Any]]]):
     """An epoch: item i is this process's rows of step i."""
 
     def __init__(self, texts: list[Tokens], settings: Student, seed: int, shape: Shape) -> None:
-        self.texts, self.settings, self.seed, self.shape = texts, settings, seed, shape
+        self.texts = texts
+        self.settings = settings
+        self.seed = seed
+        self.shape = shape
         self.begin(0)
 
     def begin(self, epoch: int) -> None:

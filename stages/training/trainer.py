@@ -96,7 +96,9 @@ class Distiller(Trainer):
         super().__init__(model=model, args=args, train_dataset=steps, callbacks=[hooks])
         self.remove_callback(PrinterCallback)
         hooks.trainer = self
-        self.settings, self.work, self.budget = settings, work, steps.shape.budget
+        self.settings = settings
+        self.work = work
+        self.budget = steps.shape.budget
         self.validation = validation_rows(validation, steps.shape)
         self.frozen = {
             name
@@ -241,8 +243,10 @@ class Distiller(Trainer):
         """Score an epoch on the validation part and keep its weights if they are the best so far (or the
         last, without such a part).
         """
-        steps, at = len(cast(Steps, self.train_dataset)), self.at
-        epoch, value = self.state.global_step // steps, self.validation_loss()
+        steps = len(cast(Steps, self.train_dataset))
+        at = self.at
+        epoch = self.state.global_step // steps
+        value = self.validation_loss()
         if value is not None and not math.isfinite(value):
             raise ValueError(f"epoch {epoch}: the validation loss is {value}; lower `lr`")
         at["history"].append({"epoch": epoch, "train_loss": at["sum"] / steps, "validation_loss": value})
@@ -278,7 +282,8 @@ class Distiller(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write the whole state beside the old one, which goes when the new one is complete."""
-        began, step = time.monotonic(), self.state.global_step
+        began = time.monotonic()
+        step = self.state.global_step
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():

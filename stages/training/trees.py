@@ -56,9 +56,13 @@ def size(texts: list[np.ndarray]) -> int:
 
 def grow(texts: list[np.ndarray]) -> Tree:
     """The tree of some texts (token ids)."""
-    ids, depth, closed, tokens = [], [], [], 0
+    ids = []
+    depth = []
+    closed = []
+    tokens = 0
     paths: list[np.ndarray] = [np.empty(0, np.int64)] * len(texts)
-    before, path = np.empty(0, np.int32), np.empty(0, np.int64)
+    before = np.empty(0, np.int32)
+    path = np.empty(0, np.int64)
     for i in ordered(texts):
         shared = common(before, texts[i])
         closed.append((path[shared:], tokens))
@@ -66,7 +70,8 @@ def grow(texts: list[np.ndarray]) -> Tree:
         depth.append(np.arange(shared, len(texts[i])))
         path = np.concatenate([path[:shared], np.arange(tokens, tokens + len(texts[i]) - shared)])
         tokens += len(texts[i]) - shared
-        before, paths[i] = texts[i], path
+        before = texts[i]
+        paths[i] = path
     end = np.full(tokens, tokens)
     for places, at in closed:
         end[places] = at
@@ -76,7 +81,8 @@ def grow(texts: list[np.ndarray]) -> Tree:
 def chains(depth: np.ndarray, end: np.ndarray) -> list[Chain]:
     """The tree's longest unbranched runs, in the order of the row."""
     starts = np.flatnonzero((np.diff(depth) != 1) | (np.diff(end) != 0)) + 1
-    path, found = np.empty(int(depth.max()) + 1, np.int64), []
+    path = np.empty(int(depth.max()) + 1, np.int64)
+    found = []
     for start, stop in zip([0, *starts.tolist()], [*starts.tolist(), len(depth)], strict=True):
         a = int(depth[start])
         path[a : a + stop - start] = np.arange(start, stop)

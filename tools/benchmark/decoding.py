@@ -35,8 +35,11 @@ BASELINE = "hf_8_longest"
 HF = {BASELINE: (8, False), "hf_32": (32, False), "hf_32_sorted": (32, True), "hf_128_sorted": (128, True)}
 OURS = {"ours_32": 32, "ours_128": 128, "ours_256": 256}
 LINES = [*HF, "batching", *OURS]
-RUNAWAYS, MAX_NEW = 0.03, 512
-SAMPLES, TEMPERATURE, HEADER = 8, 0.7, 700
+RUNAWAYS = 0.03
+MAX_NEW = 512
+SAMPLES = 8
+TEMPERATURE = 0.7
+HEADER = 700
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,14 @@ def asked(questions: int, seed: int = 0) -> list[Asked]:
     """The runs: GSM8K's prompts and answers; with run-aways; several samples each; all after one few-shot
     header.
     """
-    rng, found = random.Random(seed), read()["gsm8k"]
+    rng = random.Random(seed)
+    found = read()["gsm8k"]
     parts = [found.parts[place % len(found.parts)] for place in rng.sample(range(questions), questions)]
-    prompts, lengths = (
-        [ids(rng, prompt) for prompt, _ in parts],
-        [min(MAX_NEW, answer + 1) for _, answer in parts],
-    )
+    prompts = [ids(rng, prompt) for prompt, _ in parts]
+    lengths = [min(MAX_NEW, answer + 1) for _, answer in parts]
     endless = set(rng.sample(range(questions), max(1, round(RUNAWAYS * questions))))
-    few, header = max(1, questions // 8), ids(rng, HEADER)
+    few = max(1, questions // 8)
+    header = ids(rng, HEADER)
     plain = Asked("plain", f"{questions} questions, greedy", prompts, lengths, found.longest_prompt)
     with_header = [header + prompt for prompt in prompts[: max(1, questions * 3 // 10)]]
     return [
@@ -111,7 +114,9 @@ def hugging_face(student: Loaded, run: Asked, name: str) -> tuple[int, int]:
         if in_order
         else list(range(len(run.prompts)))
     )
-    size, said, steps = max(1, at_once // run.samples), 0, 0
+    size = max(1, at_once // run.samples)
+    said = 0
+    steps = 0
     sampling: dict[str, Any] = (
         {"do_sample": True, "temperature": TEMPERATURE, "top_k": 0}
         if run.samples > 1
@@ -144,7 +149,8 @@ def hugging_face(student: Loaded, run: Asked, name: str) -> tuple[int, int]:
                 logits_processor=[Force(lengths, width, student.device)],
             )
         ends = (out[:, width:] == EOS).int().argmax(1) + 1
-        said, steps = said + int(ends.sum()), steps + out.shape[1] - width
+        said = said + int(ends.sum())
+        steps = steps + out.shape[1] - width
     return said, steps
 
 
@@ -158,11 +164,9 @@ def rows_of(run: Asked) -> list[Row]:
 
 def ours(student: Loaded, run: Asked, name: str) -> tuple[int, int | None]:
     """As hugging_face; continuous batching does not say how often it went forward."""
-    rows, decoding = (
-        rows_of(run),
-        Decoding(
-            samples=run.samples, temperature=TEMPERATURE if run.samples > 1 else 0.0, max_new_tokens=MAX_NEW
-        ),
+    rows = rows_of(run)
+    decoding = Decoding(
+        samples=run.samples, temperature=TEMPERATURE if run.samples > 1 else 0.0, max_new_tokens=MAX_NEW
     )
 
     def heard(row: Row) -> bool:

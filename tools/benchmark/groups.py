@@ -46,7 +46,8 @@ class Cell:
 
 def read_cell(name: str, student: str, batch: int, epochs: int) -> Cell:
     """`name` as in data/sequences. Raises ValueError where that file is missing or the student is hosted."""
-    path, settings = Path(f"data/sequences/{name}.jsonl"), read_student(student)
+    path = Path(f"data/sequences/{name}.jsonl")
+    settings = read_student(student)
     if not path.exists() or not isinstance(settings, Student):
         raise ValueError(
             f"{path}: not found, or `students.{student}` is not trained here; run `dvc repro` up to render"
@@ -134,9 +135,11 @@ def measure(cell: Cell, sizes: list[int], seeds: list[int], done: Any) -> dict[s
     """Per size: mean and standard deviation over seeds of loss and accuracy after equal epochs and after
     equal time.
     """
-    decoding, epochs = block("decoding", Decoding), cell.settings.epochs
+    decoding = block("decoding", Decoding)
+    epochs = cell.settings.epochs
     computed = tokens(cell, sizes)
-    lines, runs = [], []
+    lines = []
+    runs = []
     for size in sizes:
         longer = min(round(epochs * computed[1] / computed[size]), int(MOST * epochs))
         found = []

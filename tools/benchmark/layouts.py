@@ -57,7 +57,9 @@ def padded(texts: list[Tokens], length: int | None, weights: dict[str, float], p
     """
     ids = [whole(text) for text in texts]
     shape = (len(texts), length or max(map(len, ids)))
-    inputs, mask, labels = np.full(shape, pad_id), np.zeros(shape, np.int64), np.full(shape, IGNORE)
+    inputs = np.full(shape, pad_id)
+    mask = np.zeros(shape, np.int64)
+    labels = np.full(shape, IGNORE)
     scale = np.zeros(shape, np.float32)
     for row, (text, known) in enumerate(zip(texts, ids, strict=True)):
         inputs[row, : len(known)], mask[row, : len(known)] = known, 1
@@ -73,7 +75,10 @@ def one_pass(pairs: list[list[Tokens]], weights: dict[str, float]) -> Batch:
     stands the first one's end as well.
     """
     batch = padded([pair[1] for pair in pairs], None, weights)
-    row_of, places, labels, scale = list[int](), list[int](), list[int](), list[float]()
+    row_of = list[int]()
+    places = list[int]()
+    labels = list[int]()
+    scale = list[float]()
     for row, pair in enumerate(pairs):
         for text in pair:
             for target in text.targets:
@@ -129,7 +134,8 @@ def weighted(model: Any, batch: Batch) -> torch.Tensor:
 
 def side_by_side(texts: list[np.ndarray]) -> Tree:
     """Texts in one row without anything in common."""
-    trees, starts = [grow([text]) for text in texts], np.cumsum([0, *map(len, texts)]).tolist()
+    trees = [grow([text]) for text in texts]
+    starts = np.cumsum([0, *map(len, texts)]).tolist()
     return Tree(
         np.concatenate([tree.ids for tree in trees]),
         np.concatenate([tree.depth for tree in trees]),
@@ -155,7 +161,8 @@ def chunks(items: list[Any], n: int = BATCH) -> list[list[Any]]:
 
 
 def others(work: Workload) -> list[Layout]:
-    total, weights = sum(work.labels.values()), {task: 1 / n for task, n in work.labels.items()}
+    total = sum(work.labels.values())
+    weights = {task: 1 / n for task, n in work.labels.items()}
 
     def lay(name: str, batches: list[list[Tokens]], length: int | None = None) -> Layout:
         def loss_of(model: Any, batch: Batch) -> torch.Tensor:

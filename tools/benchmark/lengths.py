@@ -27,8 +27,10 @@ LOGS = "github/kojima-takeshi188/zero_shot_cot/*/log/*_zero_shot_cot.log"
 OUTPUTS = "github/suzgunmirac/BIG-Bench-Hard/*/code-davinci-002-outputs/code-davinci-002-cot/*.json"
 # of the logs
 NAMES = {"gsm8k": "gsm8k", "multiarith": "multiarith", "csqa": "commonsensqa", "date": "date_understanding"}
-VOCABULARY, SAMPLE = 16384, 128
-ASKED, CONCLUDED = "\nA: Let's think step by step.", "So the answer is"
+VOCABULARY = 16384
+SAMPLE = 128
+ASKED = "\nA: Let's think step by step."
+CONCLUDED = "So the answer is"
 
 
 class Lengths(NamedTuple):
@@ -102,7 +104,8 @@ def tokenizer(records: dict[str, list[list[str]]]) -> Any:
 
 
 def measured(records: dict[str, list[list[str]]]) -> dict[str, dict[str, Any]]:
-    bpe, found = tokenizer(records), {}
+    bpe = tokenizer(records)
+    found = {}
     wanted = {name: records[log] for name, log in NAMES.items()} | {"bbh_cascod": records["bbh_cascod"]}
     for name, group in wanted.items():
         counted = [[len(ids.ids) for ids in bpe.encode_batch(parts)] for parts in group]

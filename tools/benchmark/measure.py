@@ -65,7 +65,8 @@ def spent(device: torch.device) -> Iterator[Spent]:
         torch.cuda.reset_peak_memory_stats(device)
     else:
         forget_peak()
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall = time.perf_counter()
+    cpu = time.process_time()
     yield found
     if device.type == "cuda":
         torch.cuda.synchronize(device)

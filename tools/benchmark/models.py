@@ -95,7 +95,8 @@ class Arithmetic:
 
 def arithmetic(model: Any) -> Arithmetic:
     inner = bare(model)
-    head, settings = inner.get_output_embeddings().weight, inner.config
+    head = inner.get_output_embeddings().weight
+    settings = inner.config
     matrices = [module.weight for module in inner.modules() if isinstance(module, torch.nn.Linear | Conv1D)]
     body = sum(weights.numel() for weights in matrices if weights is not head)
     frozen = any(not weights.requires_grad for weights in matrices)

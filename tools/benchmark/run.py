@@ -126,7 +126,8 @@ def train_run(
     for name in lines:
         if name in trainers.TRAINERS:
             found.append(trainers.measure(model, name, work, device, repetitions, done))
-    texts, labels = len(work.texts), sum(work.labels.values())
+    texts = len(work.texts)
+    labels = sum(work.labels.values())
     title = (
         f"{work.name}, {model}: one step of {texts} texts, {labels} labels, {work.diversity} completions a"
         " question"
@@ -161,7 +162,8 @@ def train(
     """
     where = prepared(threads, device)
     plan = train_plan(only, model, sequences, where.type == "cuda")
-    path, about = out or Path(f"metrics/benchmarks/train_{where.type}.json"), machine(where)
+    path = out or Path(f"metrics/benchmarks/train_{where.type}.json")
+    about = machine(where)
     with progress_bar() as bar:
         task = bar.add_task("train", total=repetitions * sum(len(names) for *_, names in plan), rate="")
         for model_name, work, names in plan:
@@ -207,11 +209,9 @@ def generate(
         for run in decoding.asked(questions)
         if run.name in runs or not runs
     ]
-    path, about, student = (
-        out or Path(f"metrics/benchmarks/generate_{where.type}.json"),
-        machine(where),
-        decoding.student_model(name, where),
-    )
+    path = out or Path(f"metrics/benchmarks/generate_{where.type}.json")
+    about = machine(where)
+    student = decoding.student_model(name, where)
     with progress_bar() as bar:
         task = bar.add_task("generate", total=repetitions * sum(len(names) for _, names in plan), rate="")
         for run, names in plan:
@@ -262,7 +262,8 @@ def groups(
         raise ValueError(f"--sizes {sizes}: got {bad}, wanted whole numbers from 1, with commas")
     wanted = sorted({1, *map(int, sizes.split(","))})
     found = [study.read_cell(name, student, batch, epochs) for name in cells]
-    path, about = out or Path(f"metrics/benchmarks/groups_{where.type}.json"), machine(where)
+    path = out or Path(f"metrics/benchmarks/groups_{where.type}.json")
+    about = machine(where)
     with progress_bar() as bar:
         task = bar.add_task("groups", total=len(found) * len(wanted) * seeds, rate="")
         for cell in found:

@@ -32,7 +32,8 @@ from tools.benchmark.training import NO_CLIP, chosen, rates
 from tools.benchmark.workloads import EOS, Workload
 
 # tokens of its longest and packed rows; packed rows at a time, about the tokens of a row of ours
-TRL_LENGTH, TRL_PACKED = 1024, 3
+TRL_LENGTH = 1024
+TRL_PACKED = 3
 LR = 1e-30  # none is not allowed: the weights stay as they are
 
 
@@ -40,7 +41,8 @@ class Clock(TrainerCallback):
     """When each optimizer step was over, and the first one's gradient."""
 
     def __init__(self, device: torch.device, done: Any) -> None:
-        self.device, self.done = device, done
+        self.device = device
+        self.done = done
         self.ends: list[tuple[float, float]] = []
         self.norm = 0.0
 
@@ -61,7 +63,9 @@ class Clock(TrainerCallback):
         found = []
         for (wall, cpu), (wall_after, cpu_after) in zip(self.ends, self.ends[1:], strict=False):
             one = Spent()
-            one.wall, one.cpu, one.peak = wall_after - wall, cpu_after - cpu, peak
+            one.wall = wall_after - wall
+            one.cpu = cpu_after - cpu
+            one.peak = peak
             found.append(one)
         return found
 
@@ -204,7 +208,8 @@ def measure(
     """A line for one trainer. Its step begins where the one before ended: fetching data and whatever it does
     between steps count.
     """
-    model, clock = build(name, device), Clock(device, done)
+    model = build(name, device)
+    clock = Clock(device, done)
     sums = arithmetic(model)
     bare(model).set_attn_implementation("sdpa")
     with tempfile.TemporaryDirectory() as folder:

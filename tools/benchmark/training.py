@@ -35,7 +35,8 @@ class Result:
 
 def step(model: Any, layout: Layout, optimizer: Any, device: torch.device) -> Result:
     """One step that leaves the weights as they are (its learning rate is 0)."""
-    total, tokens = torch.zeros((), device=device), 0
+    total = torch.zeros((), device=device)
+    tokens = 0
     for batch in layout.batches():
         tokens += (batch["inputs"] if layout.ours else batch)["input_ids"].numel()
         with autocast(device):
@@ -76,7 +77,8 @@ def rates(line: dict[str, Any], work: Workload, sums: Arithmetic, device: torch.
     of its arithmetic that was used.
     """
     shared = line["layout"] in ("shared", "one_pass") or (line["layout"].startswith("ours") and work.cascod)
-    peak, seconds = peak_flops(device), line["seconds"]
+    peak = peak_flops(device)
+    seconds = line["seconds"]
     return line | {
         "target_tokens_per_second": round(sum(work.labels.values()) / seconds, 1),
         "tokens_per_second": round(sum(len(text.inputs) for text in work.texts) / seconds, 1),
@@ -123,7 +125,8 @@ def measure(
     layouts alike.
     """
     model = build(name, device)
-    sums, (shape, why) = arithmetic(model), chosen(model, work)
+    sums = arithmetic(model)
+    (shape, why) = chosen(model, work)
     layouts = [layout for layout in others(work) + ours(work, shape) if layout.name in lines]
     optimizer = torch.optim.AdamW(
         [weights for weights in model.parameters() if weights.requires_grad],

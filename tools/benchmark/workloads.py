@@ -90,8 +90,10 @@ def workload(name: str, sequences: int | None = None, seed: int = 0) -> Workload
     """A step of `sequences` completions (CasCoD: two texts each). Raises ValueError for an unknown name."""
     if name not in SHAPES:
         raise ValueError(f"unknown workload {name!r}, wanted one of {', '.join(SHAPES)}")
-    shape, rng = SHAPES[name], random.Random(seed)
-    found, wanted = read()[shape.lengths], sequences or shape.sequences
+    shape = SHAPES[name]
+    rng = random.Random(seed)
+    found = read()[shape.lengths]
+    wanted = sequences or shape.sequences
     groups: list[list[Tokens]] = []
     for example, place in enumerate(questions(found, -(-wanted // shape.diversity), rng)):
         if shape.cascod:

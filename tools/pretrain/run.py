@@ -143,9 +143,12 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, recipe: dict[str, Any]
         betas=tuple(RECIPE["betas"]),
         fused=True,
     )
-    steps, seed, state = recipe["steps"], recipe["seed"], work / "state.pt"
+    steps = recipe["steps"]
+    seed = recipe["seed"]
+    state = work / "state.pt"
     done, log = resume(state, model, optimizer, recipe)
-    compiled, total = torch.compile(model), 0.0
+    compiled = torch.compile(model)
+    total = 0.0
     for step, batch in zip(
         progress(range(done, steps), "pretrain"), rows(tokenizer, seed, done), strict=False
     ):

@@ -88,10 +88,8 @@ def copy(rng: random.Random) -> tuple[str, str]:
 
 
 def spell(rng: random.Random) -> tuple[str, str]:
-    words, by = (
-        [name(rng) if rng.random() < 0.8 else rng.choice(WORDS) for _ in range(rng.randint(1, 4))],
-        rng.choice(SEPARATORS),
-    )
+    words = [name(rng) if rng.random() < 0.8 else rng.choice(WORDS) for _ in range(rng.randint(1, 4))]
+    by = rng.choice(SEPARATORS)
     asked = {"-": "dashes", " ": "spaces", ", ": "commas"}[by]
     return (
         f"Spell {' '.join(words)} with {asked}.",
@@ -100,7 +98,8 @@ def spell(rng: random.Random) -> tuple[str, str]:
 
 
 def join(rng: random.Random) -> tuple[str, str]:
-    word, by = name(rng), rng.choice(SEPARATORS)
+    word = name(rng)
+    by = rng.choice(SEPARATORS)
     return f"Join the letters {by.join(word)}.", f" {word}."
 
 
@@ -152,7 +151,8 @@ def trade(rng: random.Random) -> tuple[str, str]:
 def pairs(rng: random.Random) -> tuple[str, str]:
     keys = list(dict.fromkeys(either(rng) for _ in range(rng.randint(2, 10))))
     values = [either(rng) for _ in keys]
-    at, arrow = rng.randrange(len(keys)), rng.choice([" = ", " -> ", ": "])
+    at = rng.randrange(len(keys))
+    arrow = rng.choice([" = ", " -> ", ": "])
     return (
         "; ".join(f"{k}{arrow}{v}" for k, v in zip(keys, values, strict=True)) + f". Find {keys[at]}.",
         f" {keys[at]}{arrow}{values[at]}.",
@@ -186,7 +186,8 @@ def count(rng: random.Random) -> tuple[str, str]:
 
 
 def add(rng: random.Random) -> tuple[str, str]:
-    a, b = rng.randrange(50), rng.randrange(50)
+    a = rng.randrange(50)
+    b = rng.randrange(50)
     return (
         (f"What is {a} + {b}?", f" {a} + {b} = {a + b}.")
         if rng.random() < 0.5
