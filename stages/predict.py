@@ -105,6 +105,9 @@ def ask_hosted(
     """The same of a student behind an endpoint, through the store that teachers use: an answer is paid once.
     Raises ValueError for a shortfall.
     """
+    from stages.config.endpoint import endpoint_and_prices
+    from stages.endpoint import transport
+
     seed = decoding.seed if decoding.temperature else None  # a greedy answer has none, and its key needs none
 
     def request(prompt: str) -> Request:
@@ -115,10 +118,7 @@ def ask_hosted(
 
     asking = Asking(method, settings, demonstrations, decoding.samples, request)
     name = pointer["endpoint"]
-    # no dependencies, as in stages/teach.py
-    transport = import_module("stages.endpoint.transport")
-    config = import_module("stages.config.endpoint")
-    endpoint, prices = config.endpoint_and_prices(name)
+    endpoint, prices = endpoint_and_prices(name)
     store, fulfil = transport.connect(name, endpoint, prices, (examples, asking))
     if failed := ask_all(examples, asking, store.answers, fulfil):
         why = transport.reasons(failed, store, endpoint)

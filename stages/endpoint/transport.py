@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
 
 from stages.asking.conversation import Asking, Failures, Fulfil, Wanted
 from stages.asking.request import Answer
@@ -53,9 +52,11 @@ def connect(
         if mode == "replay":
             raise ValueError(replay_miss(wanted, store, name, endpoint, prices, talks))
         # the client's library takes a second to import: not where all is in the store
-        module = import_module(f"stages.endpoint.{mode}")
-        failures: Failures = module.fulfil(wanted, store, name, endpoint, prices)
-        return failures
+        if mode == "batch":
+            from stages.endpoint.batch import fulfil as send
+        else:
+            from stages.endpoint.live import fulfil as send
+        return send(wanted, store, name, endpoint, prices)
 
     return store, fulfil
 

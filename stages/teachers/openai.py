@@ -8,7 +8,6 @@ it goes into the store, and the completions are read from there.
 
 import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,10 +105,10 @@ def complete(
 
     Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
     """
+    from stages.endpoint import transport
+
     asked = asking(settings, demonstrations)
     (endpoint, prices) = endpoint_and_prices(settings.endpoint)
-    # no dependency of the stage: what lies before the store changes nothing that is in it
-    transport = import_module("stages.endpoint.transport")
     store, fulfil = transport.connect(settings.endpoint, endpoint, prices, (examples, asked))
     failed = ask_all(examples, asked, store.answers, announced(fulfil, examples, asked, store.answers))
     total = len(examples) * settings.samples
@@ -133,8 +132,8 @@ def complete(
 
 def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
-    transport = import_module("stages.endpoint.transport")
-    report: str = transport.plan(
+    from stages.endpoint import transport
+
+    return transport.plan(
         examples, asking(settings, demonstrations), settings.endpoint, *endpoint_and_prices(settings.endpoint)
     )
-    return report

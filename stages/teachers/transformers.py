@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +32,7 @@ from stages.asking.conversation import (
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
 from stages.config.base import Base
+from stages.config.decoding import Decoding
 from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -94,10 +94,14 @@ def stream(pairs: list[Pair]) -> int:
 
 def decode(loaded: Any, pairs: list[Pair], what: str) -> list[Answer]:
     """One answer per pair. All requests are of one teacher: they differ by their prompts only."""
-    decoder = import_module("stages.students.decode")
+    from stages.students import decode as decoder  # needs torch: not where all is in the store
+
     first = pairs[0][0]
-    decoding = decoder.Decoding(
-        max_new_tokens=first.max_tokens, temperature=first.temperature, seed=stream(pairs)
+    decoding = Decoding(
+        max_new_tokens=first.max_tokens or 0,
+        temperature=first.temperature or 0.0,
+        samples=1,
+        seed=stream(pairs),
     )
     said = decoder.decode(loaded, [request.prompt for request, _ in pairs], list(first.stop), decoding, what)
     fingerprint = f"torch {version('torch')} {loaded.device.type}"
@@ -115,9 +119,9 @@ def fulfil_from(store: Store, settings: Settings) -> Fulfil:
 
     @cache  # loaded when something is missing, and once
     def loaded() -> Any:
-        # by name: as imports, student.py and decode.py would be dependencies of every teacher. What lies
-        # before the store changes nothing in it
-        return import_module("stages.students.load").load_base(settings.base)
+        from stages.students.load import load_base
+
+        return load_base(settings.base)
 
     def fulfil(wanted: list[Wanted]) -> Failures:
         open_ones = [(want.request, sample) for want in wanted for sample in want.samples]

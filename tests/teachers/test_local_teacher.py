@@ -192,7 +192,7 @@ def test_a_kill_loses_one_chunk(
     are there and 7 are decoded.
     """
     folder = random_student("llama")
-    code = KILLED.format(root=str(ROOT), tests=str(ROOT / "tests"), folder=str(folder))
+    code = KILLED.format(root=str(ROOT), tests=str(Path(__file__).parent), folder=str(folder))
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     with Store().transaction() as db:
         assert db.execute("SELECT count(*) FROM answer").fetchone() == (5,)
