@@ -1,8 +1,8 @@
 """Train: fine-tune one student on the rendered sequences (Fine-tune-CoT section 3, step 3, and appendix A).
 
-In: sequences, a student's block, a seed. Out: the student of the epoch with the least validation loss (the
-last one without a validation slice), its loss curve, its counts. Killed and started again, it goes on where
-it was.
+In: sequences, a student's block, a seed, the hashes of the code. Out: the student of the epoch with the least
+validation loss (the last one without a validation slice), its loss curve, its counts. Killed and started
+again, it goes on where it was.
 """
 
 import fcntl
@@ -21,47 +21,32 @@ import typer
 
 from stages.config.cli import run
 from stages.config.student import HostedStudent, Student, read_student
-from stages.records.jsonl import write_json, write_text
+from stages.records.jsonl import write_json
 from stages.records.sequence import Sequence, read_sequences
-from stages.training import openai_files as hosted
+from stages.training.curve import Curve, write_curve
+from stages.training.openai_files import train_at_openai
 
 
-def work_folder(sequences: Path, settings: Student, seed: int) -> Path:
+def work_folder(settings: Student, seed: int, sequences: Path, code: Path) -> Path:
     """Where the running state lives: outside DVC's reach, which deletes a stage's outs before it runs it.
-    Several hosts need to share it.
 
-    Named by everything that decides the result, so that only the same training ever continues; and by how
-    many processes share it.
+    Named by all that decides the result (the settings, the seed, the bytes of both files) and by how many
+    processes take part, so that only the same training ever continues. Several hosts need to share it.
     """
     processes = f"{os.environ.get('WORLD_SIZE', '1')} {os.environ.get('ACCELERATE_USE_FSDP', '')}"
-    content = hashlib.sha256(
-        f"{settings.model_dump_json()} {seed} {processes} ".encode() + sequences.read_bytes()
-    )
-    for module in (
-        "train",
-        "fit",
-        "trainer",
-        "steps",
-        "rows",
-        "trees",
-        "attention",
-        "layout",
-        "objective",
-        "tokens",
-        "student",
-    ):
-        content.update(Path(__file__).with_name(f"{module}.py").read_bytes())
-    home = (
-        os.environ.get("COT_WORK")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cot-distill" / "training"
-    )
-    return Path(home) / content.hexdigest()[:32]
+    key = hashlib.sha256(f"{settings.model_dump_json()} {seed} {processes}".encode())
+    for path in (sequences, code):
+        key.update(hashlib.sha256(path.read_bytes()).digest())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(os.environ.get("COT_WORK") or cache / "cot-distill" / "training")
+    return home / key.hexdigest()[:32]
 
 
 @contextmanager
-def alone(work: Path) -> Iterator[None]:
+def locked(work: Path) -> Iterator[None]:
     """Wait for another training of the same content: when dvc is killed, the stage that it ran may live on.
-    Each process waits for its like.
+
+    Of several processes, each waits for its like.
     """
     work.parent.mkdir(parents=True, exist_ok=True)
     rank = os.environ.get("RANK", "0")
@@ -71,10 +56,11 @@ def alone(work: Path) -> Iterator[None]:
 
 
 def launch() -> None:
-    """Start this command again under $COT_LAUNCH ("torchrun --nproc-per-node 4", "accelerate launch
-    --config_file launch/fsdp.yaml"), if given.
+    """Start this command again under $COT_LAUNCH, if given: "torchrun --nproc-per-node 4", "accelerate launch
+    --config_file launch/fsdp.yaml".
 
-    From the environment, as it decides speed and no result: the command in dvc.yaml stays as it is.
+    From the environment, as it decides speed and no result: the command in dvc.yaml stays as it is. Raises
+    ValueError for a launcher that is not there.
     """
     command = shlex.split(os.environ.get("COT_LAUNCH", ""))
     if not command or "WORLD_SIZE" in os.environ:
@@ -88,7 +74,35 @@ def launch() -> None:
     os.execve(program, [*command, "-m", "stages.train", *sys.argv[1:]], environment)
 
 
-def counts(
+def train(
+    settings: Student, seed: int, sequences: list[Sequence], work: Path, out: Path
+) -> tuple[Curve, dict[str, Any]] | None:
+    """Fine-tune here and leave the student in `out`: its loss curve and its counts, or None in a process that
+    only helps another one.
+    """
+    from stages.students.load import load_for_training, save_trained
+
+    loaded = load_for_training(settings, seed)
+    from stages.training.fit import fit  # takes seconds: not before the student is known to be sound
+    from stages.training.steps import tokenize_parts
+
+    texts = tokenize_parts(sequences, loaded, settings.max_tokens)
+    gc.freeze()  # what is loaded by now stays: no collection has to look through it
+    with locked(work):
+        fitted = fit(loaded, texts, settings, seed, work)
+        if not fitted.main:
+            return None
+        del loaded
+        shutil.rmtree(out, ignore_errors=True)
+        save_trained(settings, work / "best.pt", out)
+        for epoch in sorted(work.glob("epochs/*.pt")):
+            save_trained(settings, epoch, out / "epochs" / epoch.stem)
+        shutil.rmtree(work)
+    curve = [(line["epoch"], line["train_loss"], line["validation_loss"]) for line in fitted.history]
+    return curve, training_counts(sequences, texts, settings, seed, fitted)
+
+
+def training_counts(
     sequences: list[Sequence], texts: dict[str, list[Any]], settings: Student, seed: int, fitted: Any
 ) -> dict[str, Any]:
     """What was trained, as numbers to diff."""
@@ -115,64 +129,32 @@ def main(
     name: Annotated[str, typer.Argument(metavar="STUDENT", help="A block under `students` in params.yaml.")],
     seed: Annotated[int, typer.Argument(help="Decides the order of the data and every other draw.")],
     sequences: Annotated[Path, typer.Argument(help="data/sequences/CELL.jsonl")],
+    code: Annotated[Path, typer.Argument(help="data/code/train: hashes of the code, as check writes them.")],
     out: Annotated[Path, typer.Argument(help="Folder for the student.")],
     loss_csv: Annotated[Path, typer.Argument(help="Where the loss curve goes.")],
     counts_json: Annotated[Path, typer.Argument(help="Where the counts go.")],
 ) -> None:
-    """Fine-tune one student; a GPU is used if there is one ($COT_DEVICE decides otherwise), or OpenAI for a
-    student of that kind.
+    """Fine-tune one student: here, on a GPU if there is one ($COT_DEVICE decides otherwise), or at OpenAI for
+    a student of that kind.
     """
     settings = read_student(name)
     texts = read_sequences(sequences)
+    trained: tuple[Curve, dict[str, Any]] | None
     if isinstance(settings, HostedStudent):
-        hosted.train(settings, seed, texts, out, loss_csv, counts_json)
+        trained = train_at_openai(settings, seed, texts, out)
     elif texts:
         launch()
-        train(settings, seed, sequences, texts, out, loss_csv, counts_json)
+        trained = train(settings, seed, texts, work_folder(settings, seed, sequences, code), out)
     else:  # a method that only asks
         # torch takes seconds: not before the block is known to be right
         from stages.students.load import save_untrained
 
         save_untrained(settings.base, out)
-        write_text(loss_csv, "epoch,train_loss,validation_loss\n")
-        write_json(counts_json, {"sequences_train": 0})
-
-
-def train(
-    settings: Student,
-    seed: int,
-    path: Path,
-    sequences: list[Sequence],
-    out: Path,
-    loss_csv: Path,
-    counts_json: Path,
-) -> None:
-    """Fine-tune here, in one process or as one of several."""
-    from stages.students.load import load_for_training, save_trained
-
-    loaded = load_for_training(settings, seed)
-    from stages.training.fit import fit  # takes seconds: not before the student is known to be sound
-    from stages.training.steps import tokenize_parts
-
-    texts = tokenize_parts(sequences, loaded, settings.max_tokens)
-    work = work_folder(path, settings, seed)
-    gc.freeze()  # what is loaded by now stays: no collection has to look through it
-    with alone(work):
-        fitted = fit(loaded, texts, settings, seed, work)
-        if not fitted.main:
-            return
-        del loaded
-        shutil.rmtree(out, ignore_errors=True)
-        save_trained(settings, work / "best.pt", out)
-        for epoch in sorted(work.glob("epochs/*.pt")):
-            save_trained(settings, epoch, out / "epochs" / epoch.stem)
-        shutil.rmtree(work)
-    lines = [
-        f"{line['epoch']},{line['train_loss']:.6f},{'' if line['validation_loss'] is None else format(line['validation_loss'], '.6f')}\n"
-        for line in fitted.history
-    ]
-    write_text(loss_csv, "epoch,train_loss,validation_loss\n" + "".join(lines))
-    write_json(counts_json, counts(sequences, texts, settings, seed, fitted))
+        trained = [], {"sequences_train": 0}
+    if trained:
+        curve, counts = trained
+        write_curve(loss_csv, curve)
+        write_json(counts_json, counts)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Hosted: a student that is fine-tuned at OpenAI - the files it learns from, and the numbers that come back
+"""A student that is fine-tuned at OpenAI: the files it learns from, and the numbers that come back
 (Fine-tune-CoT appendix A.4).
 
-The job itself, its journal and everything else that talks to the server is stages/endpoint/fine_tune.py: no
-stage depends on that, for it decides no result.
+The job, its journal and all that talks to the server is stages/endpoint/fine_tune.py: it decides no result.
 """
 
 import csv
@@ -10,42 +9,43 @@ import io
 import json
 import shutil
 from collections.abc import Iterable
-from importlib import import_module
 from math import ceil
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from stages.config.student import HostedStudent
-from stages.records.jsonl import write_json, write_text
+from stages.records.jsonl import write_json
 from stages.records.sequence import Segment, Sequence
+from stages.training.curve import Curve
 
 LEAST = 10  # training examples that the API wants
 PROMPT = "prompt"  # the task of prompt tokens that carry loss too
 
 
-def split(segments: list[Segment]) -> tuple[list[Segment], list[Segment]]:
+def split_prompt(segments: list[Segment]) -> tuple[list[Segment], list[Segment]]:
     """(prompt, completion): what stands before the first task; prompt tokens with a loss of their own are
     still prompt.
     """
-    first = next(
-        (place for place, segment in enumerate(segments) if segment.task and segment.task != PROMPT),
-        len(segments),
-    )
+    tasks = [segment.task for segment in segments]
+    first = next((place for place, task in enumerate(tasks) if task not in (None, PROMPT)), len(tasks))
     return segments[:first], segments[first:]
+
+
+def joined_text(segments: list[Segment]) -> str:
+    return "".join(segment.text for segment in segments)
 
 
 def refusal(sequence: Sequence, settings: HostedStudent) -> str | None:
     """Why OpenAI's one loss, over all tokens of the completion alike, is not the loss of this sequence."""
-    prompt, completion = split(sequence.segments)
+    prompt, completion = split_prompt(sequence.segments)
     if sequence.draw:
         return (
             "one of its sequences is drawn per epoch, but the API trains on every line of a file in every"
             " epoch"
         )
-    if any(segment.task in (None, PROMPT) for segment in completion) or any(
-        segment.end for segment in completion[:-1]
-    ):
+    has_context = any(segment.task in (None, PROMPT) for segment in completion)
+    if has_context or any(segment.end for segment in completion[:-1]):
         return "it has context or an end of text behind its first trained token"
     weights = {segment.weight for segment in prompt if segment.task == PROMPT}
     if weights - {settings.prompt_loss_weight}:
@@ -53,26 +53,19 @@ def refusal(sequence: Sequence, settings: HostedStudent) -> str | None:
             f"its method gives the prompt the loss weight {min(weights)}: give the student the same"
             " `prompt_loss_weight`, or the method none"
         )
-    if (
-        not "".join(segment.text for segment in prompt).strip()
-        or not "".join(segment.text for segment in completion).strip()
-    ):
+    if not joined_text(prompt).strip() or not joined_text(completion).strip():
         return "its prompt or its completion is empty"
     return None
 
 
 def check_sequences(sequences: list[Sequence], settings: HostedStudent) -> None:
     """Raises ValueError for what cannot be trained there as the method means it."""
-    tasks = {
-        segment.task
-        for sequence in sequences
-        for segment in sequence.segments
-        if segment.task and segment.task != PROMPT
-    }
+    segments = [segment for sequence in sequences for segment in sequence.segments]
+    tasks = {segment.task for segment in segments if segment.task and segment.task != PROMPT}
     if len(tasks) > 1:
         raise ValueError(
-            f"the method weighs several tasks ({', '.join(sorted(map(str, tasks)))}), but OpenAI has one"
-            " loss: use a local student"
+            f"the method weighs several tasks ({', '.join(sorted(tasks))}), but OpenAI has one loss: use a"
+            " local student"
         )
     for sequence in sequences:
         if why := refusal(sequence, settings):
@@ -84,20 +77,17 @@ def check_sequences(sequences: list[Sequence], settings: HostedStudent) -> None:
         )
 
 
-def lines(sequences: Iterable[Sequence], api: str) -> str:
-    """JSON lines in the API's format."""
-    rows = []
+def json_lines(sequences: Iterable[Sequence], api: str) -> str:
+    """The sequences as a file in the API's format."""
+    rows: list[dict[str, Any]] = []
     for sequence in sequences:
-        prompt, completion = ("".join(segment.text for segment in part) for part in split(sequence.segments))
-        chat = {
-            "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
-        }
-        rows.append(
-            json.dumps(
-                chat if api == "chat" else {"prompt": prompt, "completion": completion}, ensure_ascii=False
-            )
-        )
-    return "".join(f"{row}\n" for row in rows)
+        prompt, completion = map(joined_text, split_prompt(sequence.segments))
+        if api == "chat":
+            question = {"role": "user", "content": prompt}
+            rows.append({"messages": [question, {"role": "assistant", "content": completion}]})
+        else:
+            rows.append({"prompt": prompt, "completion": completion})
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def hyperparameters(settings: HostedStudent, examples: int) -> dict[str, float]:
@@ -111,38 +101,28 @@ def hyperparameters(settings: HostedStudent, examples: int) -> dict[str, float]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def losses(results: str, epochs: int) -> list[tuple[int, float, float | None]]:
-    """(epoch, train loss, validation loss) from the steps of a result file; the steps are shared out evenly
-    over the epochs.
+def loss_curve(results: str, epochs: int) -> Curve:
+    """The curve from the steps of a job's result file, which are shared out evenly over the epochs.
 
     Train: mean over the epoch's steps. Validation: over the whole file at the end of the epoch where the
     server gives it, else the mean of its batches.
     """
     steps = [row for row in csv.DictReader(io.StringIO(results)) if row.get("step")]
     last = max((float(row["step"]) for row in steps), default=0.0)
-    curve = []
+    curve: Curve = []
     for epoch in range(1, epochs + 1):
         rows = [row for row in steps if ceil(float(row["step"]) * epochs / last) == epoch]
-        train, part, full = (
-            [float(row[name]) for row in rows if row.get(name)]
-            for name in ("train_loss", "valid_loss", "full_valid_loss")
+        train, batches, whole = (
+            [float(row[column]) for row in rows if row.get(column)]
+            for column in ("train_loss", "valid_loss", "full_valid_loss")
         )
+        validation = whole[-1] if whole else fmean(batches) if batches else None
         if train:
-            curve.append((epoch, fmean(train), full[-1] if full else fmean(part) if part else None))
+            curve.append((epoch, fmean(train), validation))
     return curve
 
 
-def write_curve(path: Path, curve: list[tuple[int, float, float | None]]) -> None:
-    rows = [
-        f"{epoch},{train:.6f},{'' if validation is None else format(validation, '.6f')}\n"
-        for epoch, train, validation in curve
-    ]
-    write_text(path, "epoch,train_loss,validation_loss\n" + "".join(rows))
-
-
-def counts(
-    sequences: list[Sequence], tuned: dict[str, Any], curve: list[tuple[int, float, float | None]]
-) -> dict[str, Any]:
+def job_counts(sequences: list[Sequence], tuned: dict[str, Any], curve: Curve) -> dict[str, Any]:
     """What was trained, as numbers to diff. Unknown dollars are null."""
     return {
         "sequences_train": sum(sequence.part == "train" for sequence in sequences),
@@ -155,42 +135,37 @@ def counts(
     }
 
 
-def train(
-    settings: HostedStudent,
-    seed: int,
-    sequences: list[Sequence],
-    out: Path,
-    loss_csv: Path,
-    counts_json: Path,
-) -> None:
-    """Fine-tune at the endpoint and leave a pointer to the model; a method that trains nothing leaves one to
-    the base model.
+def train_at_openai(
+    settings: HostedStudent, seed: int, sequences: list[Sequence], out: Path
+) -> tuple[Curve, dict[str, Any]]:
+    """Fine-tune at the endpoint and leave a pointer to the model in `out`: the loss curve and the counts.
+
+    A method that trains nothing leaves a pointer to the base model. Raises ValueError for what cannot be
+    trained there, and for a job that fails.
     """
     pointer: dict[str, Any] = {
-        "model": settings.model,
+        "api": settings.api,
         "base": settings.model,
+        "endpoint": settings.endpoint,
         "job": None,
+        "model": settings.model,
         "trained_tokens": 0,
     }
-    pointer |= {"api": settings.api, "endpoint": settings.endpoint}
-    curve: list[tuple[int, float, float | None]] = []
-    numbers: dict[str, Any] = {"sequences_train": 0}
+    curve: Curve = []
+    counts: dict[str, Any] = {"sequences_train": 0}
     if sequences:
         check_sequences(sequences, settings)
-        parts = {
-            part: lines([row for row in sequences if row.part == part], settings.api)
+        from stages.endpoint.fine_tune import Order, fine_tune
+
+        train, validation = (
+            json_lines((row for row in sequences if row.part == part), settings.api)
             for part in ("train", "validation")
-        }
-        given = hyperparameters(settings, sum(row.part == "train" for row in sequences))
-        fine_tune = import_module("stages.endpoint.fine_tune")
-        tuned = fine_tune.fine_tune(
-            fine_tune.Order(settings.model, parts["train"], parts["validation"], given, seed),
-            settings.endpoint,
         )
+        given = hyperparameters(settings, sum(row.part == "train" for row in sequences))
+        tuned = fine_tune(Order(settings.model, train, validation, given, seed), settings.endpoint)
         pointer |= {name: tuned[name] for name in ("model", "job", "trained_tokens")}
-        curve = losses(tuned["results"], settings.epochs)
-        numbers = counts(sequences, tuned, curve)
+        curve = loss_curve(tuned["results"], settings.epochs)
+        counts = job_counts(sequences, tuned, curve)
     shutil.rmtree(out, ignore_errors=True)
     write_json(out / "openai.json", pointer)
-    write_curve(loss_csv, curve)
-    write_json(counts_json, numbers)
+    return curve, counts

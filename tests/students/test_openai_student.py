@@ -24,7 +24,7 @@ from stages.endpoint import fine_tune, once
 from stages.records.completion import read_completions
 from stages.records.example import Example, write_examples
 from stages.records.sequence import Segment, Sequence, write_sequences
-from stages.training import openai_files as hosted
+from stages.training import openai_files
 
 SECRET = "sk-quite-secret-0123"
 CHAT = {"kind": "openai", "endpoint": "local", "model": "gpt-4o-mini-2024-07-18"}
@@ -92,7 +92,8 @@ def run_train(
     sequences: str = "sequences.jsonl", out: str = "student", seed: int = 0
 ) -> tuple[dict[str, Any], list[dict[str, str]], dict[str, Any]]:
     """(pointer, loss rows, counts) of the stage."""
-    train.main("hosted", seed, Path(sequences), Path(out), Path(f"{out}.csv"), Path(f"{out}.json"))
+    files = (sequences, "code", out, f"{out}.csv", f"{out}.json")
+    train.main("hosted", seed, *map(Path, files))
     with Path(f"{out}.csv").open() as file:
         rows = list(csv.DictReader(file))
     return json.loads(Path(out, "openai.json").read_text()), rows, json.loads(Path(f"{out}.json").read_text())
@@ -237,7 +238,8 @@ def killed(self, job, kind, endpoint, now, record):
         os.kill(os.getpid(), signal.SIGKILL)
 Store.write_job = killed
 from stages import train
-train.main("hosted", 0, Path("sequences.jsonl"), Path("student"), Path("student.csv"), Path("student.json"))
+files = ("sequences.jsonl", "code", "student", "student.csv", "student.json")
+train.main("hosted", 0, *map(Path, files))
 """
 
 
@@ -272,7 +274,7 @@ def test_kill_9_at_a_transition(server: Remote, state: str, when: str, made: tup
 
 def test_two_processes_with_the_same_content_train_once(server: Remote) -> None:
     server.script([{"fault": "slow", "delay": 1.0, "path": "/fine_tuning/jobs", "method": "GET", "first": 4}])
-    command = [sys.executable, "-m", "stages.train", "hosted", "0", "sequences.jsonl"]
+    command = [sys.executable, "-m", "stages.train", "hosted", "0", "sequences.jsonl", "code"]
     outs = [[f"cell{i}", f"cell{i}.csv", f"cell{i}.json"] for i in range(2)]
     both = [subprocess.Popen([*command, *out], env=os.environ | {"PYTHONPATH": str(ROOT)}) for out in outs]
     assert [process.wait() for process in both] == [0, 0]
@@ -535,8 +537,8 @@ def test_what_cannot_be_trained_there_is_refused_before_anything_is_sent(
 
 def test_prompt_tokens_with_the_student_s_weight_are_prompt() -> None:
     rows = [Sequence("x", [Segment("q", "prompt", 0.01), Segment("#"), Segment("a", "cot")], "train")] * 10
-    hosted.check_sequences(rows, HostedStudent(**CHAT, prompt_loss_weight=0.01))
-    assert json.loads(hosted.lines(rows[:1], "completions")) == {"prompt": "q#", "completion": "a"}
+    openai_files.check_sequences(rows, HostedStudent(**CHAT, prompt_loss_weight=0.01))
+    assert json.loads(openai_files.json_lines(rows[:1], "completions")) == {"prompt": "q#", "completion": "a"}
 
 
 @pytest.mark.parametrize(
@@ -544,12 +546,15 @@ def test_prompt_tokens_with_the_student_s_weight_are_prompt() -> None:
     [(10, 1), (999, 1), (1000, 2), (7473, 14), (127_999, 255), (128_000, 256), (10**6, 256)],
 )
 def test_batch_size_is_a_five_hundredth_of_the_examples(examples: int, size: int) -> None:
-    assert hosted.hyperparameters(HostedStudent(**CHAT), examples) == {"n_epochs": 4, "batch_size": size}
+    assert openai_files.hyperparameters(HostedStudent(**CHAT), examples) == {
+        "n_epochs": 4,
+        "batch_size": size,
+    }
     given = HostedStudent(
         **CHAT, epochs=2, batch_size=3, learning_rate_multiplier=0.1, prompt_loss_weight=0.01
     )
     sent = {"n_epochs": 2, "batch_size": 3, "learning_rate_multiplier": 0.1, "prompt_loss_weight": 0.01}
-    assert hosted.hyperparameters(given, examples) == sent
+    assert openai_files.hyperparameters(given, examples) == sent
 
 
 @pytest.mark.parametrize(
@@ -570,7 +575,7 @@ def test_batch_size_is_a_five_hundredth_of_the_examples(examples: int, size: int
     ],
 )
 def test_losses(results: str, curve: list[tuple[int, float, float | None]]) -> None:
-    assert hosted.losses(results, 2) == curve
+    assert openai_files.loss_curve(results, 2) == curve
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ stages.training.fit.Distiller = Watched
 for folder in map(Path, json.loads(sys.argv[1])):
     os.chdir(folder)
     os.environ["COT_CHECKPOINT_SECONDS"] = "0" if folder.name == "killed" else "60"
-    stages.train.main("small", 5, *map(Path, ("sequences.jsonl", "out", "loss.csv", "counts.json")))
+    stages.train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
     assert sharded[-1] == ("ACCELERATE_USE_FSDP" in os.environ, 2)
 """
 SHARDED = {
@@ -76,6 +76,7 @@ def students(tmp_path_factory, byte_tokenizer) -> dict[str, Path]:
 def project(folder: Path, student: Path, more: str = "") -> Path:
     folder.mkdir()
     (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=content(student)) + more)
+    (folder / "code").write_text("00ff  stages/train.py\n")
     rows = [sequence(i, words=i) for i in range(7)] + [sequence(i, "validation") for i in (97, 98, 99)]
     write_sequences(folder / "sequences.jsonl", rows)
     return folder
@@ -106,7 +107,7 @@ def alone(students, tmp_path_factory) -> dict[str, Path]:
         for family, more in CELLS.items():
             made[family] = project(folder / family, students[family], more)
             os.chdir(made[family])
-            train.main("small", 5, *map(Path, ("sequences.jsonl", "out", "loss.csv", "counts.json")))
+            train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -173,6 +174,7 @@ def stage(folder: Path, work: Path, launcher: str) -> None:
         "small",
         "5",
         "sequences.jsonl",
+        "code",
         "out",
         "loss.csv",
         "counts.json",
@@ -203,7 +205,7 @@ def test_a_launcher_that_is_not_there_is_named(students, tmp_path, monkeypatch) 
     monkeypatch.chdir(project(tmp_path / "llama", students["llama"]))
     monkeypatch.setenv("COT_LAUNCH", "torchrum --nproc-per-node 2")
     with pytest.raises(ValueError, match="torchrum not found; wanted torchrun or accelerate launch"):
-        train.main("small", 5, *map(Path, ("sequences.jsonl", "out", "loss.csv", "counts.json")))
+        train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
 
 
 def test_the_launcher_is_asked_for_this_very_command_once(monkeypatch) -> None:

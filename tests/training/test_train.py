@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from test_objective import all_aligned, build, cascod, completions, naive, one_task, two_tasks, uneven
 
 import stages.training.trainer
+from stages import train
 from stages.config.base import Base
 from stages.config.load import check
 from stages.config.student import Lora, Student
@@ -506,6 +507,7 @@ students:
 def write_project(folder: Path, student: Path, rows: int = 12, more: str = "") -> list[str]:
     sha256 = content(student)
     (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=sha256) + more)
+    (folder / "code").write_text("00ff  stages/train.py\n")
     write_sequences(
         folder / "sequences.jsonl", [sequence(i) for i in range(rows)] + [sequence(99, "validation")]
     )
@@ -516,6 +518,7 @@ def write_project(folder: Path, student: Path, rows: int = 12, more: str = "") -
         "small",
         "5",
         "sequences.jsonl",
+        "code",
         "out",
         "loss.csv",
         "counts.json",
@@ -559,7 +562,7 @@ for folder, variables, saves in json.loads(sys.argv[1]):
                 if not left[0]:
                     os.kill(os.getpid(), signal.SIGKILL)
             stages.training.trainer.Distiller._save_checkpoint = save
-        stages.train.main("small", 5, *map(Path, ("sequences.jsonl", "out", "loss.csv", "counts.json")))
+        stages.train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (Path(folder) / "out").exists())
 """
@@ -596,6 +599,30 @@ def test_a_killed_run_goes_on_to_the_same_bytes(random_student, tmp_path) -> Non
         assert files(tmp_path / family / "whole") == files(tmp_path / family / "killed")
         left = (tmp_path / family / "killed-work").iterdir()
         assert [path.suffix for path in left] == [".lock"]  # the running state is gone once it is not needed
+
+
+def test_only_the_same_training_continues(tmp_path, monkeypatch) -> None:
+    """The work folder's name has all that decides the result in it, and nothing else."""
+    monkeypatch.setenv("COT_WORK", str(tmp_path / "work"))
+    files = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "code", "newer", "same")]
+    for path, text in zip(files, ("rows", "rows of another", "00ff", "00fe", "rows"), strict=True):
+        path.write_text(text)
+    rows, others, code, newer, same = files
+    first = train.work_folder(settings(), 5, rows, code)
+    assert first.parent == tmp_path / "work"
+    assert train.work_folder(settings(), 5, same, code) == first
+    changed = [
+        train.work_folder(settings(eps=1e-5), 5, rows, code),
+        train.work_folder(settings(), 6, rows, code),
+        train.work_folder(settings(), 5, others, code),
+        train.work_folder(settings(), 5, rows, newer),
+        train.work_folder(settings(), 5, code, rows),
+    ]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    changed.append(train.work_folder(settings(), 5, rows, code))
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    changed.append(train.work_folder(settings(), 5, rows, code))
+    assert len({first, *changed}) == 8
 
 
 def test_the_command_leaves_weights_curve_and_counts(random_student, tmp_path) -> None:
