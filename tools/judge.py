@@ -1,9 +1,8 @@
-"""Judge: which of two models reasons better - asked of people, on a page, and of language models (SCoTD
-section 3.1.1).
+"""Judge: which of two models reasons better - asked of people, on a page, and of language models.
 
 `pairs` writes DIR/pairs.json (the key), DIR/page.html (for people: one file, no network) and, with --judge,
 DIR/NAME.json and DIR/NAME-swapped.json (a model's answers to both orders). `read` counts the sheets of
-answers, the page's and the models'.
+answers, the page's and the models'. Source: SCoTD section 3.1.1.
 """
 
 import json
@@ -12,38 +11,36 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.config.cli import fail_plainly
 from stages.config.load import find, read_params
-from stages.judging.consult import consult, plan
+from stages.judging import consult
 from stages.judging.judgement import blind, chosen, pair_up, prompt, results
 from stages.records.jsonl import write_json, write_text
 from stages.text.rationale import examples_of, rows_of
 from tools.pages.fill import with_data
+from tools.terminal import command_group
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Which of two models reasons better: ask people or models.",
-)
+ORDERS = (False, True)  # whether the judge sees the sides swapped
+Key = dict[str, Any]  # of a study: its pairs, and which model is which
+app = command_group()
 
 
-def sheets_of(name: str, key: dict[str, Any]) -> list[dict[str, Any]]:
-    """A language model's answers to every pair in both orders; what it says that names no choice is left out,
-    and is missing from `pairs` then.
+def prompts(key: Key) -> list[str]:
+    """What a model is asked: every pair in one order, then every pair in the other."""
+    return [prompt(pair, swapped) for swapped in ORDERS for pair in key["pairs"]]
+
+
+def model_sheets(judge: str, key: Key) -> list[dict[str, Any]]:
+    """A language model's sheet of answers for each order. Where what it says names no choice, the pair is
+    missing.
     """
-    orders = (False, True)
-    said = consult(f"judges.{name}", [prompt(pair, swapped) for swapped in orders for pair in key["pairs"]])
-    found = []
-    for swapped in orders:
+    said = consult.consult(f"judges.{judge}", prompts(key))
+    sheets = []
+    for swapped in ORDERS:
         texts = said[len(key["pairs"]) * swapped :][: len(key["pairs"])]
-        answers = {
-            pair["id"]: choice
-            for pair, text in zip(key["pairs"], texts, strict=True)
-            if (choice := chosen(text))
-        }
-        found.append({"study": key["study"], "rater": name, "swapped": swapped, "answers": answers})
-    return found
+        choices = {pair["id"]: chosen(text) for pair, text in zip(key["pairs"], texts, strict=True)}
+        answers = {pair: choice for pair, choice in choices.items() if choice}
+        sheets.append({"study": key["study"], "rater": judge, "swapped": swapped, "answers": answers})
+    return sheets
 
 
 @app.command()
@@ -63,77 +60,27 @@ def pairs(
     """Draw pairs, write the page for people, and ask a model."""
     if judge:
         find(read_params(), f"judges.{judge}")  # before anything is written
+    elif dry_run:
+        raise ValueError("--dry-run says what a model would cost: name it with --judge")
     left = rows_of(first)
     right = rows_of(second)
-    key = {
-        "first": first,
-        "second": second,
-        **pair_up(left, right, examples_of(left.keys() & right.keys()), n, seed),
-    }
+    drawn = pair_up(left, right, examples_of(left.keys() & right.keys()), n, seed)
+    key = {"first": first, "second": second, **drawn}
     if dry_run:
-        typer.echo(
-            plan(
-                f"judges.{judge}",
-                [prompt(pair, swapped) for swapped in (False, True) for pair in key["pairs"]],
-            )
-            if judge
-            else "no judge named"
-        )
+        typer.echo(consult.plan(f"judges.{judge}", prompts(key)))
         return
     write_json(out / "pairs.json", key)
     write_text(out / "page.html", with_data("judge", blind(key)))
-    typer.echo(
-        f"{len(key['pairs'])} pairs; left out: {key['left_out']}\nfor people: {out / 'page.html'} (pairs.json"
-        " tells which is which: keep it away)"
-    )
-    for sheet in sheets_of(judge, key) if judge else []:
+    typer.echo(f"{len(key['pairs'])} pairs; left out: {key['left_out']}")
+    typer.echo(f"for people: {out / 'page.html'} (pairs.json tells which is which: keep it away)")
+    for sheet in model_sheets(judge, key) if judge else []:
         path = out / f"{judge}{'-swapped' * sheet['swapped']}.json"
         write_json(path, sheet)
         typer.echo(f"{path}: {len(sheet['answers'])} answers")
 
 
-def percent(found: dict[str, Any]) -> str:
-    if found["win_rate"] is None:
-        return "none decided"
-    return f"{found['win_rate']:.1%} ({found['low']:.1%} to {found['high']:.1%}), p {found['p']:.2g}"
-
-
-def table(key: dict[str, Any], found: dict[str, Any]) -> str:
-    """The results as Markdown."""
-    lines = [
-        f"First: {key['first']}; second: {key['second']}.",
-        "",
-        "| | pairs | first better | second better | tie | first's share of decided pairs |",
-    ]
-    lines += ["| --- | --- | --- | --- | --- | --- |"]
-    rows = [
-        ("all", found["all"]),
-        ("both answers right", found["both_right"]),
-        *((one["rater"], one) for one in found["raters"]),
-    ]
-    lines += [
-        f"| {name} | {row['pairs']} | {row['wins']} | {row['losses']} | {row['ties']} | {percent(row)} |"
-        for name, row in rows
-    ]
-    for row in found["raters"]:
-        lines.append(
-            f"\n{row['rater']} chose A in {row['said_A']} of {row['wins'] + row['losses']} decided pairs."
-        )
-    if found["one_order"]:
-        lines.append(
-            f"\n{found['one_order']} answers left out: their rater answered in two orders, and to these pairs"
-            " in one only."
-        )
-    for row in found["agreement"]:
-        if row["pairs"]:
-            lines.append(
-                f"\n{' and '.join(row['between'])} agree on {row['agreement']:.1%} of {row['pairs']} pairs."
-            )
-    return "\n".join(lines)
-
-
-@app.command()
-def read(
+@app.command("read")
+def read_sheets(
     answers: Annotated[
         list[Path], typer.Argument(help="Sheets of answers: what the page saved, what `pairs --judge` wrote.")
     ],
@@ -142,18 +89,20 @@ def read(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the numbers go too (JSON).")] = None,
 ) -> None:
-    """Count answers: win rate, exact binomial test, agreement; over all pairs and over those where both
-    models are right.
+    """Count answers: win rate, exact binomial test, agreement.
+
+    Over all pairs, and over those where both models are right.
     """
-    sheets = [parsed(path) for path in answers]
-    key = parsed(key_file or answers[0].with_name("pairs.json"))
+    sheets = [read_object(path) for path in answers]
+    key = read_object(key_file or answers[0].with_name("pairs.json"))
     found = results(key, sheets)
-    typer.echo(table(key, found))
+    typer.echo(results_as_markdown(key, found))
     if out:
         write_json(out, {"first": key["first"], "second": key["second"], **found})
 
 
-def parsed(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises ValueError for anything else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -163,5 +112,39 @@ def parsed(path: Path) -> dict[str, Any]:
     return value
 
 
-if __name__ == "__main__":
-    fail_plainly(app)
+def results_as_markdown(key: Key, found: dict[str, Any]) -> str:
+    """A table of win rates, then what is to be known of raters and orders."""
+    named = [("all", found["all"]), ("both answers right", found["both_right"])]
+    named += [(rater["rater"], rater) for rater in found["raters"]]
+    rows = [
+        f"| {name} | {row['pairs']} | {row['wins']} | {row['losses']} | {row['ties']} | {win_rate(row)} |"
+        for name, row in named
+    ]
+    table = [
+        "| | pairs | first better | second better | tie | first's share of decided pairs |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *rows,
+    ]
+    return "\n\n".join([f"First: {key['first']}; second: {key['second']}.", "\n".join(table), *notes(found)])
+
+
+def win_rate(row: dict[str, Any]) -> str:
+    if row["win_rate"] is None:
+        return "none decided"
+    return f"{row['win_rate']:.1%} ({row['low']:.1%} to {row['high']:.1%}), p {row['p']:.2g}"
+
+
+def notes(found: dict[str, Any]) -> list[str]:
+    """A sentence on each rater's side, on what was left out, and on how far raters and orders agree."""
+    sides = [
+        f"{row['rater']} chose A in {row['said_A']} of {row['wins'] + row['losses']} decided pairs."
+        for row in found["raters"]
+    ]
+    left_out = "answers left out: their rater answered in two orders, and to these pairs in one only."
+    one_order = [f"{found['one_order']} {left_out}"] if found["one_order"] else []
+    agreement = [
+        f"{' and '.join(row['between'])} agree on {row['agreement']:.1%} of {row['pairs']} pairs."
+        for row in found["agreement"]
+        if row["pairs"]
+    ]
+    return [*sides, *one_order, *agreement]

@@ -1,5 +1,4 @@
-"""Keep: this run's summary under a name of its own, with the settings it was made with, so that the next run
-can put others beside it.
+"""Keep: a run's results under a name, with their settings; the next run's results then stand beside them.
 
 In: metrics/summary.json, table.md and transfers.md, and params.yaml as it stands. Out: NAME.json and NAME.md.
 The report reads what is kept.
@@ -12,12 +11,21 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.config.cli import run
 from stages.config.load import read_params
 from stages.records.jsonl import write_json, write_text
 from stages.reporting.settings import settings_of
+from tools.terminal import checkout
 
 NEEDED = ("summary.json", "table.md", "transfers.md")
+
+
+def check_name(name: str, out: Path, force: bool) -> None:
+    """Raises ValueError for a name that is no file's, or is taken."""
+    if not re.fullmatch(r"[a-z0-9_]+", name):
+        raise ValueError(f"name {name!r}: wanted a-z, 0-9 and _ only, it becomes the files' name")
+    there = [str(path) for end in (".json", ".md") if (path := out / f"{name}{end}").exists()]
+    if there and not force:
+        raise ValueError(f"{', '.join(there)}: there already; take another name, or --force to write over it")
 
 
 def check_summary(summary: dict[str, Any], declared: dict[str, Any], path: Path) -> None:
@@ -41,24 +49,16 @@ def main(
     out: Annotated[Path, typer.Option(help="Where they are kept.")] = Path("metrics/released"),
     force: Annotated[bool, typer.Option("--force", help="Write over what is kept under this name.")] = False,
 ) -> None:
-    """Keep this run's summary and tables, with the settings of params.yaml, for the report."""
-    if not re.fullmatch(r"[a-z0-9_]+", name):
-        raise ValueError(f"name {name!r}: wanted a-z, 0-9 and _ only, it becomes the files' name")
+    """Keep this run's summary and tables under a name, with the settings of params.yaml, for the report."""
+    checkout()
+    check_name(name, out, force)
     missing = [file for file in NEEDED if not (metrics / file).is_file()]
     if missing:
         raise ValueError(f"{metrics}: no {', '.join(missing)}: `dvc repro` makes them")
-    there = [str(path) for end in (".json", ".md") if (path := out / f"{name}{end}").exists()]
-    if there and not force:
-        raise ValueError(f"{', '.join(there)}: there already; take another name, or --force to write over it")
     params = read_params()
     summary = json.loads((metrics / "summary.json").read_text(encoding="utf-8"))
     check_summary(summary, params["run"], metrics / "summary.json")
+    tables = [(metrics / file).read_text(encoding="utf-8") for file in NEEDED[1:]]
     write_json(out / f"{name}.json", {"settings": settings_of(params), **summary})
-    write_text(
-        out / f"{name}.md", "\n".join((metrics / file).read_text(encoding="utf-8") for file in NEEDED[1:])
-    )
-    typer.echo(f"kept as {out / name}.json and .md: `python -m stages.report ft scotd cascod` reads it")
-
-
-if __name__ == "__main__":
-    run(main)
+    write_text(out / f"{name}.md", "\n".join(tables))
+    typer.echo(f"kept as {out / name}.json and .md: `cot report` reads it")

@@ -1,5 +1,4 @@
-"""Presets: named sets of parameters. `use` writes one into params.yaml, comments kept; `args` prints it for
-`dvc exp run`.
+"""Presets: named sets of parameters. `use` writes one into params.yaml, comments kept.
 
 A preset is an overlay, presets/<name>.yaml: what differs from the default (presets/embedded.yaml), and only
 keys that params.yaml knows. A block that a preset adds to a mapping of blocks (a dataset, a student) is
@@ -13,26 +12,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from stages.check import check_all
-from stages.config.cli import fail_plainly
 from stages.records.jsonl import write_text
+from tools.terminal import checkout, command_group, console
 
 PRESETS = Path("presets")
 PARAMS = Path("params.yaml")
 DEFAULT = "embedded"
 BLOCKS = ("datasets", "splits", "teachers", "curations", "methods", "students", "simulators", "judges")
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Named sets of parameters, one per paper setting.",
-)
+app = command_group()
 
 
-def round_trip() -> YAML:
+@app.callback()
+def in_checkout() -> None:
+    """Whole settings, one per item of a paper. They are files of a checkout: presets/NAME.yaml."""
+    checkout()
+
+
+def comment_keeping_yaml() -> YAML:
+    """Reads and writes params.yaml with its comments, quotes and long lines as they are."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 10_000
@@ -43,6 +45,7 @@ def round_trip() -> YAML:
 
 
 def read_overlay(name: str) -> dict[str, Any]:
+    """presets/<name>.yaml. Raises ValueError, naming those there are, for another name."""
     path = PRESETS / f"{name}.yaml"
     if not path.exists():
         raise ValueError(
@@ -57,24 +60,27 @@ def read_preset(name: str, small: bool = False) -> dict[str, Any]:
     ValueError without what is named.
     """
     overlay = read_overlay(name)
-    cut = overlay.pop("small", None)
-    if small and cut is None:
+    smaller = overlay.pop("small", None)
+    if small and smaller is None:
         raise ValueError(f"presets/{name}.yaml has no `small`: use it without --small")
     if small:
-        overlay = over(over(overlay, cut), {"run": {"preset": f"{name}_small"}})
-    return over(read_overlay(DEFAULT), overlay)
+        overlay = laid_over(laid_over(overlay, smaller), {"run": {"preset": f"{name}_small"}})
+    return laid_over(read_overlay(DEFAULT), overlay)
 
 
-def over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """`above` written over `below`, block by block."""
     merged = dict(below)
     for key, value in above.items():
         inner = merged.get(key)
-        merged[key] = over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        if isinstance(inner, dict) and isinstance(value, dict):
+            value = laid_over(inner, value)
+        merged[key] = value
     return merged
 
 
 def leaves(values: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value that is no block, with its path."""
     for key, value in values.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, (*at, key))
@@ -98,12 +104,12 @@ def merge(params: Any, overlay: dict[str, Any], name: str) -> None:
                     f" {', '.join(map(str, where))}"
                 )
             if depth == len(at) - 1:
-                where[key] = flow(value)
+                where[key] = on_one_line(value)
             else:
                 where = where.setdefault(key, {})
 
 
-def flow(value: Any) -> Any:
+def on_one_line(value: Any) -> Any:
     """A list on one line, as params.yaml writes its axes."""
     if not isinstance(value, list):
         return value
@@ -112,19 +118,21 @@ def flow(value: Any) -> Any:
     return line
 
 
-def hydra(value: Any) -> str:
+def as_argument(value: Any) -> str:
     """A value as `dvc exp run -S` reads it."""
     if isinstance(value, list):
-        return f"[{','.join(hydra(item) for item in value)}]"
+        return f"[{','.join(as_argument(item) for item in value)}]"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @app.command("list")
 def list_presets() -> None:
-    """Show the presets, which of them have a small variant, and their first comment line."""
+    """Show the presets and which of them have a small variant."""
+    table = Table.grid(padding=(0, 2, 0, 0))
     for path in sorted(PRESETS.glob("*.yaml")):
-        first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-        typer.echo(f"{path.stem:20} {'small  ' if 'small' in read_overlay(path.stem) else '       '}{first}")
+        first_comment = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        table.add_row(path.stem, "small" if "small" in read_overlay(path.stem) else "", first_comment)
+    console().print(table)
 
 
 Name = Annotated[str, typer.Argument(help="A file of presets/.")]
@@ -133,8 +141,11 @@ Small = Annotated[bool, typer.Option("--small", help="Its variant for a CPU.")]
 
 @app.command()
 def use(name: Name, small: Small = False) -> None:
-    """Write a preset into params.yaml; `git checkout params.yaml` takes it back."""
-    yaml = round_trip()
+    """Write a preset into params.yaml, comments kept.
+
+    `git checkout params.yaml` takes it back.
+    """
+    yaml = comment_keeping_yaml()
     params = yaml.load(PARAMS)
     merge(params, read_preset(name, small), name)
     text = StringIO()
@@ -144,20 +155,15 @@ def use(name: Name, small: Small = False) -> None:
     typer.echo(f"params.yaml now holds the preset {params['run']['preset']}: `dvc repro` builds it")
 
 
-@app.command()
-def args(name: Name, small: Small = False) -> None:
-    """Print a preset as arguments, one a line: mapfile -t A < <(python -m tools.presets args NAME); dvc exp
-    run "${A[@]}".
+@app.command("args")
+def print_arguments(name: Name, small: Small = False) -> None:
+    """Print a preset as arguments of `dvc exp run`, one a line.
+
+    params.yaml stays as it is: mapfile -t A < <(cot presets args NAME); dvc exp run "${A[@]}"
     """
     params = YAML(typ="safe").load(PARAMS)
     preset = read_preset(name, small)
     merge(YAML(typ="safe").load(PARAMS), preset, name)
     for at, value in leaves(preset):
-        typer.echo("-S")
-        typer.echo(
-            f"{'+' if at[0] in params and is_new_block(params, at) else ''}{'.'.join(at)}={hydra(value)}"
-        )
-
-
-if __name__ == "__main__":
-    fail_plainly(app)
+        new = "+" if at[0] in params and is_new_block(params, at) else ""
+        typer.echo(f"-S\n{new}{'.'.join(at)}={as_argument(value)}")

@@ -90,13 +90,13 @@ def test_the_hard_share_is_drawn_from_the_hard_skills(monkeypatch: pytest.Monkey
 
 
 def test_pretraining_text_is_a_function_of_seed_and_step(tiny) -> None:
-    from tools.pretrain.run import learning_rate, rows
+    from tools.pretrain.training import batches, learning_rate
 
-    first, later = rows(tiny.tokenizer, 0, 0), rows(tiny.tokenizer, 0, 1)
+    first, later = batches(tiny.tokenizer, 0, 0), batches(tiny.tokenizer, 0, 1)
     next(first)
     a, b = next(first), next(later)
     assert a.equal(b)  # a resumed run sees the text that an unbroken one would
-    assert not a.equal(next(rows(tiny.tokenizer, 1, 1)))
+    assert not a.equal(next(batches(tiny.tokenizer, 1, 1)))
     assert tuple(a.shape) == (32, 257)
     rates = [learning_rate(step, 1000) for step in range(1000)]
     assert max(rates) == pytest.approx(3e-3)

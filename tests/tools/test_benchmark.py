@@ -4,6 +4,7 @@ the same number of tokens.
 
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from stages.students.load import content
 from stages.training.rows import collate
 from stages.training.steps import Shape
 from stages.training.trees import grow
-from tools.benchmark import decoding, groups, lengths, trainers, training
+from tools.benchmark import LENGTHS, app, decoding, decoding_runs, groups, lengths, trainers, training
 from tools.benchmark.layouts import ours, side_by_side
-from tools.benchmark.measure import Spent, keep, summed_up, with_ratios
+from tools.benchmark.measure import Spent, summed_up, with_ratios, write_run
 from tools.benchmark.models import arithmetic, build
-from tools.benchmark.run import TRAIN_LINES, app, picked, train_lines, train_plan, train_run
+from tools.benchmark.plan import TRAIN_LINES, picked, train_lines, train_plan, train_run
 from tools.benchmark.workloads import ALPHA, EOS, SHAPES, Workload, workload
 
 CPU = torch.device("cpu")
@@ -64,8 +65,10 @@ def naive(model: Any, work: Workload) -> tuple[float, float]:
 def test_every_layout_has_the_loss_and_gradient_of_the_definition(name: str) -> None:
     work, ticks = workload(name, SMALL[name]), []
     loss, norm = naive(build("0.1M", CPU).eval(), work)
-    lines, about = training.measure("0.1M", work, CPU, 2, training.names(work), lambda: ticks.append(1))
-    assert [line["layout"] for line in lines] == training.names(work)
+    lines, about = training.measure(
+        "0.1M", work, CPU, 2, training.layout_names(work), lambda: ticks.append(1)
+    )
+    assert [line["layout"] for line in lines] == training.layout_names(work)
     assert len(ticks) == 2 * len(lines)
     assert about["rows"].startswith("tree")
     for line in lines:
@@ -91,7 +94,7 @@ def test_trainers_have_the_loss_and_gradient_of_the_definition(name: str) -> Non
 
 def test_tokens_in_say_what_a_layout_computes() -> None:
     work = workload("date", 9)
-    lines, _ = training.measure("0.1M", work, CPU, 1, training.names(work), lambda: None)
+    lines, _ = training.measure("0.1M", work, CPU, 1, training.layout_names(work), lambda: None)
     tokens = {line["layout"]: line["tokens_in"] for line in lines}
     texts = [len(text.inputs) for text in work.texts]
     by_question: dict[str, list[Any]] = {}
@@ -106,7 +109,7 @@ def test_tokens_in_say_what_a_layout_computes() -> None:
 
 
 def test_workloads_are_what_their_names_say() -> None:
-    found = lengths.read()
+    found = lengths.read_lengths()
     for name, shape in SHAPES.items():
         work = workload(name)
         assert len(work.texts) == shape.sequences * (2 if shape.cascod else 1)
@@ -157,12 +160,12 @@ def test_texts_side_by_side_do_not_see_each_other() -> None:
 
 
 def test_lengths_are_those_of_the_published_texts(mirror: Path, tmp_path: Path) -> None:
-    lengths.main(mirror, tmp_path / "lengths.json")
-    assert (tmp_path / "lengths.json").read_bytes() == lengths.FILE.read_bytes()
+    lengths.write_lengths(mirror, tmp_path / "lengths.json")
+    assert (tmp_path / "lengths.json").read_bytes() == LENGTHS.read_bytes()
 
 
 def test_lengths_file_holds_lengths_only() -> None:
-    entries = json.loads(lengths.FILE.read_text())["datasets"]
+    entries = json.loads(LENGTHS.read_text())["datasets"]
     assert set(entries) == {"gsm8k", "multiarith", "csqa", "date", "bbh_cascod"}
     for name, entry in entries.items():
         parts = np.array(entry["parts"])
@@ -174,7 +177,7 @@ def test_lengths_file_holds_lengths_only() -> None:
         assert (off[parts.std(0) > 0] < 3).all(), (
             "the sample's means are those of all records, but for chance"
         )
-    assert lengths.read()["bbh"].parts == [
+    assert lengths.read_lengths()["bbh"].parts == [
         [prompt, sum(rest)] for prompt, *rest in entries["bbh_cascod"]["parts"]
     ]
 
@@ -183,14 +186,12 @@ def test_without_the_published_texts_the_error_says_what_is_missing(tmp_path: Pa
     with pytest.raises(
         ValueError, match="no records of gsm8k, multiarith, commonsensqa, date_understanding, bbh_cascod"
     ):
-        lengths.main(tmp_path, tmp_path / "lengths.json")
+        lengths.write_lengths(tmp_path, tmp_path / "lengths.json")
 
 
-@pytest.mark.parametrize("run", decoding.asked(6), ids=lambda run: run.name)
-def test_every_way_of_decoding_says_what_was_asked(run: decoding.Asked) -> None:
-    short = decoding.replace(
-        run, lengths=[min(length, 5 + place) for place, length in enumerate(run.lengths)]
-    )
+@pytest.mark.parametrize("run", decoding_runs.runs(6), ids=lambda run: run.name)
+def test_every_way_of_decoding_says_what_was_asked(run: decoding_runs.Run) -> None:
+    short = replace(run, lengths=[min(length, 5 + place) for place, length in enumerate(run.lengths)])
     lines = decoding.measure(decoding.student_model("0.1M", CPU), CPU, short, decoding.LINES, 1, lambda: None)
     assert [line["layout"] for line in lines] == decoding.LINES
     assert {line["tokens_out"] for line in lines} == {short.samples * sum(short.lengths)}
@@ -198,22 +199,22 @@ def test_every_way_of_decoding_says_what_was_asked(run: decoding.Asked) -> None:
 
 
 def test_a_way_that_says_something_else_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    (run, *_), model = decoding.asked(2), decoding.student_model("0.1M", CPU)
-    short = decoding.replace(run, lengths=[3, 4])
+    (run, *_), model = decoding_runs.runs(2), decoding.student_model("0.1M", CPU)
+    short = replace(run, lengths=[3, 4])
     monkeypatch.setattr(decoding, "hugging_face", lambda *_: (6, 4))
     with pytest.raises(ValueError, match="plain, hf_32: said 6 tokens, wanted 7"):
         decoding.measure(model, CPU, short, ["hf_32"], 1, lambda: None)
 
 
 def test_runs_have_their_runaways_samples_and_header() -> None:
-    plain, runaways, samples, header = decoding.asked(100)
-    assert sum(length == decoding.MAX_NEW for length in runaways.lengths) == 3
+    plain, runaways, samples, header = decoding_runs.runs(100)
+    assert sum(length == decoding_runs.MAX_NEW for length in runaways.lengths) == 3
     assert sum(one != two for one, two in zip(plain.lengths, runaways.lengths, strict=True)) == 3
     assert max(map(len, plain.prompts)) <= plain.longest
     assert (samples.samples, len(samples.prompts), samples.useful) == (8, 12, 8 * sum(plain.lengths[:12]))
-    first = header.prompts[0][: decoding.HEADER]
-    assert [prompt[decoding.HEADER :] for prompt in header.prompts] == plain.prompts[:30]
-    assert all(prompt[: decoding.HEADER] == first for prompt in header.prompts)
+    first = header.prompts[0][: decoding_runs.HEADER]
+    assert [prompt[decoding_runs.HEADER :] for prompt in header.prompts] == plain.prompts[:30]
+    assert all(prompt[: decoding_runs.HEADER] == first for prompt in header.prompts)
 
 
 def test_arithmetic_is_what_torch_counts() -> None:
@@ -256,13 +257,14 @@ def test_the_best_repetition_counts_and_ratios_are_to_the_baseline() -> None:
 
 def test_results_of_the_same_machine_stay(tmp_path: Path) -> None:
     path = tmp_path / "benchmarks" / "train_cpu.json"
-    keep(path, {"cpu": "a"}, [{"name": "csqa 5M", "lines": [1]}, {"name": "date 5M", "lines": [2]}])
-    keep(path, {"cpu": "a"}, [{"name": "csqa 5M", "lines": [3]}])
+    write_run(path, {"cpu": "a"}, {"name": "csqa 5M", "lines": [1]})
+    write_run(path, {"cpu": "a"}, {"name": "date 5M", "lines": [2]})
+    write_run(path, {"cpu": "a"}, {"name": "csqa 5M", "lines": [3]})
     assert [(run["name"], run["lines"]) for run in json.loads(path.read_text())["runs"]] == [
         ("csqa 5M", [3]),
         ("date 5M", [2]),
     ]
-    keep(path, {"cpu": "b"}, [{"name": "date 5M", "lines": [4]}])
+    write_run(path, {"cpu": "b"}, {"name": "date 5M", "lines": [4]})
     assert json.loads(path.read_text()) == {
         "machine": {"cpu": "b"},
         "runs": [{"name": "date 5M", "lines": [4]}],
@@ -331,9 +333,8 @@ def test_commands_write_what_they_measured(tmp_path: Path) -> None:
     assert {"cpu", "cores", "threads", "torch", "transformers", "python", "device"} == set(found["machine"])
     assert platform.node() not in out.read_text()
     (csqa,) = found["runs"]
-    wanted = {
-        "layout", "seconds", "seconds_all", "cpu_seconds", "ratio", "loss", "gradient_norm", "tokens_in", "target_tokens_per_second", "peak_memory"
-    }  # fmt: skip
+    timed = {"layout", "seconds", "seconds_all", "cpu_seconds", "ratio", "peak_memory"}
+    wanted = timed | {"loss", "gradient_norm", "tokens_in", "target_tokens_per_second"}
     assert [line["layout"] for line in csqa["lines"]] == ["dynamic", "shared"]
     assert all(wanted <= set(line) for line in csqa["lines"])
     arguments = [

@@ -15,7 +15,8 @@ import pytest
 
 from stages.results.revisions import at_revision, differing, in_working_tree
 from stages.results.statistics import mcnemar, paired_bootstrap, paired_interval
-from tools.compare import cell_table, changes, shown, tables, verdicts
+from tools.compare.changes import changes, verdicts
+from tools.compare.tables import as_markdown, cell_table, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = [f"toy-{row}" for row in range(12)]
@@ -141,7 +142,7 @@ def test_tables_name_what_stands_on_one_side_and_what_data_and_parameters_did() 
         ["costs/toy-t", "dollars", "-", "0.5"],
     ]
     assert found["Parameters"][1:] == [["run.seeds", "[0]", "[0, 1]"], ["students.tiny.new", "-", "a|b"]]
-    assert "a\\|b" in shown(found["Parameters"])
+    assert "a\\|b" in as_markdown(found["Parameters"])
 
 
 def test_transfers_are_compared_on_the_test_part_of_their_target() -> None:
@@ -163,10 +164,10 @@ def test_differing_parameters() -> None:
 
 
 def test_long_tables_say_what_they_leave_out() -> None:
-    table = shown([["x"], *(["y" * 994] for _ in range(9))])
+    table = as_markdown([["x"], *(["y" * 994] for _ in range(9))])
     assert table.count("y" * 994) == 6  # 6 header characters, then 999 and more a row
     assert table.endswith("|\n\nand 3 more rows\n")
-    assert shown([["x"], ["y" * 9000]]).count("y") == 9000  # one row at least
+    assert as_markdown([["x"], ["y" * 9000]]).count("y") == 9000  # one row at least
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_command(repository: Callable[..., None]) -> None:
     repository(files({CELL: "0" * 12}))
     repository(files({CELL: "1" * 12}))
     assert at_revision("HEAD") == in_working_tree() != at_revision("HEAD~1")
-    command, environment = [sys.executable, "-m", "tools.compare"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    command, environment = [sys.executable, "-m", "tools", "compare"], {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [*command, "HEAD~1", "HEAD", "--markdown"],
         env=environment,

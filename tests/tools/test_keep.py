@@ -109,7 +109,7 @@ def test_what_is_missing_or_there_already_is_said(folder: Path) -> None:
 
 
 def test_as_a_user_starts_it(folder: Path) -> None:
-    command = [sys.executable, "-m", "tools.keep", "No-Name"]
+    command = [sys.executable, "-m", "tools", "keep", "No-Name"]
     done = subprocess.run(
         command,
         cwd=folder,

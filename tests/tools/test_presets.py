@@ -48,7 +48,7 @@ def call(*words: str) -> Result:
 
 def start(folder: Path, *words: str) -> subprocess.CompletedProcess:
     """The command as a user starts it."""
-    command = [sys.executable, "-m", "tools.presets", *words]
+    command = [sys.executable, "-m", "tools", "presets", *words]
     return subprocess.run(
         command,
         cwd=folder,

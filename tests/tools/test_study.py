@@ -141,7 +141,7 @@ def test_texts_are_shown_and_never_run(tmp_path: Path, page: Any) -> None:
 
 def test_failures_by_hand() -> None:
     """Of four questions a fails at two, of which b has one right; b fails at one, which a has wrong too."""
-    lines = study.failures({"a": "1100", "b": "1110", "c": "1111"})
+    lines = study.failure_table({"a": "1100", "b": "1110", "c": "1111"})
     assert lines == [
         "| questions | n | a | b | c |",
         "| --- | --- | --- | --- | --- |",
@@ -151,7 +151,7 @@ def test_failures_by_hand() -> None:
         "| c fails | 0 | - | - | - |",
     ]
     with pytest.raises(ValueError, match=r"cells of \[2, 3\] test questions"):
-        study.failures({"a": "11", "b": "110"})
+        study.failure_table({"a": "11", "b": "110"})
 
 
 def test_failures_are_told_by_dataset_and_split(tmp_path: Path) -> None:

@@ -1,18 +1,18 @@
 """Time answers of known lengths, in others' ways and in ours (stages/students/decode.py): what evaluation
 costs when some answers never stop.
 
-    hf_8_longest   `generate` in batches of 8, all padded to the data set's longest prompt (reasoning-teacher). The baseline
-    hf_32          batches of 32, padded to the batch's longest
-    hf_32_sorted, hf_128_sorted    the same with prompts of like length together
-    batching       `transformers`' continuous batching (stages/students/continuous.py)
-    ours_32, ours_128, ours_256    our loop with so many rows at once
+hf_8_longest: `generate` in batches of 8, all padded to the data set's longest prompt (reasoning-teacher); the
+baseline
+hf_32: batches of 32, padded to the batch's longest
+hf_32_sorted, hf_128_sorted: the same with prompts of like length together
+batching: `transformers`' continuous batching (stages/students/continuous.py)
+ours_32, ours_128, ours_256: our loop with so many rows at once
+
 All of them are told when an answer is over, greedy ones by the token that ends it; no text is made of tokens.
 """
 
 import os
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -25,77 +25,24 @@ from stages.students.continuous import batching
 from stages.students.decode import loop
 from stages.students.generate import Row
 from stages.students.load import Loaded, autocast
-from tools.benchmark.lengths import read
+from tools.benchmark.decoding_runs import BASELINE, MAX_NEW, Run
 from tools.benchmark.measure import Spent, spent, summed_up, with_ratios
 from tools.benchmark.models import build
-from tools.benchmark.workloads import EOS, ids
+from tools.benchmark.workloads import EOS
 
-BASELINE = "hf_8_longest"
 # rows at once, sorted
 HF = {BASELINE: (8, False), "hf_32": (32, False), "hf_32_sorted": (32, True), "hf_128_sorted": (128, True)}
 OURS = {"ours_32": 32, "ours_128": 128, "ours_256": 256}
 LINES = [*HF, "batching", *OURS]
-RUNAWAYS = 0.03
-MAX_NEW = 512
-SAMPLES = 8
 TEMPERATURE = 0.7
-HEADER = 700
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a run asks: prompts, and the tokens that each answer to them has, its end included."""
-
-    name: str
-    title: str
-    prompts: list[list[int]]
-    lengths: list[int]
-    longest: int  # tokens of the data set's longest prompt
-    samples: int = 1
-    by_default: tuple[str, ...] = tuple(LINES)  # the lines that are worth their minutes
-
-    @property
-    def useful(self) -> int:
-        return self.samples * sum(self.lengths)
-
-
-def asked(questions: int, seed: int = 0) -> list[Asked]:
-    """The runs: GSM8K's prompts and answers; with run-aways; several samples each; all after one few-shot
-    header.
-    """
-    rng = random.Random(seed)
-    found = read()["gsm8k"]
-    parts = [found.parts[place % len(found.parts)] for place in rng.sample(range(questions), questions)]
-    prompts = [ids(rng, prompt) for prompt, _ in parts]
-    lengths = [min(MAX_NEW, answer + 1) for _, answer in parts]
-    endless = set(rng.sample(range(questions), max(1, round(RUNAWAYS * questions))))
-    few = max(1, questions // 8)
-    header = ids(rng, HEADER)
-    plain = Asked("plain", f"{questions} questions, greedy", prompts, lengths, found.longest_prompt)
-    with_header = [header + prompt for prompt in prompts[: max(1, questions * 3 // 10)]]
-    return [
-        plain,
-        replace(
-            plain, name="runaways", title=f"{questions} questions, {len(endless)} of whose answers run to {MAX_NEW} tokens",
-            lengths=[MAX_NEW if place in endless else length for place, length in enumerate(lengths)],
-            by_default=(BASELINE, "hf_32_sorted", "batching", "ours_128"),
-        ),
-        replace(
-            plain, name="samples", title=f"{SAMPLES} samples for each of {few} questions", prompts=prompts[:few], lengths=lengths[:few],
-            samples=SAMPLES, by_default=("hf_32_sorted", "ours_128"),
-        ),
-        replace(
-            plain, name="header", title=f"{len(with_header)} questions after a header of {HEADER} tokens", prompts=with_header,
-            lengths=lengths[: len(with_header)], longest=HEADER + found.longest_prompt, by_default=("hf_32_sorted", "ours_128"),
-        ),
-    ]  # fmt: skip
-
-
-class Force(LogitsProcessor):
+class FixedLengths(LogitsProcessor):
     """Lets row i end with its lengths[i]-th token, and not before."""
 
     def __init__(self, lengths: list[int], prompt: int, device: torch.device) -> None:
-        self.lengths, self.prompt = torch.tensor(lengths, device=device), prompt
+        self.lengths = torch.tensor(lengths, device=device)
+        self.prompt = prompt
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         over = input_ids.shape[1] - self.prompt + 1 >= self.lengths
@@ -106,7 +53,7 @@ class Force(LogitsProcessor):
         return scores
 
 
-def hugging_face(student: Loaded, run: Asked, name: str) -> tuple[int, int]:
+def hugging_face(student: Loaded, run: Run, name: str) -> tuple[int, int]:
     """Useful tokens that were said, and forward passes."""
     at_once, in_order = HF[name]
     order = (
@@ -146,15 +93,15 @@ def hugging_face(student: Loaded, run: Asked, name: str) -> tuple[int, int]:
                 inputs,
                 attention_mask=mask,
                 generation_config=settings,
-                logits_processor=[Force(lengths, width, student.device)],
+                logits_processor=[FixedLengths(lengths, width, student.device)],
             )
         ends = (out[:, width:] == EOS).int().argmax(1) + 1
-        said = said + int(ends.sum())
-        steps = steps + out.shape[1] - width
+        said += int(ends.sum())
+        steps += out.shape[1] - width
     return said, steps
 
 
-def rows_of(run: Asked) -> list[Row]:
+def decoding_rows(run: Run) -> list[Row]:
     return [
         Row(place, sample, prompt, prompt, length)
         for place, (prompt, length) in enumerate(zip(run.prompts, run.lengths, strict=True))
@@ -162,26 +109,26 @@ def rows_of(run: Asked) -> list[Row]:
     ]
 
 
-def ours(student: Loaded, run: Asked, name: str) -> tuple[int, int | None]:
+def ours(student: Loaded, run: Run, name: str) -> tuple[int, int | None]:
     """As hugging_face; continuous batching does not say how often it went forward."""
-    rows = rows_of(run)
+    rows = decoding_rows(run)
     decoding = Decoding(
         samples=run.samples, temperature=TEMPERATURE if run.samples > 1 else 0.0, max_new_tokens=MAX_NEW
     )
 
-    def heard(row: Row) -> bool:
+    def is_over(row: Row) -> bool:
         return len(row.said) == row.room
 
     if name == "batching":
-        batching(student, rows, decoding, heard)
+        batching(student, rows, decoding, is_over)
         return sum(len(row.said) for row in rows), None
     with patch.dict(os.environ, COT_DECODE_ROWS=str(OURS[name])):
-        counts = loop(student, rows, decoding, heard)
+        counts = loop(student, rows, decoding, is_over)
     return sum(len(row.said) for row in rows), counts["steps"] + counts["reads"]
 
 
 def measure(
-    model: Any, device: torch.device, run: Asked, lines: list[str], repetitions: int, done: Callable[[], None]
+    model: Any, device: torch.device, run: Run, lines: list[str], repetitions: int, done: Callable[[], None]
 ) -> list[dict[str, Any]]:
     """The lines of a run. Raises ValueError if one did not say what was asked for."""
     student = Loaded(model, SimpleNamespace(eos_token_id=None, pad_token_id=0), device)

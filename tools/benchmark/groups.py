@@ -1,9 +1,9 @@
-"""Groups: what it costs a student to meet several completions of one question in the same step
-(`students.NAME.group_size`).
+"""Groups: what it costs a student to meet several completions of one question in the same step.
 
-A group shares the computation of its question, and its gradients are alike: the step is cheaper and says
-less. Each size is trained from the same start on the same sequences for as many epochs as size 1, then on for
-as many as the time saved pays for. Nothing is selected: the last epoch of either is asked the test questions.
+That is `students.NAME.group_size`: a group shares the computation of its question, and its gradients are
+alike, so the step is cheaper and says less. Each size is trained from the same start on the same sequences
+for as many epochs as size 1, then on for as many as the time saved pays for. Nothing is selected: the last
+epoch of either is asked the test questions.
 """
 
 import json
@@ -67,7 +67,7 @@ def read_cell(name: str, student: str, batch: int, epochs: int) -> Cell:
     )
 
 
-def ask(cell: Cell, loaded: Any, decoding: Decoding) -> float:
+def accuracy_of(cell: Cell, loaded: Any, decoding: Decoding) -> float:
     """Accuracy on the test questions, by the strict reading."""
     name = axes(f"{cell.name}-student-0")["method"]
     method = import_module(f"stages.methods.{name}")
@@ -85,7 +85,7 @@ def ask(cell: Cell, loaded: Any, decoding: Decoding) -> float:
     return rates(grade(rows, cell.examples))["accuracy"]
 
 
-def trained(
+def train_once(
     cell: Cell, size: int, epochs: int, seed: int, asked: list[int], decoding: Decoding
 ) -> dict[str, Any]:
     """One training of `epochs` epochs: CPU seconds an epoch, and after each epoch in `asked` the held-out
@@ -108,7 +108,7 @@ def trained(
             loaded.model.load_state_dict(
                 torch.load(Path(folder, "epochs", f"{epoch:02d}.pt"), weights_only=True)
             )
-            accuracy = round(ask(cell, loaded, decoding), 4)
+            accuracy = round(accuracy_of(cell, loaded, decoding), 4)
             found["after"][str(epoch)] = {
                 "validation_loss": fitted.history[epoch - 1]["validation_loss"],
                 "accuracy": accuracy,
@@ -116,7 +116,7 @@ def trained(
     return found
 
 
-def tokens(cell: Cell, sizes: list[int]) -> dict[int, int]:
+def computed_tokens(cell: Cell, sizes: list[int]) -> dict[int, int]:
     """Per group size, the tokens that an epoch computes, shared ones once."""
     loaded = load_for_training(cell.settings, 0)
     texts = tokenize_parts(cell.sequences, loaded, cell.settings.max_tokens)["train"]
@@ -137,18 +137,18 @@ def measure(cell: Cell, sizes: list[int], seeds: list[int], done: Any) -> dict[s
     """
     decoding = block("decoding", Decoding)
     epochs = cell.settings.epochs
-    computed = tokens(cell, sizes)
+    computed = computed_tokens(cell, sizes)
     lines = []
     runs = []
     for size in sizes:
         longer = min(round(epochs * computed[1] / computed[size]), int(MOST * epochs))
         found = []
         for seed in seeds:
-            found.append(trained(cell, size, longer, seed, sorted({epochs, longer}), decoding))
+            found.append(train_once(cell, size, longer, seed, sorted({epochs, longer}), decoding))
             done()
         runs += found
         lines.append(
-            {"layout": f"groups of {size}", "tokens_in": computed[size], **summed_up(found, epochs, longer)}
+            {"layout": f"groups of {size}", "tokens_in": computed[size], **means_of(found, epochs, longer)}
         )
     title = (
         f"{cell.name}: {epochs} epochs, {cell.settings.batch_size} completions a step, {len(seeds)} seeds,"
@@ -157,7 +157,7 @@ def measure(cell: Cell, sizes: list[int], seeds: list[int], done: Any) -> dict[s
     return {"name": cell.name, "title": title, "seeds": seeds, "lines": lines, "trainings": runs}
 
 
-def summed_up(found: list[dict[str, Any]], epochs: int, longer: int) -> dict[str, Any]:
+def means_of(found: list[dict[str, Any]], epochs: int, longer: int) -> dict[str, Any]:
     """Means and standard deviations (None for one seed) over the trainings of a size; losses in nats a token,
     accuracies as shares.
     """

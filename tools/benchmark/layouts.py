@@ -1,16 +1,18 @@
 """Ways to lay out one optimizer step: others' and ours, for the same texts and the same loss.
 
-Others': rows padded on the right, eight at a time, logits everywhere; the end-of-text token is an input too, as is usual. Which ones differ by
-what is in a batch and how far it is padded:
-    dynamic     any eight texts, to the batch's longest: the Hugging Face Trainer's default. The baseline
-    grouped     texts of like length together: its `group_by_length`
-    longest     to the data set's longest text (reasoning-teacher, src/custom/data_module.py)
-    authors     CasCoD's two texts of two examples, to 1024 tokens (C-W-D/CasCoD, src/datasets/utils.py)
-    one_pass    CasCoD's two texts as one row with the first one's end as a second label, plainly padded: what needs no code of ours
-Ours (stages/training/rows.py):
-    unshared    rows filled with texts, logits only at labels, nothing shared: what group_size 1 computes where no two texts of a question meet
-    ours        as trained by default: unshared, but CasCoD's two texts, which are one unit, share what they begin with
-    shared      as with group_size D: completions of a question share it
+Others': rows padded on the right, eight at a time, logits everywhere; the end-of-text token is an input too,
+as is usual. Which ones differ by what is in a batch and how far it is padded:
+- dynamic: any eight texts, to the batch's longest: the Hugging Face Trainer's default; the baseline
+- grouped: texts of like length together: its `group_by_length`
+- longest: to the data set's longest text (reasoning-teacher, src/custom/data_module.py)
+- authors: CasCoD's two texts of two examples, to 1024 tokens (C-W-D/CasCoD, src/datasets/utils.py)
+- one_pass: CasCoD's two texts as one row with the first one's end as a second label, plainly padded: what
+  needs no code of ours
+
+Ours (stages/training/rows.py): rows filled with texts, logits only at labels.
+- unshared: nothing shared: what group_size 1 computes where no two texts of a question meet
+- ours: as trained by default: unshared, but CasCoD's two texts, one unit, share what they begin with
+- shared: as with group_size D: completions of a question share it
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -62,10 +64,12 @@ def padded(texts: list[Tokens], length: int | None, weights: dict[str, float], p
     labels = np.full(shape, IGNORE)
     scale = np.zeros(shape, np.float32)
     for row, (text, known) in enumerate(zip(texts, ids, strict=True)):
-        inputs[row, : len(known)], mask[row, : len(known)] = known, 1
+        inputs[row, : len(known)] = known
+        mask[row, : len(known)] = 1
         for target in text.targets:
             place = slice(target.start + 1, target.start + 1 + len(target.labels))
-            labels[row, place], scale[row, place] = target.labels, target.weight * weights[target.task]
+            labels[row, place] = target.labels
+            scale[row, place] = target.weight * weights[target.task]
     columns = {"input_ids": inputs, "attention_mask": mask, "labels": labels, "weights": scale}
     return {name: torch.from_numpy(values) for name, values in columns.items()}
 
@@ -75,10 +79,10 @@ def one_pass(pairs: list[list[Tokens]], weights: dict[str, float]) -> Batch:
     stands the first one's end as well.
     """
     batch = padded([pair[1] for pair in pairs], None, weights)
-    row_of = list[int]()
-    places = list[int]()
-    labels = list[int]()
-    scale = list[float]()
+    row_of: list[int] = []
+    places: list[int] = []
+    labels: list[int] = []
+    scale: list[float] = []
     for row, pair in enumerate(pairs):
         for text in pair:
             for target in text.targets:
@@ -114,12 +118,8 @@ def weighted(model: Any, batch: Batch) -> torch.Tensor:
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
     ).logits
     if "rows" in batch:
-        values = (
-            cross_entropy(
-                logits[batch["rows"], batch["places"]].float(), batch["at_labels"], reduction="none"
-            )
-            * batch["at_weights"]
-        )
+        chosen = logits[batch["rows"], batch["places"]].float()
+        values = cross_entropy(chosen, batch["at_labels"], reduction="none") * batch["at_weights"]
     else:
         each = cross_entropy(
             logits[:, :-1].flatten(0, 1).float(),

@@ -1,8 +1,8 @@
 """Real lengths for the benchmarks: how many tokens the published questions, rationales and answers have.
 Lengths only, no text.
 
-`python -m tools.benchmark.lengths MIRROR` makes lengths.json anew from the mirror of the public data, in
-seconds: a byte-level BPE of 16384 tokens is trained on the zero-shot-CoT logs (Kojima et al. 2022) and
+`cot benchmark lengths MIRROR` makes lengths.json anew from the mirror of the public data, in seconds: a
+byte-level BPE of 16384 tokens is trained on the zero-shot-CoT logs (Kojima et al. 2022) and
 code-davinci-002's outputs on BIG-Bench Hard (Suzgun et al. 2022), and what the methods would render of them
 is counted with it. Sampled records stand for the others; the longest is taken over all.
 """
@@ -12,17 +12,14 @@ import random
 from functools import cache
 from pathlib import Path
 from statistics import mean
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import typer
-
-from stages.config.cli import run
 from stages.methods.cascod import ANSWER, RATIONALE
 from stages.parsing.released_logs import parse_log
 from stages.records.jsonl import write_text
 from stages.text.formats import CASCOD, FORMATS
+from tools.benchmark import LENGTHS
 
-FILE = Path(__file__).with_name("lengths.json")
 LOGS = "github/kojima-takeshi188/zero_shot_cot/*/log/*_zero_shot_cot.log"
 OUTPUTS = "github/suzgunmirac/BIG-Bench-Hard/*/code-davinci-002-outputs/code-davinci-002-cot/*.json"
 # of the logs
@@ -44,7 +41,7 @@ class Lengths(NamedTuple):
     longest: int
 
 
-def logged(path: Path) -> list[list[str]]:
+def log_parts(path: Path) -> list[list[str]]:
     """Fine-tune-CoT's pairs of one log: prompt, completion."""
     form = FORMATS["paper"]
     records = parse_log(path.read_text(encoding="utf-8"))
@@ -57,7 +54,7 @@ def logged(path: Path) -> list[list[str]]:
     ]
 
 
-def bbh(mirror: Path) -> list[list[str]]:
+def bbh_parts(mirror: Path) -> list[list[str]]:
     """CasCoD's parts, of outputs that conclude: prompt, rationale, what asks for the answer, answer."""
     found = []
     for path in sorted(mirror.glob(OUTPUTS)):
@@ -74,10 +71,12 @@ def bbh(mirror: Path) -> list[list[str]]:
     return found
 
 
-def texts(mirror: Path) -> dict[str, list[list[str]]]:
+def published_parts(mirror: Path) -> dict[str, list[list[str]]]:
     """All records' parts by the name of the log or "bbh_cascod". Raises ValueError without the files."""
-    found = {path.name.removesuffix("_zero_shot_cot.log"): logged(path) for path in sorted(mirror.glob(LOGS))}
-    found["bbh_cascod"] = bbh(mirror)
+    found = {
+        path.name.removesuffix("_zero_shot_cot.log"): log_parts(path) for path in sorted(mirror.glob(LOGS))
+    }
+    found["bbh_cascod"] = bbh_parts(mirror)
     if missing := [name for name in [*NAMES.values(), "bbh_cascod"] if not found.get(name)]:
         raise ValueError(
             f"{mirror}: no records of {', '.join(missing)}; wanted a mirror with {LOGS} and {OUTPUTS}"
@@ -103,7 +102,7 @@ def tokenizer(records: dict[str, list[list[str]]]) -> Any:
     return made
 
 
-def measured(records: dict[str, list[list[str]]]) -> dict[str, dict[str, Any]]:
+def count_tokens(records: dict[str, list[list[str]]]) -> dict[str, dict[str, Any]]:
     bpe = tokenizer(records)
     found = {}
     wanted = {name: records[log] for name, log in NAMES.items()} | {"bbh_cascod": records["bbh_cascod"]}
@@ -120,20 +119,17 @@ def measured(records: dict[str, list[list[str]]]) -> dict[str, dict[str, Any]]:
 
 
 @cache
-def read() -> dict[str, Lengths]:
+def read_lengths() -> dict[str, Lengths]:
     """The lengths by data set. "bbh" is CasCoD's without its extra prompt: one completion per question."""
     found = {
         name: Lengths(entry["parts"], entry["longest_prompt"], entry["longest"])
-        for name, entry in json.loads(FILE.read_text())["datasets"].items()
+        for name, entry in json.loads(LENGTHS.read_text())["datasets"].items()
     }
     cascod = found["bbh_cascod"]
     return found | {"bbh": cascod._replace(parts=[[prompt, sum(rest)] for prompt, *rest in cascod.parts])}
 
 
-def main(
-    mirror: Annotated[Path, typer.Argument(help="The folder that has MANIFEST.jsonl.")],
-    out: Annotated[Path, typer.Argument(help="Where the lengths go.")] = FILE,
-) -> None:
+def write_lengths(mirror: Path, out: Path) -> None:
     """Count the tokens of the published texts."""
     head = {
         "what": (
@@ -145,16 +141,11 @@ def main(
             "https://github.com/suzgunmirac/BIG-Bench-Hard (outputs)",
         ],
         "made": (
-            f"python -m tools.benchmark.lengths MIRROR; a byte-level BPE of {VOCABULARY} tokens trained on"
-            " the same texts"
+            f"cot benchmark lengths MIRROR; a byte-level BPE of {VOCABULARY} tokens trained on the same texts"
         ),
     }
     entries = ",\n".join(
-        f'    "{name}": {json.dumps(entry)}' for name, entry in measured(texts(mirror)).items()
+        f'    "{name}": {json.dumps(entry)}' for name, entry in count_tokens(published_parts(mirror)).items()
     )
     lines = ",\n".join(f'  "{name}": {json.dumps(value)}' for name, value in head.items())
     write_text(out, f'{{\n{lines},\n  "datasets": {{\n{entries}\n  }}\n}}\n')
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,4 +1,7 @@
-"""Measure: time, CPU time, peak memory; on which machine; lines as a table and as JSON."""
+"""Measure: time, CPU time, peak memory; on which machine; a run's lines as a table and as JSON.
+
+A run is {"name", "title", "lines"}; a line is one way of doing the same work.
+"""
 
 import json
 import os
@@ -11,10 +14,10 @@ from typing import Any
 
 import torch
 import transformers
-from rich.console import Console
 from rich.table import Table
 
 from stages.records.jsonl import write_json
+from tools.terminal import console
 
 STATUS = Path("/proc/self/status")
 
@@ -29,6 +32,18 @@ def cpu_model() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def set_up(threads: int, device: str) -> torch.device:
+    """Torch set up. Raises ValueError for a device that is not there."""
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if where not in ("cpu", "cuda") or (where == "cuda" and not torch.cuda.is_available()):
+        raise ValueError(f"--device {where}: wanted cpu, or cuda where torch finds a GPU")
+    os.environ["COT_DEVICE"] = where
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    torch.set_num_threads(threads)
+    transformers.logging.set_verbosity_error()
+    return torch.device(where)
 
 
 def machine(device: torch.device) -> dict[str, Any]:
@@ -53,7 +68,8 @@ def machine(device: torch.device) -> dict[str, Any]:
 class Spent:
     """What a stretch of work took, filled in when it is over."""
 
-    wall = cpu = 0.0  # seconds
+    wall = 0.0  # seconds
+    cpu = 0.0
     peak: int | None = None  # bytes: the GPU's allocated, else the process's resident ones
 
 
@@ -70,7 +86,8 @@ def spent(device: torch.device) -> Iterator[Spent]:
     yield found
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    found.wall, found.cpu = time.perf_counter() - wall, time.process_time() - cpu
+    found.wall = time.perf_counter() - wall
+    found.cpu = time.process_time() - cpu
     found.peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resident_peak()
 
 
@@ -112,15 +129,13 @@ def with_ratios(lines: list[dict[str, Any]], baseline: str) -> list[dict[str, An
     return lines
 
 
-def keep(path: Path, found: dict[str, Any], runs: list[dict[str, Any]]) -> None:
-    """Write runs, each with its `name`. Those of an earlier command on the same machine stay, but for those
-    that were measured anew.
-    """
+def write_run(path: Path, about: dict[str, Any], run: dict[str, Any]) -> None:
+    """Write a run beside those of the same machine, in the place of an older one of its name."""
     before = json.loads(path.read_text()) if path.exists() else {}
-    old = before["runs"] if before.get("machine") == found else []
-    new = {run["name"] for run in runs}
-    kept = sorted([run for run in old if run["name"] not in new] + runs, key=lambda run: str(run["name"]))
-    write_json(path, {"machine": found, "runs": kept})
+    old = before["runs"] if before.get("machine") == about else []
+    others = [other for other in old if other["name"] != run["name"]]
+    runs = sorted([*others, run], key=lambda one: str(one["name"]))
+    write_json(path, {"machine": about, "runs": runs})
 
 
 # of the table: what each is called and how it is written
@@ -148,14 +163,13 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def show(run: dict[str, Any]) -> None:
+def print_run(run: dict[str, Any]) -> None:
     """A run's lines as a table on stdout."""
     lines = run["lines"]
     table = Table(title=run["title"], title_justify="left")
-    shown = [name for name in COLUMNS if any(line.get(name) is not None for line in lines)]
-    for name in shown:
+    filled = [name for name in COLUMNS if any(line.get(name) is not None for line in lines)]
+    for name in filled:
         table.add_column(COLUMNS[name][0], justify="left" if name == "layout" else "right", no_wrap=True)
     for line in lines:
-        table.add_row(*["-" if line.get(name) is None else COLUMNS[name][1](line[name]) for name in shown])
-    console = Console()
-    Console(width=max(console.width, 160) if not console.is_terminal else None).print(table)
+        table.add_row(*["-" if line.get(name) is None else COLUMNS[name][1](line[name]) for name in filled])
+    console().print(table)

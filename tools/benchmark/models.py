@@ -17,24 +17,33 @@ PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 12
 LORA = Lora(r=64, alpha=32, dropout=0.0, targets=["q_proj", "v_proj"])
 
 
+ENDS: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
+
+
 def llama(width: int, layers: int, heads: int, inner: int, vocabulary: int, tied: bool) -> LlamaConfig:
     return LlamaConfig(
-        vocab_size=vocabulary, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=heads,
-        intermediate_size=inner, max_position_embeddings=4096, tie_word_embeddings=tied, bos_token_id=1, eos_token_id=1, pad_token_id=0,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        intermediate_size=inner,
+        max_position_embeddings=4096,
+        tie_word_embeddings=tied,
+        **ENDS,
+    )
 
 
 def config(name: str) -> Any:
     """Sizes as published; without dropout, so that layouts can be held against each other. Raises ValueError
     for an unknown name.
     """
-    ends: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
     made = {
         "0.1M": lambda: llama(32, 2, 2, 64, VOCABULARY, tied=True),
         "5M": lambda: llama(256, 6, 4, 672, VOCABULARY, tied=True),
         "30M": lambda: llama(512, 8, 8, 1344, VOCABULARY, tied=True),
         "gpt2-large": lambda: GPT2Config(
-            n_embd=1280, n_layer=36, n_head=20, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0, **ends
+            n_embd=1280, n_layer=36, n_head=20, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0, **ENDS
         ),
         "opt-1.3b": lambda: OPTConfig(
             hidden_size=2048,
@@ -43,7 +52,7 @@ def config(name: str) -> Any:
             ffn_dim=8192,
             word_embed_proj_dim=2048,
             dropout=0.0,
-            **ends,
+            **ENDS,
         ),
         "llama-7b-lora": lambda: llama(4096, 32, 32, 11008, 32000, tied=False),
     }

@@ -1,12 +1,11 @@
-"""The same step inside real trainers, with all of their own work: the Hugging Face Trainer, TRL's SFTTrainer,
-ours (stages/training/trainer.py).
+"""The same step inside real trainers, with all of their own work: the Hugging Face Trainer, TRL's SFTTrainer
+and ours (stages/training/trainer.py).
 
 TRL is an optional extra (`pip install trl`). On a CPU it computes the logits of all places and its packed
 rows meet a dense mask; on CUDA it does neither, so that its times on a CPU say nothing about it on a GPU.
 """
 
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from stages.config.student import Student
 from stages.students.load import Loaded
@@ -25,10 +24,11 @@ from stages.training.fit import arguments
 from stages.training.objective import bare
 from stages.training.steps import Steps
 from stages.training.trainer import Distiller, Hooks
+from tools.benchmark.clock import Clock
 from tools.benchmark.layouts import BATCH, nothing_shared, padded, whole
-from tools.benchmark.measure import Spent, spent, summed_up
+from tools.benchmark.measure import spent, summed_up
 from tools.benchmark.models import arithmetic, build
-from tools.benchmark.training import NO_CLIP, chosen, rates
+from tools.benchmark.training import NO_CLIP, chosen_shape, with_rates
 from tools.benchmark.workloads import EOS, Workload
 
 # tokens of its longest and packed rows; packed rows at a time, about the tokens of a row of ours
@@ -37,57 +37,37 @@ TRL_PACKED = 3
 LR = 1e-30  # none is not allowed: the weights stay as they are
 
 
-class Clock(TrainerCallback):
-    """When each optimizer step was over, and the first one's gradient."""
-
-    def __init__(self, device: torch.device, done: Any) -> None:
-        self.device = device
-        self.done = done
-        self.ends: list[tuple[float, float]] = []
-        self.norm = 0.0
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if not self.ends:
-            norms = [weights.grad.norm() for weights in model.parameters() if weights.grad is not None]
-            self.norm = torch.stack(norms).norm().item()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self.ends.append((time.perf_counter(), time.process_time()))
-        if len(self.ends) > 1:
-            self.done()
-
-    def steps(self, peak: int | None) -> list[Spent]:
-        """All but the first, which warms up."""
-        found = []
-        for (wall, cpu), (wall_after, cpu_after) in zip(self.ends, self.ends[1:], strict=False):
-            one = Spent()
-            one.wall = wall_after - wall
-            one.cpu = cpu_after - cpu
-            one.peak = peak
-            found.append(one)
-        return found
-
-
-def plain(
+def plain_arguments(
     folder: str, device: torch.device, repetitions: int, kind: Any = TrainingArguments, **more: Any
 ) -> Any:
     """Arguments under which a trainer does nothing but train, an epoch a step; losses are logged, as they are
     compared.
     """
     return kind(
-        output_dir=folder, num_train_epochs=repetitions + 1, learning_rate=0.0, lr_scheduler_type="constant", max_grad_norm=NO_CLIP, logging_steps=1,
-        save_strategy="no", report_to="none", disable_tqdm=True, log_level="error", use_cpu=device.type == "cpu", bf16=device.type == "cuda",
-        optim="adamw_torch_fused", train_sampling_strategy="sequential", dataloader_pin_memory=False, **more,
-    )  # fmt: skip
+        output_dir=folder,
+        num_train_epochs=repetitions + 1,
+        learning_rate=0.0,
+        lr_scheduler_type="constant",
+        max_grad_norm=NO_CLIP,
+        optim="adamw_torch_fused",
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+        use_cpu=device.type == "cpu",
+        bf16=device.type == "cuda",
+        train_sampling_strategy="sequential",
+        dataloader_pin_memory=False,
+        **more,
+    )
 
 
 def hugging_face(
     work: Workload, model: Any, device: torch.device, repetitions: int, clock: Clock, folder: str
 ) -> tuple[float, int | None]:
     steps = -(-len(work.texts) // BATCH)
-    args = plain(
+    args = plain_arguments(
         folder,
         device,
         repetitions,
@@ -102,7 +82,7 @@ def hugging_face(
 
     data: Any = work.texts
     trainer = Trainer(model=model, args=args, train_dataset=data, data_collator=collate, callbacks=[clock])
-    return trained(trainer, device)
+    return train_timed(trainer, device)
 
 
 def trl(
@@ -135,17 +115,25 @@ def trl(
     data = Dataset.from_list(rows)
     many = len(pack_dataset(data, TRL_LENGTH, "bfd")) if packing else len(rows)
     batch = TRL_PACKED if packing else BATCH
-    args = plain(
-        folder, device, repetitions, SFTConfig, max_length=TRL_LENGTH, completion_only_loss=True, packing=packing, per_device_train_batch_size=batch,
-        gradient_accumulation_steps=-(-many // batch), activation_checkpointing=False,
-    )  # fmt: skip
-    return trained(
-        SFTTrainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, callbacks=[clock]),
+    args = plain_arguments(
+        folder,
         device,
+        repetitions,
+        SFTConfig,
+        max_length=TRL_LENGTH,
+        completion_only_loss=True,
+        packing=packing,
+        per_device_train_batch_size=batch,
+        gradient_accumulation_steps=-(-many // batch),
+        activation_checkpointing=False,
     )
+    trainer = SFTTrainer(
+        model=model, args=args, train_dataset=data, processing_class=tokenizer, callbacks=[clock]
+    )
+    return train_timed(trainer, device)
 
 
-def trained(trainer: Any, device: torch.device) -> tuple[float, int | None]:
+def train_timed(trainer: Any, device: torch.device) -> tuple[float, int | None]:
     """The first step's loss, and the peak of memory."""
     trainer.remove_callback(PrinterCallback)
     with spent(device) as found:
@@ -170,7 +158,7 @@ def ours(
         }
     )
     student = Loaded(model, None, device)
-    shape = replace(chosen(model, work)[0], tasks=sorted(work.tasks))
+    shape = replace(chosen_shape(model, work)[0], tasks=sorted(work.tasks))
     trainer = Distiller(
         model,
         arguments(student, settings, 0, Path(folder)),
@@ -214,6 +202,6 @@ def measure(
     bare(model).set_attn_implementation("sdpa")
     with tempfile.TemporaryDirectory() as folder:
         loss, peak = TRAINERS[trainer](work, model, device, repetitions, clock, folder)
-    return rates(
+    return with_rates(
         summed_up(trainer, clock.steps(peak), loss=loss, gradient_norm=clock.norm), work, sums, device
     )

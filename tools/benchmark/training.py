@@ -49,7 +49,7 @@ def step(model: Any, layout: Layout, optimizer: Any, device: torch.device) -> Re
     return Result(total.item(), norm.item(), tokens)
 
 
-def attend(model: Any, layout: Layout, rows: str) -> None:
+def set_attention(model: Any, layout: Layout, rows: str) -> None:
     """Each layout with the attention that is fastest for it: ours as stages/training/layout.py has chosen,
     others' with torch's own.
     """
@@ -60,7 +60,7 @@ def attend(model: Any, layout: Layout, rows: str) -> None:
         inner.set_attn_implementation("sdpa")
 
 
-def needed(work: Workload, sums: Arithmetic, shared: bool) -> float:
+def needed_flops(work: Workload, sums: Arithmetic, shared: bool) -> float:
     """Floating-point operations of a step if neither padding nor a logit without a label is computed: what
     utilisation counts.
     """
@@ -72,7 +72,9 @@ def needed(work: Workload, sums: Arithmetic, shared: bool) -> float:
     return sums.flops(sum(len(tree.ids) for tree in trees), sum(work.labels.values()), pairs)
 
 
-def rates(line: dict[str, Any], work: Workload, sums: Arithmetic, device: torch.device) -> dict[str, Any]:
+def with_rates(
+    line: dict[str, Any], work: Workload, sums: Arithmetic, device: torch.device
+) -> dict[str, Any]:
     """Add what follows from the seconds: target tokens and texts' tokens a second; on a known GPU, the part
     of its arithmetic that was used.
     """
@@ -82,11 +84,11 @@ def rates(line: dict[str, Any], work: Workload, sums: Arithmetic, device: torch.
     return line | {
         "target_tokens_per_second": round(sum(work.labels.values()) / seconds, 1),
         "tokens_per_second": round(sum(len(text.inputs) for text in work.texts) / seconds, 1),
-        "mfu": round(needed(work, sums, shared) / seconds / peak, 4) if peak else None,
+        "mfu": round(needed_flops(work, sums, shared) / seconds / peak, 4) if peak else None,
     }
 
 
-def chosen(model: Any, work: Workload) -> tuple[Shape, str]:
+def chosen_shape(model: Any, work: Workload) -> tuple[Shape, str]:
     """How stages/training/layout.py lays out rows for this model, and why."""
     layout, why = layout_of(model, max(len(text.inputs) for text in work.texts) + 1)
     return Shape(layout, work.tasks, "batch", 0), f"{layout} ({why})"
@@ -101,16 +103,13 @@ def warm_up(model: Any, layout: Layout, optimizer: Any, device: torch.device) ->
     optimizer.zero_grad(set_to_none=True)
 
 
-def names(work: Workload) -> list[str]:
+def layout_names(work: Workload) -> list[str]:
     """The lines that a workload has."""
-    sharing = (
-        {"authors", "one_pass", "unshared"}
-        if work.cascod
-        else {"longest", "shared"}
-        if work.diversity > 1
-        else {"longest"}
-    )
-    return [name for name in LINES if name in {BASELINE, "grouped", "ours"} | sharing]
+    if work.cascod:
+        own = {"authors", "one_pass", "unshared"}
+    else:
+        own = {"longest", "shared"} if work.diversity > 1 else {"longest"}
+    return [name for name in LINES if name in {BASELINE, "grouped", "ours"} | own]
 
 
 def measure(
@@ -126,7 +125,7 @@ def measure(
     """
     model = build(name, device)
     sums = arithmetic(model)
-    (shape, why) = chosen(model, work)
+    shape, why = chosen_shape(model, work)
     layouts = [layout for layout in others(work) + ours(work, shape) if layout.name in lines]
     optimizer = torch.optim.AdamW(
         [weights for weights in model.parameters() if weights.requires_grad],
@@ -139,7 +138,7 @@ def measure(
     for repetition in range(repetitions):
         for place, layout in enumerate(layouts):
             if not (repetition and times[layout.name][0].wall > PATIENCE):
-                attend(model, layout, shape.layout)
+                set_attention(model, layout, shape.layout)
                 if not repetition and (device.type == "cuda" or not place):
                     warm_up(model, layout, optimizer, device)
                 with spent(device) as found:
@@ -150,6 +149,6 @@ def measure(
     for layout in layouts:
         result = results[layout.name]
         told = {"loss": result.loss, "gradient_norm": result.norm, "tokens_in": result.tokens}
-        found_lines.append(rates(summed_up(layout.name, times[layout.name], **told), work, sums, device))
+        found_lines.append(with_rates(summed_up(layout.name, times[layout.name], **told), work, sums, device))
     about = {"rows": why, "row_tokens": shape.budget, "weights_body": sums.body, "weights_head": sums.head}
     return found_lines, about

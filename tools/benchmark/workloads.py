@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.students.tokens import Target, Tokens
-from tools.benchmark.lengths import VOCABULARY, Lengths, read
+from tools.benchmark.lengths import VOCABULARY, Lengths, read_lengths
 
-EOS, FIRST = 1, 10  # the end-of-text token, the least random one
+EOS = 1  # the end-of-text token
+FIRST = 10  # the least random one
 ALPHA = 0.3  # CasCoD section 4.2
 
 
@@ -50,11 +51,14 @@ class Workload:
         return {task: sum(text.counts().get(task, 0) for text in self.texts) for task in self.tasks}
 
 
-def ids(rng: random.Random, n: int) -> list[int]:
+def random_ids(rng: random.Random, n: int) -> list[int]:
+    """`n` tokens that mean nothing."""
     return [rng.randrange(FIRST, VOCABULARY) for _ in range(n)]
 
 
-def text(example: int, unit: int, context: list[int], target: list[int], task: str, weight: float) -> Tokens:
+def causal_text(
+    example: int, unit: int, context: list[int], target: list[int], task: str, weight: float
+) -> Tokens:
     """A text for causal students: context, target, end; the end is a label only."""
     labels = np.array([*target, EOS], np.int32)
     inputs = np.array(context + target, np.int32)
@@ -71,12 +75,12 @@ def text(example: int, unit: int, context: list[int], target: list[int], task: s
 
 def cascod_pair(example: int, parts: list[int], rng: random.Random) -> list[Tokens]:
     """The two texts of CasCoD's equations 4 to 6."""
-    prompt, rationale, ask, answer = (ids(rng, n) for n in parts)
-    first = text(example, 0, prompt, rationale, "rationale", 1 - ALPHA)
-    return [first, text(example, 0, prompt + rationale + ask, answer, "answer", ALPHA)]
+    prompt, rationale, ask, answer = (random_ids(rng, n) for n in parts)
+    first = causal_text(example, 0, prompt, rationale, "rationale", 1 - ALPHA)
+    return [first, causal_text(example, 0, prompt + rationale + ask, answer, "answer", ALPHA)]
 
 
-def questions(found: Lengths, n: int, rng: random.Random) -> list[int]:
+def draw_records(found: Lengths, n: int, rng: random.Random) -> list[int]:
     """Places of n records, some of them twice if there are not so many; a few stand for all by being of
     middling length.
     """
@@ -92,16 +96,19 @@ def workload(name: str, sequences: int | None = None, seed: int = 0) -> Workload
         raise ValueError(f"unknown workload {name!r}, wanted one of {', '.join(SHAPES)}")
     shape = SHAPES[name]
     rng = random.Random(seed)
-    found = read()[shape.lengths]
+    found = read_lengths()[shape.lengths]
     wanted = sequences or shape.sequences
     groups: list[list[Tokens]] = []
-    for example, place in enumerate(questions(found, -(-wanted // shape.diversity), rng)):
+    for example, place in enumerate(draw_records(found, -(-wanted // shape.diversity), rng)):
         if shape.cascod:
             groups.append(cascod_pair(example, found.parts[place], rng))
             continue
-        prompt = ids(rng, found.parts[place][0])
+        prompt = random_ids(rng, found.parts[place][0])
         lengths = [found.parts[place][1]] + [rng.choice(found.parts)[1] for _ in range(shape.diversity - 1)]
-        groups += [[text(example, unit, prompt, ids(rng, n), "cot", 1.0)] for unit, n in enumerate(lengths)]
+        groups += [
+            [causal_text(example, unit, prompt, random_ids(rng, n), "cot", 1.0)]
+            for unit, n in enumerate(lengths)
+        ]
     groups = groups[:wanted]
     rng.shuffle(groups)
     return Workload(

@@ -7,36 +7,9 @@ last letters, flips anything repeatedly, or follows more than one trade.
 import random
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
-WORDS = """
-a about above across act add after again against age ago agree air all allow almost alone along already also always among amount an and animal
-another answer any apple apart appear area arm around arrive art as ask at away baby back bad bag ball bank base basket be bear beat because become
-bed been before began begin behind being believe bell below beside best better between big bird black block blue board boat body bone book both
-bottom box boy branch bread break bright bring brother brown build burn bus but buy by cake call came can candle car card care carry case cat catch
-cause center change charge check child choose circle city class clean clear climb clock close cloth cloud coat coin cold color come common cook
-cookie cool copy corn correct cost could count country course cover cow crayon cross cry cup cut dance dark date day deal dear decide deep desk did
-different direct distance divide do doctor does dog dollar done door down draw dress drink drive drop dry during each ear early earn earth east easy
-eat edge egg eight either else empty end enough even ever every exact except eye face fact fair fall family far farm fast father feed feel feet few
-field fight fill final find fine finger finish fire first fish five flat flip floor flower fly follow food foot for force form forward found four
-free fresh friend from front fruit full fun game garden gave get gift girl give glad glass go gold good got grass gray great green ground group grow
-guess had hair half hand happen happy hard has hat have he head hear heart heavy height held hello help hen her here high hill him his hit hold hole
-home hope horse hot hour house how hundred hurt ice idea if in inch into iron is island it item its job join jump just keep key kind king kitchen
-knew know lake lamp land large last late laugh lay lead learn least leave left leg less let letter level life lift light like likely line list
-listen little live long look lost lot loud love low lunch made mail make man many map mark market matter may me mean measure meat meet men middle
-might mile milk mind minute miss money month moon more morning most mother mountain mouse mouth move much music must my name near neck need nest
-never new next nice night nine no noise none noon north nose not note nothing now number ocean of off often oil old on once one only open or orange
-order other our out over own page paint pair paper park part partner party pass past path pay pen pencil people person pick picture piece pink place
-plan plane plant plate play please point poor possible pot pound present problem pull purple push put quarter question quick quiet rain ran reach
-read ready real reason red remain rest ride right ring river road rock roll room rope rose round row run said sail salt same sand save say school
-score sea seat second see seed sell send serve set seven several shape share she shell shine ship shirt shoe shop short should shout show side sign
-silver simple since sing sister sit six size skin sky sleep slow small smell smile snow so soft sold some song soon sort sound south space speak spell
-spend spoon spring square stand star start state stay step stick still stone stop store story street strong study such sugar sum summer sun swap
-swim table tail take talk tall team tell ten test than thank that the their them then there these they thick thin thing think third this those three
-through throw ticket tie time tiny to today together told tomorrow too took top total touch toward town toy track trade train tree trip true try turn
-twelve two type uncle under unit until up use usual very view visit voice wait walk wall want warm was wash watch water wave way we wear weather week
-weight well went were west what wheel when where which while white who whole why wide wife will win wind window wing winter wish with without woman
-wood word work world would write wrong yard year yellow yes yesterday yet you young your zero
-""".split()
+WORDS = Path(__file__).with_name("words.txt").read_text(encoding="utf-8").split()
 COLORS = "red blue green yellow black white brown pink gray orange purple gold silver".split()
 THINGS = (
     "ball book cup hat key pen coat lamp card ring shoe box bag coin apple map clock rope spoon stone ticket"

@@ -1,0 +1,5 @@
+"""`python -m tools`: this checkout's `cot`."""
+
+from tools.cot import run_command
+
+run_command()

@@ -1,0 +1,9 @@
+"""Datasets: what a data set is, and what may be done with it."""
+
+from stages.prepare import licences
+from tools.terminal import console
+
+
+def main() -> None:
+    """List page, licence, citation and rows of every data set."""
+    console().print(licences())

@@ -1,0 +1,73 @@
+"""Plan: what a run would ask of teachers and simulators, and what that would cost. Nothing is asked."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stages import las, teach
+from stages.config.load import check, read_params
+from stages.config.run import Run, axes, cells
+from tools.terminal import checkout, made_by
+
+DATA = Path("data")
+
+
+def plan_teacher(teacher: str, dataset: str) -> None:
+    """Say what is not in the store of what a teacher is asked about a data set."""
+    examples = made_by("prepare", DATA / f"examples/{dataset}.jsonl")
+    demonstrations = made_by("prepare", DATA / f"demonstrations/{dataset}.txt")
+    typer.echo(f"{teacher}, {dataset}")
+    teach.main(teacher, DATA / "raw" / dataset, examples, demonstrations, Path(), Path(), dry_run=True)
+
+
+def plan_simulator(simulator: str, cell: str) -> None:
+    """Say what is not in the store of what a simulator is asked about a cell; of cells that are there."""
+    at = axes(cell)
+    predictions = DATA / f"predictions/{cell}.jsonl"
+    if not predictions.is_file():
+        typer.echo(f"{simulator}, {cell}: no predictions yet, it is asked about them")
+        return
+    examples = made_by("prepare", DATA / f"examples/{at['dataset']}.jsonl")
+    demonstrations = made_by("prepare", DATA / f"demonstrations/{at['dataset']}.txt")
+    split = made_by("split", DATA / f"splits/{at['dataset']}-{at['split']}.json")
+    typer.echo(f"{simulator}, {cell}")
+    las.main(simulator, examples, split, demonstrations, predictions, Path(), dry_run=True)
+
+
+def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[list[str], list[str]]:
+    """Teachers and simulators: those of the run, or the one called `name`, in the run or not."""
+    if name is None:
+        return run.teachers, run.simulators
+    teachers, simulators = ([name] if name in params[kind] else [] for kind in ("teachers", "simulators"))
+    if not (teachers or simulators):
+        known = ", ".join(sorted({*params["teachers"], *params["simulators"]}))
+        raise ValueError(f"{name!r} is no teacher and no simulator of params.yaml; there are: {known}")
+    return teachers, simulators
+
+
+def main(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="A teacher or simulator; all of this run by default."),
+    ] = None,
+    datasets: Annotated[
+        list[str] | None, typer.Argument(metavar="DATASET", help="All of this run by default.")
+    ] = None,
+) -> None:
+    """Say what of a run's questions is not in the store yet, and what asking would cost. Nothing is asked.
+
+    After `dvc repro prepare`. For a judge: cot judge pairs --dry-run.
+    """
+    checkout()
+    params = read_params()
+    run = check("run", params["run"], Run)
+    teachers, simulators = who_is_asked(params, run, name)
+    wanted = datasets or run.datasets
+    for teacher in teachers:
+        for dataset in wanted:
+            plan_teacher(teacher, dataset)
+    about = [cell for cell in cells(run) if axes(cell)["teacher"] and axes(cell)["dataset"] in wanted]
+    for simulator in simulators:
+        for cell in about:
+            plan_simulator(simulator, cell)

@@ -1,0 +1,69 @@
+"""Show: texts to read - what became of a teacher's completions, what a student is trained on, what it
+answered wrongly. A cell's name is all that is needed: the files follow from it.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages import curate, render, score
+from stages.config.run import axes
+from tools.terminal import checkout, command_group, made_by
+
+DATA = Path("data")
+Count = Annotated[int, typer.Option("--count", "-n", min=1, help="So many.")]
+app = command_group()
+
+
+@app.callback()
+def in_checkout() -> None:
+    """Texts to read: what was kept, is trained, was answered wrongly. CELL is a name in metrics/cells."""
+    checkout()
+
+
+def examples_and_split(dataset: str, split: str) -> tuple[Path, Path]:
+    examples = made_by("prepare", DATA / f"examples/{dataset}.jsonl")
+    return examples, made_by("split", DATA / f"splits/{dataset}-{split}.json")
+
+
+@app.command()
+def corpus(
+    name: Annotated[
+        str, typer.Argument(metavar="CORPUS", help="DATASET-SPLIT-TEACHER-CURATION, or a CELL that has one.")
+    ],
+    count: Count = 3,
+) -> None:
+    """What became of every completion of some train questions, and why."""
+    values = name.split("-")
+    if len(values) not in (4, 7, 8):
+        raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
+    dataset, split, teacher, curation, *_ = values
+    completions = made_by("teach", DATA / f"completions/{dataset}-{teacher}.jsonl")
+    curate.main(curation, *examples_and_split(dataset, split), completions, peek=count)
+
+
+@app.command()
+def training(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Its student and seed do not matter.")],
+    count: Count = 3,
+) -> None:
+    """The exact texts that a student is trained on, with tasks and weights."""
+    at = axes(cell)
+    corpus = "-".join([at["dataset"], at["split"], at["teacher"], at["curation"]])
+    kept = made_by("curate", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None
+    render.main(at["method"], *examples_and_split(at["dataset"], at["split"]), corpus=kept, peek=count)
+
+
+@app.command()
+def mistakes(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Or a transfer, CELL-TARGET.")],
+    count: Count = 5,
+) -> None:
+    """Questions that a student answered wrongly, and what it said."""
+    at = axes(cell)
+    folder = "transfers" if at["target"] else "predictions"
+    predictions = made_by("predict", DATA / f"{folder}/{cell}.jsonl")
+    score.main(
+        *examples_and_split(at["target"] or at["dataset"], at["split"]), predictions, Path(), peek=count
+    )

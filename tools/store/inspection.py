@@ -1,0 +1,69 @@
+"""Inspection: what the store holds, and whether it is sound."""
+
+from pathlib import Path
+
+import typer
+
+from stages.asking import store_contents as contents
+from stages.asking.store import Store, default_path
+from tools.terminal import print_table
+
+GROUPS = ("model", "source", "answers", "tokens in", "cached", "out", "first", "last")
+
+
+def open_store(path: Path | None = None) -> Store:
+    """A store that must be there. Raises ValueError where there is none."""
+    path = path or default_path()
+    if not path.exists():
+        raise ValueError(
+            f"{path}: no store there yet; the first `dvc repro` with an openai teacher makes one, and so does"
+            " `import`; $COT_STORE moves it"
+        )
+    return Store(path)
+
+
+def stats() -> None:
+    """Say what the store holds, what it cost, and what failed.
+
+    Answers by model and source, size, tokens, dollars, failures, and what is being asked right now.
+    """
+    store = open_store()
+    with store.reading() as db:
+        ask = db.execute
+        answers = ask("SELECT count(*) FROM answer").fetchone()[0]
+        requests, unknown = ask("SELECT count(*), total(body IS NULL) FROM request").fetchone()
+        size = contents.bytes_on_disk(store.path)
+        known_by = f"{requests:,} requests ({int(unknown):,} known by their key only)"
+        typer.echo(f"{store.path}: {answers:,} answers to {known_by}")
+        typer.echo(f"{size:,} bytes on disk" + (f", {size / answers:,.0f} an answer" if answers else ""))
+        print_table(GROUPS, contents.groups(store))
+        reserved = "round(total(dollars) FILTER (WHERE owner IS NOT NULL), 6)"
+        spent = ask(f"SELECT endpoint, round(total(dollars), 6), {reserved} FROM payment GROUP BY 1")
+        print_table(("endpoint", "dollars", "of them reserved"), spent.fetchall())
+        print_table(("failures", "count", "last", "its message"), contents.failures(store))
+        claims = ask("SELECT owner, count(*) FROM claim GROUP BY 1")
+        print_table(("claimed by", "answers"), claims.fetchall())
+        jobs = ask("SELECT kind, endpoint, state, count(*) FROM job GROUP BY 1, 2, 3")
+        print_table(("jobs", "endpoint", "state", "count"), jobs.fetchall())
+
+
+def verify() -> None:
+    """Check the whole store, and end with status 1 if anything is wrong.
+
+    The file itself, every key against its request, answers that belong to nothing, fields that cannot be
+    read. Requests without an answer are counted, and nothing is wrong with them.
+    """
+    store = open_store()
+    count = 0
+    for fault in contents.faults(store):
+        typer.echo(fault)
+        count += 1
+    if count:
+        raise ValueError(
+            f"{store.path}: {count} faults. Keep this file, for its other answers are paid. Work on with a"
+            " copy, if you have one, or with a new store ($COT_STORE) that `import data/completions/*.jsonl`"
+            " fills"
+        )
+    waiting = contents.unanswered(store)
+    open_requests = f"; {waiting:,} requests have no answer: under way, failed or given up" if waiting else ""
+    typer.echo(f"{store.path}: sound{open_requests}")

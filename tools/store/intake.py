@@ -1,0 +1,129 @@
+"""Intake: answers that were paid before, from this project's own files, from exports and released files, and
+from other stores.
+"""
+
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.asking import store_contents as contents
+from stages.asking.conversation import Asking
+from stages.asking.import_own import Found, keep, read_own
+from stages.asking.import_released import read_answers
+from stages.asking.request import read_request
+from stages.asking.store import Store
+from stages.config.load import check, find, read_params
+from stages.records.example import Example, read_examples
+from stages.teachers import openai
+from tools.store.inspection import open_store
+from tools.terminal import made_by
+
+SQLITE = b"SQLite format 3\0"  # how such a file begins
+
+
+def teacher_asking(name: str, dataset: str | None) -> tuple[Asking, list[Example] | None]:
+    """How a teacher's block asks, and the examples of a dataset. Raises ValueError for a teacher that asks no
+    endpoint.
+    """
+    values = find(read_params(), f"teachers.{name}")
+    if values.get("backend") != "openai":
+        raise ValueError(
+            f"params.yaml: `teachers.{name}` has backend {values.get('backend')!r}, wanted openai: only its"
+            " answers go through the store"
+        )
+    settings = check(f"teachers.{name}", values, openai.Settings)
+    if dataset is None:
+        return openai.asking(settings, ""), None
+    examples = made_by("prepare", Path("data/examples") / f"{dataset}.jsonl")
+    demonstrations = made_by("prepare", Path("data/demonstrations") / f"{dataset}.txt")
+    return openai.asking(settings, demonstrations.read_text(encoding="utf-8")), read_examples(examples)
+
+
+def read_file(path: Path, asking: Asking | None, examples: list[Example] | None) -> Found:
+    """What a file has for the store. Raises ValueError, with the file, for one of no known kind; OSError
+    where there is none.
+    """
+    with path.open("rb") as file:
+        if file.read(len(SQLITE)) == SQLITE:
+            raise ValueError(f"{path}: a SQLite file; `cot store merge` takes the answers of another store")
+    try:
+        if path.suffix == ".jsonl":
+            return read_own(path, asking)
+        if asking is None:
+            raise ValueError(
+                f"{path}: no *.jsonl, so a released file; --teacher must name the block of params.yaml that"
+                " asks what it answers"
+            )
+        return read_answers(path, asking, examples)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: not text in UTF-8 ({error}), wanted JSON lines (*.jsonl) or a released JSON file"
+        ) from error
+
+
+def tell_kept(path: Path, found: Found, counts: Counter[str]) -> None:
+    """Say what became of a file's answers."""
+    typer.echo(f"{path}: {counts['new']:,} new answers, {counts['there']:,} were there")
+    if counts["taken"]:
+        typer.echo(
+            f"  {counts['taken']:,} of those that were there have another text: they stay, the file's are"
+            " left out"
+        )
+    for why, count in found.odd.most_common():
+        typer.echo(f"  {count:,} {why} (first: {found.first[why]})")
+
+
+def import_files(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="data/completions/*.jsonl, exports of this command, or released files (*.json)."),
+    ],
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="A block under `teachers` with backend openai: the one that would have asked for this."
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="The dataset whose questions the files answer, prepared under data/examples."),
+    ] = None,
+) -> None:
+    """Take in answers that were paid before: they are not asked for again.
+
+    This project's own files need no options: each row names its requests by key. Released files -
+    reasoning-teacher's completion data, SCoTD's samples, CasCoD's rationales, the outputs of BIG-Bench Hard -
+    need --teacher: their answers become samples of the requests that this block sends, so its model,
+    temperature and stops should be those they were made with. With --dataset, rows are matched with its
+    questions; without, their prompts are taken as they are.
+    """
+    asking, examples = teacher_asking(teacher, dataset) if teacher else (None, None)
+    # all of them before a store is made; again below, for together they may not fit into memory
+    for path in files:
+        read_file(path, asking, examples)
+    store = Store()
+    for path in files:
+        found = read_file(path, asking, examples)
+        answers = ((found.requests.get(key, key), samples) for key, samples in found.answers.items())
+        tell_kept(path, found, keep(store, answers))
+
+
+def merge(
+    others: Annotated[list[Path], typer.Argument(help="Other stores, such as a colleague's copy.")],
+) -> None:
+    """Add the answers of other stores; where both have one, ours stays.
+
+    Their dollars, failures and jobs remain theirs.
+    """
+    stores = [open_store(other) for other in others]
+    store = Store()
+    for other in stores:
+        by_request = groupby(contents.rows(other), lambda row: row[:2])
+        answers = (
+            (read_request(body) if body else key, {sample: answer for *_, sample, answer in rows})
+            for (key, body), rows in by_request
+        )
+        tell_kept(other.path, Found(), keep(store, answers))
