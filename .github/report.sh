@@ -16,7 +16,7 @@ changes() { # the two header lines of a table, then its rows in order
   if [ "$count" -gt "$rows" ]; then echo; echo "_and $((count - rows)) more: \`$*\`_"; fi
 }
 
-python -m tools.compare "$base" --markdown || echo "_\`python -m tools.compare $base\` failed_"
+python -m tools compare "$base" --markdown || echo "_\`python -m tools compare $base\` failed_"
 echo
 echo "<details><summary>dvc metrics diff</summary>"
 echo

@@ -15,8 +15,8 @@ DATA = Path("data")
 
 def plan_teacher(teacher: str, dataset: str) -> None:
     """Say what is not in the store of what a teacher is asked about a data set."""
-    examples = made_by("prepare", DATA / f"examples/{dataset}.jsonl")
-    demonstrations = made_by("prepare", DATA / f"demonstrations/{dataset}.txt")
+    examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
+    demonstrations = made_by(f"prepare@{dataset}", DATA / f"demonstrations/{dataset}.txt")
     typer.echo(f"{teacher}, {dataset}")
     teach.main(teacher, DATA / "raw" / dataset, examples, demonstrations, Path(), Path(), dry_run=True)
 
@@ -28,11 +28,12 @@ def plan_simulator(simulator: str, cell: str) -> None:
     if not predictions.is_file():
         typer.echo(f"{simulator}, {cell}: no predictions yet, it is asked about them")
         return
-    examples = made_by("prepare", DATA / f"examples/{at['dataset']}.jsonl")
-    demonstrations = made_by("prepare", DATA / f"demonstrations/{at['dataset']}.txt")
-    split = made_by("split", DATA / f"splits/{at['dataset']}-{at['split']}.json")
+    dataset, split = at["dataset"], at["split"]
+    examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
+    demonstrations = made_by(f"prepare@{dataset}", DATA / f"demonstrations/{dataset}.txt")
+    parts = made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
     typer.echo(f"{simulator}, {cell}")
-    las.main(simulator, examples, split, demonstrations, predictions, Path(), dry_run=True)
+    las.main(simulator, examples, parts, demonstrations, predictions, Path(), dry_run=True)
 
 
 def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[list[str], list[str]]:

@@ -23,8 +23,8 @@ def in_checkout() -> None:
 
 
 def examples_and_split(dataset: str, split: str) -> tuple[Path, Path]:
-    examples = made_by("prepare", DATA / f"examples/{dataset}.jsonl")
-    return examples, made_by("split", DATA / f"splits/{dataset}-{split}.json")
+    examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
+    return examples, made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
 
 
 @app.command()
@@ -39,7 +39,7 @@ def corpus(
     if len(values) not in (4, 7, 8):
         raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
     dataset, split, teacher, curation, *_ = values
-    completions = made_by("teach", DATA / f"completions/{dataset}-{teacher}.jsonl")
+    completions = made_by(f"teach@{dataset}-{teacher}", DATA / f"completions/{dataset}-{teacher}.jsonl")
     curate.main(curation, *examples_and_split(dataset, split), completions, peek=count)
 
 
@@ -51,7 +51,7 @@ def training(
     """The exact texts that a student is trained on, with tasks and weights."""
     at = axes(cell)
     corpus = "-".join([at["dataset"], at["split"], at["teacher"], at["curation"]])
-    kept = made_by("curate", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None
+    kept = made_by(f"curate@{corpus}", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None
     render.main(at["method"], *examples_and_split(at["dataset"], at["split"]), corpus=kept, peek=count)
 
 
@@ -63,7 +63,8 @@ def mistakes(
     """Questions that a student answered wrongly, and what it said."""
     at = axes(cell)
     folder = "transfers" if at["target"] else "predictions"
-    predictions = made_by("predict", DATA / f"{folder}/{cell}.jsonl")
+    stage = f"predict{'_transfer' * bool(at['target'])}{'_baseline' * (not at['teacher'])}"
+    predictions = made_by(f"{stage}@{cell}", DATA / f"{folder}/{cell}.jsonl")
     score.main(
         *examples_and_split(at["target"] or at["dataset"], at["split"]), predictions, Path(), peek=count
     )

@@ -37,10 +37,10 @@ def checkout() -> Path:
     raise ValueError(f"{here}: no params.yaml here; {where}")
 
 
-def made_by(stage: str, path: Path) -> Path:
-    """A file that a stage makes. Raises ValueError where it is not there yet."""
+def made_by(target: str, path: Path) -> Path:
+    """A file that a stage makes, `target` as DVC names it. Raises ValueError where it is not there yet."""
     if not path.is_file():
-        raise ValueError(f"{path} not found: `dvc repro {stage}` makes it, `dvc pull` brings it")
+        raise ValueError(f"{path} not found: `dvc repro {target}` makes it, `dvc pull` brings it")
     return path
 
 

@@ -156,7 +156,7 @@ def score(answer: Answer) -> float | None:
 
 
 def aside(answer: Answer, answers: list[Answer], asking: Asking) -> str:
-    """What a row does not say otherwise about a step's answer, as `?name=value&...`, so that `tools.store
+    """What a row does not say otherwise about a step's answer, as `?name=value&...`, so that `cot store
     import` can give it back to the store.
 
     A row has one usage, logprob, model and origin for all steps together, and one text for what a model

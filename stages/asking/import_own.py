@@ -73,7 +73,7 @@ def keep(store: Store, answered: Iterable[tuple[Request | str, dict[int, Answer]
 
 
 def read_own(path: Path, asking: Asking | None) -> Found:
-    """Rows of data/completions/*.jsonl, or of `tools.store export`. With `asking`, requests are recognised by
+    """Rows of data/completions/*.jsonl, or of `cot store export`. With `asking`, requests are recognised by
     their prompts.
     """
     found = Found()
@@ -91,7 +91,7 @@ def read_own(path: Path, asking: Asking | None) -> Found:
 
 
 def read_export(row: dict[str, Any], found: Found) -> None:
-    """One row of `tools.store export` into `found`. Raises ValueError for a request whose key is not the
+    """One row of `cot store export` into `found`. Raises ValueError for a request whose key is not the
     row's.
     """
     request = None if row["request"] is None else read_request(json.dumps(row["request"]))

@@ -116,8 +116,7 @@ class Store:
             yield self.db
         except (sqlite3.DatabaseError, zlib.error, Unreadable) as error:
             raise ValueError(
-                f"{self.path}: the store of answers: {error}; `python -m tools.store verify` looks for what"
-                " is wrong"
+                f"{self.path}: the store of answers: {error}; `cot store verify` looks for what is wrong"
             ) from error
 
     @contextmanager

@@ -1,6 +1,4 @@
-"""Survey: what is in a store, what is wrong with it, and the rows of a selection - for `python -m
-tools.store`.
-"""
+"""Survey: what is in a store, what is wrong with it, and the rows of a selection - for `cot store`."""
 
 import hashlib
 import sqlite3
@@ -80,7 +78,7 @@ def rows(store: Store, chosen: Selection = Selection()) -> Iterator[tuple[str, s
             if key != last:
                 if why := request_fault(key, body):
                     raise ValueError(
-                        f"{store.path}: request {key.hex()[:12]}...: {why}; `python -m tools.store verify`"
+                        f"{store.path}: request {key.hex()[:12]}...: {why}; `cot store verify`"
                         " lists all that is wrong"
                     )
                 last = key

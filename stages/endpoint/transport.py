@@ -86,7 +86,7 @@ def replay_miss(
         f"replay: {sum(len(want.samples) for want in wanted)} answers to {len(wanted)} requests are not in"
         f" {store.path} (first keys: {keys}). Asked at endpoint {name!r},"
         f" {'with all steps that follow' if talks else 'without the steps that follow'}:\n{figures(talks, store, endpoint, prices) if talks else alone}\nBring"
-        " a store along ($COT_STORE), re-seed it (`python -m tools.store import data/completions/*.jsonl`),"
+        " a store along ($COT_STORE), re-seed it (`cot store import data/completions/*.jsonl`),"
         " or ask with `mode: live`"
     )
 

@@ -483,12 +483,12 @@ NO_FILES = {
     "store.jsonl": (
         b"SQLite format 3\0" + bytes(100),
         ValueError,
-        "store.jsonl: a SQLite file; `python -m tools.store merge`",
+        "store.jsonl: a SQLite file; `cot store merge`",
     ),
     "store.sqlite3": (
         b"SQLite format 3\0" + bytes(100),
         ValueError,
-        "store.sqlite3: a SQLite file; `python -m tools.store merge`",
+        "store.sqlite3: a SQLite file; `cot store merge`",
     ),
     "list.jsonl": (b"[1, 2]", ValueError, "list.jsonl line 1: got list"),
 }

@@ -536,7 +536,7 @@ def process(*command, cwd=ROOT):
 
 def test_verify_finds_overwritten_pages(filled):
     overwrite(filled)
-    result = process("tools.store", "verify")
+    result = process("tools", "store", "verify")
     assert result.returncode == 1
     assert "SQLite" in result.stdout
     assert "faults" in result.stderr
@@ -595,8 +595,8 @@ def test_a_stage_names_a_damaged_store_in_one_line(filled, project, damage):
     said = [line for line in result.stderr.splitlines() if "completions are in the store" not in line]
     assert (result.returncode, len(said)) == (1, 1), result.stderr
     assert said[0].startswith(f"error: {filled.path}: ")
-    assert ("keep it" if damage == "half a file" else "`python -m tools.store verify`") in said[0]
-    assert process("tools.store", "verify").returncode == 1
+    assert ("keep it" if damage == "half a file" else "`cot store verify`") in said[0]
+    assert process("tools", "store", "verify").returncode == 1
 
 
 def test_an_unknown_backend_is_named_with_those_there_are(project):

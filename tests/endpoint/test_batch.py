@@ -898,7 +898,7 @@ def test_a_store_that_was_pruned_meanwhile(api: Remote, store: Store, place: Cal
 def test_a_damaged_request_names_the_store(api: Remote, store: Store) -> None:
     killed(api, store.path, want(2), after(jobs, "begin"))
     store.db.execute("UPDATE request SET body = x'00'")
-    with pytest.raises(ValueError, match=f"^{store.path}: .*`python -m tools.store verify`"):
+    with pytest.raises(ValueError, match=f"^{store.path}: .*`cot store verify`"):
         fulfil(api, store, want(2))
     assert posts(api, "/files") == 0
 

@@ -37,8 +37,8 @@ def teacher_asking(name: str, dataset: str | None) -> tuple[Asking, list[Example
     settings = check(f"teachers.{name}", values, openai.Settings)
     if dataset is None:
         return openai.asking(settings, ""), None
-    examples = made_by("prepare", Path("data/examples") / f"{dataset}.jsonl")
-    demonstrations = made_by("prepare", Path("data/demonstrations") / f"{dataset}.txt")
+    examples = made_by(f"prepare@{dataset}", Path("data/examples") / f"{dataset}.jsonl")
+    demonstrations = made_by(f"prepare@{dataset}", Path("data/demonstrations") / f"{dataset}.txt")
     return openai.asking(settings, demonstrations.read_text(encoding="utf-8")), read_examples(examples)
 
 
