@@ -123,14 +123,14 @@ class Store:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """`reading`, for writes: all of them or, where anything fails, none."""
         with self.reading() as db:
-            db.execute("BEGIN IMMEDIATE")
             try:
+                db.execute("BEGIN IMMEDIATE")
                 yield db
+                db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:  # SQLite ends it itself where the disk is full
                     db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
 
     # ---- answers
 
@@ -180,8 +180,8 @@ class Store:
                 for sample, answer in samples.items():
                     new += db.execute(
                         "INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (number, sample, valid(answer.text), answer.finish_reason, valid(answer.reasoning), answer.tokens_in, answer.tokens_out,
-                         answer.tokens_cached, pack(answer.logprobs), origin(db, answer), answer.time or now()),
+                        (number, sample, valid(answer.text), valid(answer.finish_reason), valid(answer.reasoning), answer.tokens_in,
+                         answer.tokens_out, answer.tokens_cached, pack(answer.logprobs), origin(db, answer), answer.time or now()),
                     ).rowcount  # fmt: skip
                     db.execute("DELETE FROM claim WHERE key = ? AND sample = ?", (key, sample))
         return new
@@ -192,7 +192,7 @@ class Store:
             for sample in samples:
                 db.execute(
                     "INSERT INTO failure VALUES (?, ?, ?, ?, ?)",
-                    (bytes.fromhex(key), sample, kind, message[:500], now()),
+                    (bytes.fromhex(key), sample, kind, valid(message)[:500], now()),
                 )
                 db.execute("DELETE FROM claim WHERE key = ? AND sample = ?", (bytes.fromhex(key), sample))
 
@@ -327,7 +327,7 @@ class Store:
 
 
 def origin(db: sqlite3.Connection, answer: Answer) -> int:
-    values = (answer.model, answer.fingerprint, answer.source)
+    values = (valid(answer.model), valid(answer.fingerprint), answer.source)
     found = db.execute(
         "SELECT id FROM origin WHERE model = ? AND fingerprint = ? AND source = ?", values
     ).fetchone()

@@ -151,9 +151,12 @@ def read_logprobs(given: Any) -> list[tuple[str, float]] | None:
 
 
 def count(usage: Any, name: str) -> int | None:
-    """A token count, None where the server tells none or nonsense: an unknown cost is not a cost of zero."""
+    """A token count, None where the server tells none or nonsense: an unknown cost is not a cost of zero.
+
+    So is a number that SQLite cannot hold, which would keep out all answers in its transaction.
+    """
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
 
 
 def share(total: int | None, lengths: list[int]) -> list[int | None]:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from stages.asking.request import Request, read_request
-from stages.asking.store import Store, now
+from stages.asking.store import Store, now, valid
 
 OPEN = ("intent", "uploaded", "submitted")
 ADD = """INSERT INTO job (id, kind, endpoint, state, record, time) VALUES (?, 'batch', ?, ?, ?, ?)
@@ -129,7 +129,7 @@ def finish(store: Store, job: Job, state: str, failures: Iterable[tuple[str, int
                 (job.endpoint, job.dollars, now()),
             )
         rows = (
-            (bytes.fromhex(key), sample, kind, message[:500], now())
+            (bytes.fromhex(key), sample, valid(kind), valid(message)[:500], now())
             for key, sample, kind, message in failures
         )
         db.executemany("INSERT INTO failure (key, sample, kind, message, time) VALUES (?, ?, ?, ?, ?)", rows)

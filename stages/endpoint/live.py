@@ -3,9 +3,12 @@ it arrives.
 """
 
 import asyncio
+import signal
 import sys
+import threading
 from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 from stages.asking.conversation import Failures, Wanted
@@ -20,6 +23,7 @@ from stages.endpoint.limits import LONG, Gate, pause
 MINUTE = 60.0  # seconds between two lines where no terminal shows the bar
 MOMENT = 0.01  # seconds between an answer's arrival and its commit
 DEAD = 16  # requests in a row, at least, that are given up before a server counts as gone
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Result = TypeVar("Result")
 Arrived = tuple[wire.Parcel, Outcome, int | None]  # with the number of its payment
 
@@ -30,12 +34,43 @@ def fulfil(
     """Put what is wanted into the store; returns what did not come.
 
     Raises ValueError for a fault that more tries cannot mend (a refused key, an unknown model, a spent
-    budget), after everything under way has arrived and is kept.
+    budget), after everything under way has arrived and is kept. Whatever ends it, in this order: no task is
+    left, what arrived is stored, a signal has its way.
     """
+    live, runner = Live(store, name, endpoint, prices), asyncio.Runner()
+    asking = runner.get_loop().create_task(live.ask(wanted))
+    with signals_cancel(asking), closing(live), runner:
+        return runner.get_loop().run_until_complete(asking)
+
+
+@contextmanager
+def signals_cancel(task: asyncio.Task[Any]) -> Iterator[None]:
+    """In this block Ctrl-C and its like only cancel `task`, however often they come. After it the first one does
+    what it did before, unless the block fails otherwise: then that is told.
+    """
+    came: list[int] = []
+    cancelled: asyncio.CancelledError | None = None
+
+    def cancel(number: int, frame: object) -> None:
+        came.append(number)
+        if not (loop := task.get_loop()).is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+
+    mine = threading.current_thread() is threading.main_thread()  # no other thread can be interrupted
+    ignored = (signal.SIG_IGN, None)  # as under nohup; and so they stay
+    heard = [number for number in STOPS if mine and signal.getsignal(number) not in ignored]
+    before = [signal.signal(number, cancel) for number in heard]
     try:
-        return asyncio.run(Live(store, name, endpoint, prices).ask(wanted))
+        yield
+    except asyncio.CancelledError as error:
+        cancelled = error
     finally:
-        store.release()
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
+    if cancelled:  # by somebody else, or whoever handles the signal has returned
+        raise cancelled
 
 
 class Live:
@@ -48,7 +83,7 @@ class Live:
         self.prices = prices
         self.failed: Failures = {}
         self.stop: str | None = None  # why no further call is made
-        self.arrived: list[Arrived] = []
+        self.arrived: list[Arrived] = []  # only a commit that succeeded takes anything out
         self.committing: asyncio.Task[None] | None = None
         self.reserved = self.answers = self.tokens = 0
         self.unanswered = 0  # requests in a row that were given up
@@ -74,12 +109,18 @@ class Live:
                     await self.take_turns(wanted)
                 finally:
                     telling.cancel()
-                    if self.arrived:  # after Ctrl-C or a fault of ours: what came is kept
-                        self.thread.submit(self.commit, self.arrived).result()
                 print(f"{self.name}: {self.summary()}", file=sys.stderr)
         if self.stop:
             raise ValueError(f"{self.stop} ({self.answers} answers came in this run and are kept)")
         return self.failed
+
+    def close(self) -> None:
+        """When no task is left: store what arrived and is not stored, whatever became of its commit."""
+        self.thread.shutdown()
+        try:
+            self.commit()
+        finally:
+            self.store.release()
 
     async def take_turns(self, wanted: list[Wanted]) -> None:
         """Ask for what nobody else asks for, then look whether the others got the rest: their answers are
@@ -208,16 +249,17 @@ class Live:
 
     async def commit_soon(self) -> None:
         await asyncio.sleep(MOMENT)
-        items = self.arrived
-        self.arrived = []
-        self.committing = None
-        await self.in_thread(self.commit, items)
+        self.committing = None  # what arrives from now on may miss this commit
+        await self.in_thread(self.commit)
 
-    def commit(self, items: list[Arrived]) -> None:
-        """Store the answers first, then what they cost: a kill in between leaves too much set aside, and no
-        answer is lost.
+    def commit(self) -> None:
+        """Store the answers first, then what they cost: a kill in between leaves too much set aside, and loses
+        no answer.
         """
+        if not (items := self.arrived[:]):
+            return
         self.store.put((parcel.request, outcome.answers) for parcel, outcome, _ in items)
+        del self.arrived[: len(items)]
         settled = []
         paid = 0.0
         for parcel, outcome, payment in items:

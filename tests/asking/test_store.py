@@ -97,11 +97,24 @@ def test_an_answer_comes_back_as_it_was(store):
 
 
 def test_half_a_character_is_kept_as_a_mark(store):
-    store.put([(request(), {0: answer("cut \ud83d", reasoning="\ude00")})])
-    assert (store.answers(request().key)[0].text, store.answers(request().key)[0].reasoning) == (
-        "cut \ufffd",
-        "\ufffd",
+    """Wherever a server can put it: an answer that cannot be written would keep out all that come with it."""
+    half, mark = "cut \ud83d", "cut \ufffd"
+    store.put(
+        [(request(), {0: Answer(half, half, half, model=half, fingerprint=half, logprobs=[(half, -1.0)])})]
     )
+    (kept,) = store.answers(request().key).values()
+    assert [kept.text, kept.finish_reason, kept.reasoning, kept.model, kept.fingerprint] == [mark] * 5
+    store.fail(request().key, [1], "timeout", half)
+    assert store.db.execute("SELECT message FROM failure").fetchone() == (mark,)
+
+
+def test_what_is_acknowledged_is_on_the_disk(store):
+    """2 is FULL: SQLite waits for the disk at each commit; in every thread, for each has its connection."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(store.db.execute("PRAGMA synchronous").fetchone()))
+    thread.start()
+    thread.join()
+    assert [*found, store.db.execute("PRAGMA synchronous").fetchone()] == [(2,), (2,)]
 
 
 def test_first_writer_wins(store):
@@ -121,6 +134,19 @@ def test_a_failing_transaction_keeps_nothing(store):
     with pytest.raises(KeyboardInterrupt):
         store.put(broken())
     assert store.answers(request().key) == {}
+    assert store.put([(request(), {0: answer()})]) == 1
+
+
+def test_a_commit_that_fails_does_not_stand_in_the_way_of_the_next(store):
+    """SQLite leaves the transaction open, and no other can begin in the same thread."""
+    store.db.execute("PRAGMA foreign_keys = ON")
+    # COMMIT sees it
+    orphan = (
+        "PRAGMA defer_foreign_keys = ON",
+        "INSERT INTO answer VALUES (9, 0, '', '', '', 1, 1, 0, NULL, 9, '')",
+    )
+    with pytest.raises(ValueError, match="FOREIGN KEY"), store.transaction() as db:
+        list(map(db.execute, orphan))
     assert store.put([(request(), {0: answer()})]) == 1
 
 
@@ -222,11 +248,13 @@ for number in range(seed, seed + 10_000):
             acknowledged += 1
         threading.Event().wait(rng.random() * 0.01)
         process.send_signal(signal.SIGKILL)
-        for line in process.communicate()[0].splitlines(keepends=True):
+        for line in process.stdout:  # not communicate(): it drops the lines that readline() has read ahead
             if line.endswith("\n"):  # written out before the kill
                 assert int(line) == acknowledged
                 acknowledged += 1
-        assert process.returncode == -signal.SIGKILL
+        assert process.wait() == -signal.SIGKILL
+        process.stdin.close()
+        process.stdout.close()
         there = {number: store.answers(request(number).key) for number in range(acknowledged + 2)}
         assert all(
             {sample: got.text for sample, got in there[n].items()} == {s: f"{n} {s}" for s in range(3)}

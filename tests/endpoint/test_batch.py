@@ -641,6 +641,26 @@ def test_a_line_that_is_there_twice_is_paid_once(
     settled(api, store, want(2))
 
 
+def test_what_cannot_be_written_in_one_line_does_not_hold_up_the_batch(
+    api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a character in answers and in an error, a count of 10**30: the store would refuse all, each time."""
+    api.script([{"fault": "usage", "usage": {"prompt_tokens": 10**30}, "path": LINES}])
+    waits(api, store, want(2))
+    finish_all(api, store)
+    real, half, name = server.Server.content, rb"\ud83d", f"{want(2)[0].key[:40]}/0-0".encode()
+    failed = b'{"custom_id": "%s", "error": {"code": "%s", "message": "%s"}}' % (name, half, half)
+
+    def content(self: server.Server, number: str) -> bytes:
+        spoilt = real(self, number).replace(b'"stop"', b'"%s"' % half).replace(b"fp_", half)
+        return b"\n".join(failed if name in line else line for line in spoilt.split(b"\n"))
+
+    monkeypatch.setattr(server.Server, "content", content)
+    waits(api, store, want(2))
+    assert len(stored(store, want(2))) == 3
+    assert store.db.execute("SELECT kind, message FROM failure").fetchone() == ("\ufffd", "\ufffd, \ufffd")
+
+
 def test_usage_that_is_not_told_counts_as_the_most(api: Remote, store: Store) -> None:
     api.script([{"fault": "usage", "usage": "missing", "path": LINES}])
     wanted = want(2, samples=1)

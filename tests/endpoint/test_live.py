@@ -16,6 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -30,7 +31,8 @@ from stages.asking.request import Request, read_request
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
 from stages.endpoint import estimate as cost
-from stages.endpoint import live, once
+from stages.endpoint import limits, live, once
+from stages.endpoint.calls import classify
 from stages.endpoint.limits import Gate
 from stages.methods import zero_shot, zero_shot_cot
 from stages.records.completion import Completion, read_completions
@@ -187,11 +189,8 @@ def test_a_filtered_prompt_is_an_answer_and_is_not_asked_again(
     assert server.count() == 5
 
 
-@pytest.mark.parametrize(
-    "usage",
-    ["missing", "negative", "strings", [1, 2], {"prompt_tokens": True}, {"prompt_tokens_details": [3]}, 7],
-    ids=str,
-)
+@pytest.mark.parametrize("usage", ["missing", "negative", "strings", [1, 2], {"prompt_tokens": True}, {"prompt_tokens": 10**30},
+                                   {"prompt_tokens_details": [3]}, 7], ids=str)  # fmt: skip
 def test_wrong_usage_is_an_unknown_cost_and_costs_no_answer(server: Remote, store: Store, usage: Any) -> None:
     server.script([{"fault": "usage", "usage": usage}])
     assert ask(server, store, questions(3), asking(), budget=1000.0) == {}
@@ -216,14 +215,55 @@ def test_retry_after_is_honoured_by_all(
     server: Remote, store: Store, fault: dict[str, Any], status: int
 ) -> None:
     server.script([{"fault": status, **fault, "calls": [5]}])
-    assert ask(server, store, questions(12), asking()) == {}
+    assert ask(server, store, questions(24), asking(), requests_per_minute=1200) == {}  # 0.9 s from call 5 on
     calls = server.calls()
     (refused,) = [call for call in calls if call["status"] == status]
     least = 1.4 if fault.get("date") else fault["retry_after"]  # a date has whole seconds
     # before that: not heard of it yet
     later = [call["begun"] - refused["ended"] for call in calls if call["begun"] > refused["ended"] + 0.5]
     assert min(later) >= least - 0.01
-    assert len(calls) == 13
+    assert len(calls) == 25
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_holds_every_call_back(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock of its own: what the one call hears is when the next ones begin."""
+    clock, begun = [100.0], []
+
+    async def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    async def calls() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0])
+        gate = Gate(4, None, None)
+        for wait in ("", "7", "3"):
+            await gate.enter(1)
+            begun.append(clock[0])
+            outcome = classify(status, {"retry-after": wait}, "")
+            assert outcome.busy
+            gate.overloaded(outcome.wait)
+            gate.leave()
+        await gate.enter(1)
+        begun.append(clock[0])
+
+    monkeypatch.setattr(
+        limits, "asyncio", SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
+    )
+    asyncio.run(calls())
+    assert begun == [100.0, 100.0, 107.0, 110.0]
+
+
+def test_answers_that_come_one_by_one_use_up_no_tries(server: Remote, store: Store) -> None:
+    server.script([{"fault": "short", "choices": 1}])
+    assert ask(server, store, questions(1), asking(samples=8), samples_per_request=8, attempts=2) == {}
+    assert [call["body"].get("n", 1) for call in server.calls()] == [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_prompts_that_are_refused_are_no_sign_of_a_dead_server(server: Remote, store: Store) -> None:
+    count = 2 * live.DEAD
+    server.script([{"fault": "context_length"}])
+    failed = ask(server, store, questions(count), asking())
+    assert list(failed.values()) == ["context_length"] * count
 
 
 def test_fewer_samples_than_asked_are_completed(server: Remote, store: Store) -> None:
@@ -588,7 +628,9 @@ class Run:
         write_examples(self.folder / "examples.jsonl", examples)
         YAML(typ="safe").dump(self.params, self.folder / "params.yaml")
 
-    def start(self, out: str = "out.jsonl", *flags: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, out: str = "out.jsonl", *flags: str, program: Any = ("-m", "stages.teach"), **environment: str
+    ) -> subprocess.Popen[str]:
         env = (
             os.environ
             | {
@@ -601,8 +643,7 @@ class Run:
         )
         command = [
             sys.executable,
-            "-m",
-            "stages.teach",
+            *program,
             "t",
             "raw",
             "examples.jsonl",
@@ -611,9 +652,14 @@ class Run:
             f"{out}.counts",
             *flags,
         ]
-        return subprocess.Popen(
-            command, cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        # ignored in a shell's background, by children too
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def finish(self, out: str = "out.jsonl", *flags: str, **environment: str) -> tuple[int, str]:
         process = self.start(out, *flags, **environment)
@@ -776,11 +822,83 @@ def test_ctrl_c_keeps_what_came(folder: Run) -> None:
     wait_for(lambda: folder.server.count() >= 100)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode == 130
     calls = folder.calls()
-    assert len(set(calls) - folder.stored()) <= 8
+    assert len(set(calls) - folder.stored()) <= 8, "more than the calls that were under way"
     assert folder.finish()[0] == 0
     assert len(Counter(folder.calls())) == 800
+
+
+FAULTY = """
+import itertools, json, os, runpy, time
+from stages.endpoint.live import Live
+from stages.asking.store import Store
+
+log = os.open(os.environ["LOG"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+put, keep = Store.put, Live.keep
+
+def slow(store, answered):
+    time.sleep(float(os.environ["SLOW"]))
+    return put(store, answered)
+
+async def logged(live, item):
+    for sample, answer in item[1].answers.items():
+        os.write(log, (json.dumps([item[0].key, sample, answer.text]) + "\\n").encode())
+    await keep(live, item)
+
+def fails_once(owner, name, place):
+    real, calls = getattr(owner, name), itertools.count()
+    def function(*values):
+        if next(calls) == place:
+            raise RuntimeError(f"{name} fails")
+        return real(*values)
+    setattr(owner, name, function)
+
+Store.put, Live.keep = slow, logged
+if place := os.environ["PLACE"]:
+    name = os.environ["WAY"]
+    fails_once(Store if name == "put" else Live, name, int(place))
+runpy.run_module("stages.teach", run_name="__main__", alter_sys=True)
+"""
+WAYS: dict[str, list[int]] = {
+    "Ctrl-C": [signal.SIGINT],
+    "Ctrl-C twice, then others": [signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    "SIGTERM": [signal.SIGTERM],
+    **{fault: [] for fault in ("look_for_life", "advance", "put")},
+}
+
+
+def stop_somewhere(folder: Run, way: str, seed: int) -> None:
+    """Stop the stage by signals or by a fault, at any moment: what `keep` was handed is stored, and paid."""
+    rng, log = random.Random(seed), folder.folder / "handed.jsonl"
+    slow, place = rng.uniform(0.05, 0.5), rng.randrange(1, {"put": 4, "advance": 6}.get(way, 40))
+    folder.write(questions(200))
+    fault = {"LOG": str(log), "SLOW": str(slow), "WAY": way, "PLACE": "" if WAYS[way] else str(place)}
+    process = folder.start(program=("-c", FAULTY), **fault)
+    if WAYS[way]:
+        wait_for(lambda: log.exists() and log.read_bytes().count(b"\n") >= place)
+    for number in WAYS[way]:
+        time.sleep(rng.uniform(0, slow))
+        process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    if len(WAYS[way]) == 1:  # one of several may come when all is done
+        assert process.returncode == {"Ctrl-C": 130, "SIGTERM": -signal.SIGTERM}[way], said
+    assert WAYS[way] or f"RuntimeError: {way} fails" in said
+    handed = {(key, sample): text for key, sample, text in map(json.loads, log.read_text().splitlines())}
+    store = Store(folder.store)
+    query = "SELECT hex(r.key), a.sample, a.text FROM answer a JOIN request r ON r.id = a.request"
+    stored = {(key.lower(), sample): text for key, sample, text in store.db.execute(query)}
+    assert stored == handed
+    assert handed
+    (dollars,) = store.db.execute("SELECT total(tokens_in * 1e-3 + tokens_out * 2e-3) FROM answer").fetchone()
+    assert store.spent("here") == pytest.approx(dollars)
+    assert store.db.execute("SELECT count(*) FROM claim").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_came_is_kept_whatever_stops_the_run(folder: Run, way: str) -> None:
+    stop_somewhere(folder, way, random.randrange(1000))  # the seed stands in the traceback
 
 
 def test_the_key_is_nowhere(folder: Run) -> None:
