@@ -15,7 +15,6 @@ import typer
 
 from stages.config.cli import run
 from stages.config.curation import Curation
-from stages.config.dataset import Dataset
 from stages.config.decoding import Decoding
 from stages.config.endpoint import Endpoint, Price
 from stages.config.load import Block, check, find, read_params
@@ -24,6 +23,7 @@ from stages.config.split import Split
 from stages.config.student import HostedStudent, check_student
 from stages.judging.consult import consulted
 from stages.judging.simulate import rules
+from stages.parsing.checks import check_dataset
 from stages.records.jsonl import write_text
 
 AXES = ("datasets", "splits", "teachers", "curations", "methods", "students", "simulators")
@@ -44,13 +44,6 @@ def plug_in(folder: str, name: object, where: str) -> ModuleType:
     return import_module(f"stages.{folder}.{name}")
 
 
-def check_dataset(name: str, values: dict[str, Any]) -> None:
-    dataset = check(f"datasets.{name}", values, Dataset)
-    module = plug_in("datasets", name, f"datasets.{name}")
-    if dataset.source.kind == "generated":
-        check(f"datasets.{name}.source.settings", dict(dataset.source.settings), module.Settings)
-
-
 def check_axes(params: dict[str, Any], declared: Run) -> None:
     """Every value of an axis has a block; methods learn from a teacher or from gold answers, baselines need
     no teacher.
@@ -58,7 +51,9 @@ def check_axes(params: dict[str, Any], declared: Run) -> None:
     for axis in AXES:
         listed = [*declared.methods, *declared.baselines] if axis == "methods" else getattr(declared, axis)
         for value in listed:
-            if value not in params[axis]:
+            if axis == "datasets":
+                check_dataset(value, params)
+            elif value not in params[axis]:
                 raise ValueError(
                     f"params.yaml: `run.{axis}` names {value!r}, but there is no block `{axis}.{value}`;"
                     f" there are: {', '.join(params[axis])}"
@@ -89,7 +84,7 @@ def check_transfers(params: dict[str, Any], declared: Run) -> None:
             f" `run.extra_datasets`: {', '.join(there)}"
         )
     for name in declared.extra_datasets:
-        find(params, f"datasets.{name}")
+        check_dataset(name, params)
         find(params, "splits.extra")
 
 
@@ -120,8 +115,8 @@ def check_all(params: dict[str, Any]) -> None:
     for key in params:
         if key not in known:
             raise ValueError(f"params.yaml: unknown block `{key}`; legal blocks: {', '.join(known)}")
-    for name, values in find(params, "datasets").items():
-        check_dataset(name, values)
+    for name in find(params, "datasets"):
+        check_dataset(name, params)
     for name, values in find(params, "teachers").items():
         backend = plug_in(
             "teachers", find(params, f"teachers.{name}").get("backend"), f"teachers.{name}.backend"

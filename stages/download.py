@@ -1,7 +1,7 @@
-"""Download: a dataset's files as its source serves them, every checksum checked (Fine-tune-CoT appendix B).
+"""Download: a data set's files as its source serves them, every checksum checked (Fine-tune-CoT appendix B).
 
-In: `source` of a block under `datasets`. Out: data/raw/DATASET, whole or not at all. The folder $COT_MIRROR
-is asked before the network. Nothing is parsed here.
+In: `source` of stages/datasets/NAME.yaml. Out: data/raw/NAME, whole or not at all. The folder $COT_MIRROR is
+asked before the network. Nothing is parsed here.
 """
 
 import hashlib
@@ -16,8 +16,18 @@ import httpx
 import typer
 
 from stages.config.cli import progress, run
-from stages.config.dataset import Dataset, Generated, Hub, Local, RemoteFile, Several, Source, Url
-from stages.config.load import check, find, read_params
+from stages.config.dataset import (
+    LOCAL,
+    Generated,
+    Hub,
+    Local,
+    RemoteFile,
+    Several,
+    Source,
+    Url,
+    dataset_names,
+    read_dataset,
+)
 from stages.records.jsonl import write_json, write_rows
 
 TRIES = 4
@@ -78,8 +88,8 @@ def receive(file: RemoteFile, part: Path) -> None:
                 raise ValueError(
                     f"{file.url}: {str(error).splitlines()[0] if str(error) else type(error).__name__} (try"
                     f" {tried} of {TRIES}); wanted {file.bytes} bytes, sha256 {file.sha256}. Without a"
-                    f" network, set COT_MIRROR to a folder that holds {mirror_path(file.url)}; `python -m"
-                    " stages.download --mirror DIR` makes one where there is a network"
+                    f" network, set COT_MIRROR to a folder that holds {mirror_path(file.url)}; `cot mirror"
+                    " DIR` makes one where there is a network"
                 ) from error
         time.sleep(WAIT_SECONDS * 2 ** (tried - 1))
 
@@ -133,10 +143,10 @@ def collect(source: Source, folder: Path) -> None:
         case Generated():
             write_json(folder / "settings.json", source.settings)
         case Local():
-            absent = [name for name in source.files if not Path("local", name).is_file()]
+            absent = [name for name in source.files if not (LOCAL / name).is_file()]
             if absent:
                 raise ValueError(
-                    f"local/{absent[0]}: no such file; a `local` source names files of the folder `local`"
+                    f"{LOCAL / absent[0]}: no such file; a `local` source names files of the folder {LOCAL}"
                 )
             # the files stay where they are: prepare depends on the folder
             write_json(folder / "files.json", source.files)
@@ -144,8 +154,7 @@ def collect(source: Source, folder: Path) -> None:
 
 def download(dataset: str, out: Path) -> None:
     """Fill a folder beside `out` and rename it: `out` holds all files or is as it was."""
-    where = f"datasets.{dataset}"
-    source = check(where, {"source": find(read_params(), f"{where}.source")}, Dataset).source
+    source = read_dataset(dataset).source
     folders = set(source.parts) if isinstance(source, Several) else set()
     if out.is_dir() and any(path.is_dir() and path.name not in folders for path in out.iterdir()):
         raise ValueError(
@@ -170,11 +179,10 @@ def url_files(source: Source) -> list[RemoteFile]:
 
 
 def fill_mirror(folder: Path) -> None:
-    """Fetch every url of params.yaml that `folder` does not hold yet, so that it can serve as COT_MIRROR
+    """Fetch every url of every data set that `folder` does not hold yet, so that it can serve as COT_MIRROR
     elsewhere.
     """
-    blocks = find(read_params(), "datasets")
-    sources = [check(f"datasets.{name}", values, Dataset).source for name, values in blocks.items()]
+    sources = [read_dataset(name, {}).source for name in dataset_names()]
     files = {file.url: file for source in sources for file in url_files(source)}
     for file in progress(files.values(), "mirror"):
         target = folder / mirror_path(file.url)
@@ -184,22 +192,11 @@ def fill_mirror(folder: Path) -> None:
 
 
 def main(
-    dataset: Annotated[str | None, typer.Argument(help="A block under `datasets`.")] = None,
-    out: Annotated[Path | None, typer.Argument(metavar="OUT_DIR", help="data/raw/DATASET")] = None,
-    mirror: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Instead: fetch the url files of all datasets into a mirror folder."
-        ),
-    ] = None,
+    dataset: Annotated[str, typer.Argument(help="A file of stages/datasets.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="data/raw/DATASET")],
 ) -> None:
-    """Fetch a dataset's files."""
-    if mirror and not dataset:
-        fill_mirror(mirror)
-    elif dataset and out and not mirror:
-        download(dataset, out)
-    else:
-        raise ValueError("wanted either DATASET OUT_DIR or --mirror DIR")
+    """Fetch a data set's files."""
+    download(dataset, out)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,22 @@
-"""A block under `datasets`: where the files come from, how many examples they hold, and which column is what."""
+"""A data set in one place, stages/datasets/NAME.yaml: where its files come from, who made it, how its rows
+are read. What people vary of it may stand in params.yaml under `datasets.NAME`.
+"""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from stages.config.load import Block
+from stages.config.load import Block, check, find, read_params, read_yaml
 
-# a name inside data/raw/DATASET, no folders
+FOLDER = Path(__file__).parents[1] / "datasets"
+LOCAL = Path("local")  # the user's own files, in the root of the repository
+MISSING = """\
+{file} not found: a data set is that file. For rows of your own, in local/mine.csv, it is two lines:
+  source: {{kind: local, files: [mine.csv]}}
+  columns: {{question: NAME OF A COLUMN, answer: NAME OF A COLUMN, answer_type: number}}"""
+
+# a name inside data/raw/NAME, no folders
 FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]
 
 
@@ -22,7 +32,7 @@ class Url(Block):
 
 
 class Hub(Block):
-    """A dataset that the `datasets` library loads; each split becomes NAME.jsonl."""
+    """A data set that the `datasets` library loads; each split becomes NAME.jsonl."""
 
     kind: Literal["hub"]
     path: str  # "owner/name", or a folder
@@ -32,10 +42,11 @@ class Hub(Block):
 
 
 class Generated(Block):
-    """Questions that the dataset's own file makes; it checks these settings against its `Settings`."""
+    """Questions that NAME.py draws; its `Settings` say what can be set and what holds otherwise."""
 
     kind: Literal["generated"]
-    settings: dict[str, Any]
+    # params.yaml has those that people vary, under `datasets.NAME`
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class Local(Block):
@@ -46,7 +57,7 @@ class Local(Block):
 
 
 class Several(Block):
-    """A mixture of datasets: each one's files in a folder of its own."""
+    """A mixture of data sets: each one's files in a folder of its own."""
 
     kind: Literal["several"]
     parts: dict[FileName, Annotated[Url | Hub, Field(discriminator="kind")]] = Field(min_length=1)
@@ -56,10 +67,11 @@ Source = Annotated[Url | Hub | Generated | Local | Several, Field(discriminator=
 
 
 class Columns(Block):
-    """Which column of JSON lines or CSV is what, for a dataset file without a parser."""
+    """Which column of JSON lines, CSV or JSON is what, for a data set without a parser."""
 
-    # *.jsonl and *.csv of data/raw/DATASET, in the order of the row numbers
-    files: list[FileName] = Field(min_length=1)
+    # in the order of the row numbers; none given: all .csv and .jsonl of the source
+    files: list[FileName] | None = Field(None, min_length=1)
+    under: str | None = None  # .json: the key that the list of rows stands under
     question: str
     answer: str
     answer_type: Literal["number", "choice", "yes_no", "text", "exact", "date", "latex"]
@@ -78,11 +90,103 @@ class Columns(Block):
         return self
 
 
-class Dataset(Block):
-    source: Source
+class Varied(Block):
+    """What people vary of any data set, in params.yaml under `datasets.NAME`."""
+
+    subtasks: list[str] | None = None  # only these of its subtasks; null: all
+    demonstrations: str | None = None  # instead of those that NAME.yaml says
+
+
+class Described(Block):
+    """stages/datasets/NAME.yaml. Its rows are read by `columns`, by a `reader`, or by `parse` of NAME.py."""
+
+    page: str | None = None  # where it is described
+    licence: str | None = None
+    citation: str | None = None  # who made it
     rows: int | None = None  # published count; another count is an error
-    subtasks: list[str] | None = None  # only these of the dataset's subtasks; null: all
-    columns: Columns | None = None  # none: stages/datasets/DATASET.py parses
-    # key in few_shot_cot_prompts.json, or NAME.txt, NAME.json ("{subtask}" in it: one a subtask); none:
-    # stages/datasets/DATASET.txt, if any
+    columns: Columns | None = None
+    reader: str | None = None  # a key of READERS in stages/parsing/readers.py
+    # a key in few_shot_cot_prompts.json, or NAME.txt, NAME.json of the source or of local/ ("{subtask}" in
+    # it: one a subtask); none given: stages/datasets/NAME.txt, if any
     demonstrations: str | None = None
+    source: Source
+
+    @model_validator(mode="after")
+    def one_reader_with_files(self) -> Self:
+        if self.columns and self.reader:
+            raise ValueError("`columns` and `reader` are two ways to read the same rows: drop one")
+        files = column_files(self)
+        if self.columns and not files:
+            raise ValueError("`columns` has no file to read: no .csv or .jsonl is among the source's files")
+        if self.columns and (absent := [name for name in files if name not in source_files(self.source)]):
+            raise ValueError(f"`columns.files` names {absent}, which are not among the source's files")
+        return self
+
+
+class Dataset(Described):
+    """A data set as a run uses it."""
+
+    subtasks: list[str] | None = None
+
+
+def source_files(source: Source) -> list[str]:
+    """The names of a source's files in data/raw/NAME, or in local/."""
+    match source:
+        case Hub():
+            return [f"{name}.jsonl" for name in source.splits]
+        case Url() | Local():
+            return list(source.files)
+        case _:
+            return []
+
+
+def column_files(dataset: Described) -> list[str]:
+    """The files that `columns` speaks of, in the order of the row numbers."""
+    named = dataset.columns.files if dataset.columns else None
+    return named or [name for name in source_files(dataset.source) if name.endswith((".csv", ".jsonl"))]
+
+
+def dataset_names() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def demonstrations_file(name: str) -> Path | None:
+    """NAME.txt, our own demonstrations of a data set, where there are some."""
+    path = FOLDER / f"{name}.txt"
+    return path if path.exists() else None
+
+
+def read_dataset(name: str, params: dict[str, Any] | None = None) -> Dataset:
+    """NAME.yaml with the block `datasets.NAME` of `params` (none given: ./params.yaml) laid over it.
+
+    Raises ValueError for a file that is not there, with the lines to write, and for an unknown key.
+    """
+    path = FOLDER / f"{name}.yaml"
+    file = str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    if not name.isidentifier() or not path.exists():
+        raise ValueError(MISSING.format(file=file))
+    values = read_yaml(path)
+    check("", values, Described, file)
+    params = read_params() if params is None else params
+    block = find(params, f"datasets.{name}") if name in params.get("datasets", {}) else {}
+    source = values["source"]
+    if source["kind"] == "generated":  # its settings stand beside what can be varied of any data set
+        settings = {key: block[key] for key in block if key not in Varied.model_fields}
+        block = {key: block[key] for key in block if key not in settings}
+        source = {**source, "settings": {**source.get("settings", {}), **settings}}
+    check(f"datasets.{name}", block, Varied)
+    return check("", {**values, **block, "source": source}, Dataset, file)
+
+
+def source_part(name: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the files of data/raw/NAME depend on, as plain data."""
+    return read_dataset(name, params).source.model_dump()
+
+
+def prepare_part(name: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What examples and demonstrations depend on beside the files of data/raw/NAME and NAME.txt, as plain
+    data.
+    """
+    dataset = read_dataset(name, params)
+    part = dataset.model_dump(exclude={"page", "licence", "citation", "source"})
+    return {**part, "kind": dataset.source.kind, "files": source_files(dataset.source)}

@@ -17,17 +17,22 @@ class Block(BaseModel):
 AnyBlock = TypeVar("AnyBlock", bound=BaseModel)
 
 
-def read_params(path: Path = Path("params.yaml")) -> dict[str, Any]:
-    """All of params.yaml, read as DVC reads it (YAML 1.2: 2e-05 is a number)."""
-    if not path.exists():
-        raise ValueError(f"{path.resolve()} not found: run stages from the repository's root")
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A file of named values, read as DVC reads params.yaml (YAML 1.2: 2e-05 is a number)."""
     try:
-        params: Any = YAML(typ="safe").load(path)
+        values: Any = YAML(typ="safe").load(path)
     except YAMLError as error:
         raise ValueError(f"{path}: not YAML: {error}") from error
-    if not isinstance(params, dict):
-        raise ValueError(f"{path}: got {type(params).__name__}, wanted blocks of named values")
-    return params
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: got {type(values).__name__}, wanted blocks of named values")
+    return values
+
+
+def read_params(path: Path = Path("params.yaml")) -> dict[str, Any]:
+    """All of params.yaml."""
+    if not path.exists():
+        raise ValueError(f"{path.resolve()} not found: run stages from the repository's root")
+    return read_yaml(path)
 
 
 def find(params: dict[str, Any], where: str) -> dict[str, Any]:
@@ -64,23 +69,23 @@ def legal_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     return "; legal keys: " + ", ".join(fields.model_fields)
 
 
-def check(where: str, values: dict[str, Any], model: type[AnyBlock]) -> AnyBlock:
-    """`values` as `model`. Raises ValueError naming the block, the key, the value and what is legal, one line
-    per fault.
+def check(where: str, values: dict[str, Any], model: type[AnyBlock], file: str = "params.yaml") -> AnyBlock:
+    """`values` of `file` as `model`. Raises ValueError naming the block, the key, the value and what is
+    legal, one line per fault. `where`: the block's dotted path; "" for the whole file.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
         faults = []
         for fault in error.errors():
-            place = ".".join([where, *map(str, fault["loc"])])
+            place = ".".join([*filter(None, [where]), *map(str, fault["loc"])])
             if fault["type"] == "extra_forbidden":
                 faults.append(f"`{place}`: unknown key{legal_keys(model, fault['loc'])}")
             elif fault["type"] == "missing":
                 faults.append(f"`{place}`: missing")
             else:
                 faults.append(f"`{place}`: {fault['msg']}, got {fault['input']!r}")
-        raise ValueError("params.yaml: " + "\n  ".join(faults)) from error
+        raise ValueError(f"{file}: " + "\n  ".join(faults)) from error
 
 
 def block(where: str, model: type[AnyBlock]) -> AnyBlock:

@@ -1,34 +1,26 @@
-"""AGIEval, its eight English tasks with options (Zhong et al. 2023), one of CasCoD's test beds (Table 3):
-2,546 questions, subtask by subtask.
-
-One row of lsat-ar.jsonl: {"passage": "Ann sits left of Bob.", "question": "Who sits right?", "options":
-["(A)Ann", "(B)Bob"], "label": "B"}. 28 rows of logiqa-en mark their options otherwise: in the order (A) (C)
-(B) (D), as "B Third" or "C? Fourth", or not at all. The label is the printed letter where each option has one
-(so says the logic of the rows), else its place.
+"""AGIEval: passage, question and options as one question. A row's label is the printed letter where each
+option has one (so says the logic of the rows), else its place.
 """
 
 import re
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_of, with_options
+from stages.parsing.fields import LETTERS, field, rows_with_place, with_options
 from stages.records.example import Example
 
-PAGE = "https://github.com/ruixiangcui/AGIEval"
-LICENCE = "MIT"
-CITATION = "Zhong et al. 2023, AGIEval: A Human-Centric Benchmark for Evaluating Foundation Models"
-SUBTASKS = (
-    "aqua-rat",
-    "logiqa-en",
-    "lsat-ar",
-    "lsat-lr",
-    "lsat-rc",
-    "sat-math",
-    "sat-en",
-    "sat-en-without-passage",
+SUBTASKS = (  # of its files, with "-" for "_"
+    "aqua_rat",
+    "logiqa_en",
+    "lsat_ar",
+    "lsat_lr",
+    "lsat_rc",
+    "sat_math",
+    "sat_en",
+    "sat_en_without_passage",
 )
 
 
-def choices_of(options: list[str], where: str) -> list[str]:
+def read_options(options: list[str], where: str) -> list[str]:
     """Option texts in the order of their letters."""
     printed = [option[1:2] if re.match(r"\([A-Z]\)", option) else "" for option in options]
     if sorted(printed) == list(LETTERS[: len(options)]):
@@ -44,9 +36,9 @@ def choices_of(options: list[str], where: str) -> list[str]:
 def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for subtask in SUBTASKS:
-        for where, source in rows_of(raw / f"{subtask}.jsonl"):
+        for where, source in rows_with_place(raw / f"{subtask.replace('_', '-')}.jsonl"):
             passage = field(source, "passage", where, object) or ""
-            choices = choices_of([str(option) for option in field(source, "options", where, list)], where)
+            choices = read_options([str(option) for option in field(source, "options", where, list)], where)
             asked = f"{passage}\n{field(source, 'question', where, str)}".strip()
             examples.append(
                 Example(
@@ -57,7 +49,7 @@ def parse(raw: Path) -> list[Example]:
                     answer_type="choice",
                     choices=choices,
                     source_split="test",
-                    subtask=subtask.replace("-", "_"),
+                    subtask=subtask,
                 )
             )
     return examples

@@ -1,22 +1,15 @@
-"""Adversarial NLI, round 1 (Nie et al. 2020), which SCoTD trains on for an unseen task (its section 3.5).
-Rows: train 16,946, dev 1,000, test 1,000.
+"""Adversarial NLI: the answer is a word, in the form of SCoTD's six demonstrations. Without train.jsonl there
+are only the other rows, under the numbers that they have behind it.
 
-One row of test.jsonl: {"uid": "x", "premise": "Mia has three pens.", "hypothesis": "Mia has pens.", "label":
-0, "reason": "Three is some."}. Labels are 0 entailment, 1 neutral, 2 contradiction; the answer is a word, in
-the form of SCoTD's six demonstrations. Without train.jsonl there are only the other rows, under the numbers
-that they have behind it. The paper names no round.
 Differs: SCoTD's loader takes 1 for "no" and 2 for "not possible to tell", against the data and its own
 demonstrations.
 """
 
 from pathlib import Path
 
-from stages.parsing.fields import field, rows_of
+from stages.parsing.fields import field, rows_with_place
 from stages.records.example import Example
 
-PAGE = "https://github.com/facebookresearch/anli"
-LICENCE = "CC-BY-NC-4.0"
-CITATION = "Nie et al. 2020, Adversarial NLI: A New Benchmark for Natural Language Understanding"
 FIRST_ROW = {"train": 0, "validation": 16946, "test": 17946}
 ANSWERS = ("yes", "it is not possible to tell", "no")  # by label
 CHOICES = ["yes", "no", "it is not possible to tell"]  # as they are shown
@@ -27,7 +20,7 @@ def parse(raw: Path) -> list[Example]:
     return [
         example(part, FIRST_ROW[part] + row, where, source)
         for part in parts
-        for row, (where, source) in enumerate(rows_of(raw / f"{part}.jsonl"))
+        for row, (where, source) in enumerate(rows_with_place(raw / f"{part}.jsonl"))
     ]
 
 

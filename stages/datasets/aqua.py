@@ -1,19 +1,12 @@
-"""AQuA-RAT: algebraic questions with five options and a human rationale (Ling et al. 2017). Rows: the train
-file's 97,467, then the test file.
-
-One row: {"question": "What is 3 + 4?", "options": ["A)5", "B)6", "C)7", "D)8", "E)9"], "rationale": "3 + 4 =
-7.", "correct": "C"}. Both files are JSON lines. Without train.jsonl there are only the test rows, under the
+"""AQuA-RAT: options as zero-shot-CoT shows them. Without train.jsonl there are only the test rows, under the
 numbers that they have behind it.
 """
 
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_of
+from stages.parsing.fields import LETTERS, field, rows_with_place
 from stages.records.example import Example
 
-PAGE = "https://github.com/deepmind/AQuA"
-LICENCE = "Apache-2.0"
-CITATION = "Ling et al. 2017, Program Induction by Rationale Generation"
 FIRST_ROW = {"train": 0, "test": 97467}
 
 
@@ -22,7 +15,7 @@ def parse(raw: Path) -> list[Example]:
     return [
         example(part, FIRST_ROW[part] + row, where, source)
         for part in parts
-        for row, (where, source) in enumerate(rows_of(raw / f"{part}.jsonl"))
+        for row, (where, source) in enumerate(rows_with_place(raw / f"{part}.jsonl"))
     ]
 
 

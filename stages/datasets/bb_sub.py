@@ -1,17 +1,5 @@
-"""BB-sub: multiple-choice tasks of BIG-bench outside BIG-Bench Hard, at most 100 questions each, a test bed
-of CasCoD (its Table 6).
-
-18 of the paper's 61 tasks are among the pinned files: six and strategyqa in BIG-bench's own form, nine
-re-formatted by KindsOfReasoning (its samples and its four demonstrations are the whole task; of
-cause_and_effect two subtasks of three, of abstract_narrative_understanding the one with 4 distractors, of
-goal_step_wikihow goal inference), two by llm-foundry. `missing()` names the other 43. Rows by form:
-epistemic_reasoning.json  {"task_prefix": "Do they follow?", "examples": [{"input": "A. B.", "target_scores":
-{"yes": 1, "no": 0}}]} crass_ai.jsonl            {"input": [{"content": "I will provide you ..."}, {"content":
-"What if?\\n1. This.\\n2. That."}], "ideal": "2"} crass_ai_few_shot.jsonl   {"sample": [{"content": "What
-if?\\n1. This.\\n2. That."}, {"content": "2"}]} strange_stories.jsonl     {"query": "Context: ... Q:
-...?\\nAnswer: ", "choices": ["no", "yes"], "gold": 0} All get lettered options. Sizes are those of Table 6.
-Differs: of larger tasks a seeded 100, since the paper's draw was not released; the
-wording of instructions is that of these files.
+"""BB-sub: tasks of BIG-bench in three forms, all with lettered options. Sizes are those of CasCoD's Table 6;
+`missing()` names its tasks that no pinned file holds.
 """
 
 import json
@@ -21,27 +9,28 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, right_choice, rows_of, with_options
+from stages.parsing.fields import LETTERS, field, right_choice, rows_with_place, with_options
 from stages.records.example import Example
 
-PAGE = "https://github.com/google/BIG-bench"
-LICENCE = "Apache-2.0; re-formatted rows CC-BY-NC-SA-4.0"
-CITATION = "Srivastava et al. 2022, Beyond the Imitation Game; Dai et al. 2024, appendix B.1"
 MOST = 100  # questions of a task
 # Table 6: task, questions, options. The paper prints the sum 5,384; its rows give 5,381
 TABLE_6 = """
-abstract_narrative_understanding 100 5 | anachronisms 100 2 | analogical_similarity 100 7 | analytic_entailment 70 2 | cause_and_effect 100 2
-checkmate_in_one 100 26 | cifar10_classification 100 10 | code_line_description 60 4 | conceptual_combinations 100 4 | crass_ai 44 4
-elementary_math_qa 100 5 | emoji_movie 100 5 | empirical_judgments 99 3 | english_russian_proverbs 80 4 | entailed_polarity 100 2
-entailed_polarity_hindi 100 2 | epistemic_reasoning 100 2 | evaluating_information_essentiality 68 5 | fantasy_reasoning 100 2
-figure_of_speech_detection 59 10 | goal_step_wikihow 100 4 | gre_reading_comprehension 31 5 | human_organs_senses 42 4
-identify_math_theorems 53 4 | identify_odd_metaphor 47 5 | implicatures 100 2 | implicit_relations 82 25 | indic_cause_and_effect 100 2
-intersect_geometry 100 26 | kanji_ascii 100 5 | kannada 100 4 | key_value_maps 100 2 | logic_grid_puzzle 100 3 | logical_args 32 5
-logical_fallacy_detection 100 2 | metaphor_boolean 100 2 | metaphor_understanding 100 4 | minute_mysteries_qa 100 4 | mnist_ascii 100 10
-moral_permissibility 100 2 | movie_dialog_same_or_different 100 2 | nonsense_words_grammar 50 4 | odd_one_out 86 5 | parsinlu_qa 100 4
-physical_intuition 81 4 | play_dialog_same_or_different 100 2 | presuppositions_as_nli 100 3 | riddle_sense 49 5 | similarities_abstraction 76 4
-simple_ethical_questions 100 4 | social_iqa 100 3 | strange_stories 100 2 | strategyqa 100 2 | swahili_english_proverbs 100 4
-swedish_to_german_proverbs 72 4 | symbol_interpretation 100 5 | timedial 100 3 | undo_permutation 100 5 | unit_interpretation 100 5
+abstract_narrative_understanding 100 5 | anachronisms 100 2 | analogical_similarity 100 7
+analytic_entailment 70 2 | cause_and_effect 100 2 | checkmate_in_one 100 26 | cifar10_classification 100 10
+code_line_description 60 4 | conceptual_combinations 100 4 | crass_ai 44 4 | elementary_math_qa 100 5
+emoji_movie 100 5 | empirical_judgments 99 3 | english_russian_proverbs 80 4 | entailed_polarity 100 2
+entailed_polarity_hindi 100 2 | epistemic_reasoning 100 2 | evaluating_information_essentiality 68 5
+fantasy_reasoning 100 2 | figure_of_speech_detection 59 10 | goal_step_wikihow 100 4
+gre_reading_comprehension 31 5 | human_organs_senses 42 4 | identify_math_theorems 53 4
+identify_odd_metaphor 47 5 | implicatures 100 2 | implicit_relations 82 25 | indic_cause_and_effect 100 2
+intersect_geometry 100 26 | kanji_ascii 100 5 | kannada 100 4 | key_value_maps 100 2 | logic_grid_puzzle 100 3
+logical_args 32 5 | logical_fallacy_detection 100 2 | metaphor_boolean 100 2 | metaphor_understanding 100 4
+minute_mysteries_qa 100 4 | mnist_ascii 100 10 | moral_permissibility 100 2
+movie_dialog_same_or_different 100 2 | nonsense_words_grammar 50 4 | odd_one_out 86 5 | parsinlu_qa 100 4
+physical_intuition 81 4 | play_dialog_same_or_different 100 2 | presuppositions_as_nli 100 3
+riddle_sense 49 5 | similarities_abstraction 76 4 | simple_ethical_questions 100 4 | social_iqa 100 3
+strange_stories 100 2 | strategyqa 100 2 | swahili_english_proverbs 100 4 | swedish_to_german_proverbs 72 4
+symbol_interpretation 100 5 | timedial 100 3 | undo_permutation 100 5 | unit_interpretation 100 5
 vitamin_c_fact_verification 100 3 | winowhy 100 2
 """
 # a task lies in the files that begin with its name
@@ -55,14 +44,16 @@ NATIVE = (
     "winowhy",
 )
 RENUMBERED = (
-    *(
-        "abstract_narrative_understanding",
-        "cause_and_effect_one_sentence",
-        "cause_and_effect_two_sentences",
-        "crass_ai",
-        "emoji_movie",
-    ),
-    *("fantasy_reasoning", "goal_step_wikihow", "logical_args", "metaphor_boolean", "odd_one_out"),
+    "abstract_narrative_understanding",
+    "cause_and_effect_one_sentence",
+    "cause_and_effect_two_sentences",
+    "crass_ai",
+    "emoji_movie",
+    "fantasy_reasoning",
+    "goal_step_wikihow",
+    "logical_args",
+    "metaphor_boolean",
+    "odd_one_out",
 )
 QUERIES = ("conceptual_combinations", "strange_stories")
 Question = tuple[str, list[str], str]  # what is asked, its options, the right letter
@@ -83,9 +74,12 @@ def missing() -> list[str]:
     ]
 
 
+SUBTASKS = tuple(task for task in sizes() if task not in missing())
+
+
 def native(path: Path) -> Iterator[Question]:
     """BIG-bench's task.json: options in the order of target_scores."""
-    rows = list(rows_of(path, under="examples"))
+    rows = list(rows_with_place(path, under="examples"))
     prefix = json.loads(path.read_text(encoding="utf-8")).get("task_prefix", "")
     for where, source in rows:
         scores = field(source, "target_scores", where, dict)
@@ -125,7 +119,7 @@ def lettered(asked: str, answer: str, where: str) -> Question:
 def renumbered(path: Path) -> Iterator[Question]:
     """KindsOfReasoning's samples, which open with an instruction, and its demonstrations, which do not."""
     opening = ""
-    for where, source in rows_of(path):
+    for where, source in rows_with_place(path):
         messages = [field(message, "content", where, str) for message in field(source, "input", where, list)]
         if len(messages) != 2:
             raise ValueError(f"{where}: input is {messages!r}, wanted an instruction and a question")
@@ -133,7 +127,7 @@ def renumbered(path: Path) -> Iterator[Question]:
         asked = messages[1]
         stem, options, letter = lettered(asked, field(source, "ideal", where, str), where)
         yield f"{opening}\n{stem}".strip(), options, letter
-    for where, source in rows_of(path.with_name(f"{path.stem}_few_shot.jsonl")):
+    for where, source in rows_with_place(path.with_name(f"{path.stem}_few_shot.jsonl")):
         asked, answer = (
             field(message, "content", where, str) for message in field(source, "sample", where, list)
         )
@@ -143,7 +137,7 @@ def renumbered(path: Path) -> Iterator[Question]:
 
 def query(path: Path) -> Iterator[Question]:
     """llm-foundry's rows: the options stand in the list, and in one task in the text too."""
-    for where, source in rows_of(path):
+    for where, source in rows_with_place(path):
         options = field(source, "choices", where, list)
         gold = field(source, "gold", where, int)
         if not 0 <= gold < len(options):
@@ -168,8 +162,9 @@ def parse(raw: Path) -> list[Example]:
         + [(name, renumbered, "jsonl") for name in RENUMBERED]
         + [(name, query, "jsonl") for name in QUERIES]
     )
-    for name, read, ending in forms:
-        tasks[next(task for task in tasks if name.startswith(task))] += read(raw / f"{name}.{ending}")
+    for name, read_form, ending in forms:
+        task = next(task for task in tasks if name.startswith(task))
+        tasks[task] += read_form(raw / f"{name}.{ending}")
     examples: list[Example] = []
     for task, questions in tasks.items():
         drawn = sorted(random.Random(f"0 {task}").sample(range(len(questions)), min(MOST, len(questions))))

@@ -1,27 +1,20 @@
-"""BIG-Bench Hard: 27 tasks of BIG-bench on which models did worse than people (Suzgun et al. 2023). Rows: the
-tasks in alphabetical order.
+"""BIG-Bench Hard: how each task's answers are read. What is wrong in the source stays as it is, but for one
+row.
 
-One row under `examples` of boolean_expressions.json: {"input": "not True or not False is", "target": "True"};
-with options: {"input": "Which one floats?\\nOptions:\\n(A) a stone\\n(B) a cork", "target": "(B)"}. The name
-of its task is an example's `subtask`.
-
-What is wrong in the source stays as it is, except for one row:
-- snarks 88 is cut off amid its first option; its text is taken from what code-davinci-002 was asked, which is whole.
-- In movie_recommendation 163 and ruin_names 99 and 144 the options were torn apart at commas, and the target is none of them: their answer is
-  the target's text, which no letter meets.
-- causal_judgement asks two questions twice, with opposite targets, and sports_understanding two with equal ones: all rows stay, and a split
-  with `distinct: true` puts them on one side.
+- snarks 88 is cut off amid its first option; its text is taken from what code-davinci-002 was asked, which is
+  whole.
+- In movie_recommendation 163 and ruin_names 99 and 144 the options were torn apart at commas, and the target
+  is none of them: their answer is the target's text, which no letter meets.
+- causal_judgement asks two questions twice, with opposite targets, and sports_understanding two with equal
+  ones: all rows stay, and a split with `distinct: true` puts them on one side.
 """
 
 import re
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, number, rows_of
+from stages.parsing.fields import LETTERS, canonical_number, field, rows_with_place
 from stages.records.example import Example
 
-PAGE = "https://github.com/suzgunmirac/BIG-Bench-Hard"
-LICENCE = "MIT"
-CITATION = "Suzgun et al. 2023, Challenging BIG-Bench Tasks and Whether Chain-of-Thought Can Solve Them"
 LETTERED = "choice"  # options (A), (B), ... in the question
 TASKS = {  # how their answers are read
     "boolean_expressions": "exact",
@@ -52,11 +45,12 @@ TASKS = {  # how their answers are read
     "web_of_lies": "yes_no",
     "word_sorting": "exact",
 }
+SUBTASKS = tuple(TASKS)
 LABELS = {"boolean_expressions": ["True", "False"], "formal_fallacies": ["valid", "invalid"]}
 OPTION = re.compile(r"\(([A-Z])\) ?(.*)")
 
 
-def options(question: str, where: str) -> list[str]:
+def read_options(question: str, where: str) -> list[str]:
     """The option texts below the line "Options:". Raises ValueError unless each line is one, lettered from A
     on.
     """
@@ -70,34 +64,34 @@ def options(question: str, where: str) -> list[str]:
     return texts
 
 
-def asked(raw: Path, task: str, row: int) -> str:
+def question_as_asked(raw: Path, task: str, row: int) -> str:
     """The question of one row as code-davinci-002 was asked it."""
-    where, source = list(rows_of(raw / f"code_davinci_002_{task}.json", under="outputs"))[row]
+    where, source = list(rows_with_place(raw / f"code_davinci_002_{task}.json", under="outputs"))[row]
     return field(source, "input", where, str).rpartition("\n\nQ: ")[2].partition("\nA:")[0]
 
 
-def gold(task: str, question: str, target: str, where: str) -> tuple[str, str, list[str] | None]:
+def gold_answer(task: str, question: str, target: str, where: str) -> tuple[str, str, list[str] | None]:
     """(answer, answer type, choices)"""
     answer_type = TASKS[task]
     if answer_type == LETTERED:
-        choices = options(question, where)
+        choices = read_options(question, where)
         letter = OPTION.fullmatch(f"{target} ")
         if letter and letter[1] in LETTERS[: len(choices)]:
             return letter[1], answer_type, choices
         return target, "exact", None
     if answer_type == "number":
-        return number(target, where), answer_type, None
+        return canonical_number(target, where), answer_type, None
     return target.lower() if answer_type == "yes_no" else target, answer_type, LABELS.get(task)
 
 
 def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for task in TASKS:
-        for row, (where, source) in enumerate(rows_of(raw / f"{task}.json", under="examples")):
+        for row, (where, source) in enumerate(rows_with_place(raw / f"{task}.json", under="examples")):
             question, target = (field(source, name, where, str).strip() for name in ("input", "target"))
-            if TASKS[task] == LETTERED and len(options(question, where)) == 1:
-                question = asked(raw, task, row)
-            answer, answer_type, choices = gold(task, question, target, where)
+            if TASKS[task] == LETTERED and len(read_options(question, where)) == 1:
+                question = question_as_asked(raw, task, row)
+            answer, answer_type, choices = gold_answer(task, question, target, where)
             examples.append(
                 Example(f"bbh-{len(examples)}", "bbh", question, answer, answer_type, choices, subtask=task)
             )

@@ -1,26 +1,17 @@
-"""CommonsenseQA, five options (Talmor et al. 2019). Rows: train_rand_split.jsonl, then dev_rand_split.jsonl,
-the test part of the published split.
-
-One row: {"id": "0a", "answerKey": "B", "question": {"stem": "Where do pens lie?", "question_concept": "pen",
-"choices": [{"label": "A", "text": "sky"}, {"label": "B", "text": "desk"}, ... to "E"]}}. The official test
-part has no answers.
-"""
+"""CommonsenseQA: a stem and five lettered options, which follow it as "Answer Choices: (A) ... (E) ..."."""
 
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_of, with_choices
+from stages.parsing.fields import LETTERS, field, rows_with_place, with_choices
 from stages.records.example import Example
 
-PAGE = "https://github.com/kojima-takeshi188/zero_shot_cot/tree/main/dataset/CommonsenseQA"
-LICENCE = "unstated"
-CITATION = "Talmor et al. 2019, CommonsenseQA: A Question Answering Challenge Targeting Commonsense Knowledge"
 FILES = {"train": "train_rand_split.jsonl", "test": "dev_rand_split.jsonl"}
 
 
 def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for part, name in FILES.items():
-        for where, source in rows_of(raw / name):
+        for where, source in rows_with_place(raw / name):
             asked = field(source, "question", where, dict)
             options = field(asked, "choices", where, list)
             if "".join(field(option, "label", where, str) for option in options) != LETTERS[:5]:

@@ -1,28 +1,21 @@
-"""Date Understanding, a task of BIG-bench (Srivastava et al. 2022), as zero-shot-CoT serves it.
+"""Date Understanding: the right date stands first in nearly every row, so the options are shuffled as
+zero-shot-CoT did: its released rationales name these letters.
 
-One row under `examples` of task.json: {"input": "Today is 1/2/2020. What is the date tomorrow in
-MM/DD/YYYY?", "target_scores": {"01/03/2020": 1, "01/02/2020": 0, "01/03/2019": 0}}. The right date stands
-first in nearly every row, so the options are shuffled as zero-shot-CoT did: its released rationales name
-these letters.
 Differs: reasoning-teacher shuffles with a seed of its own and arrives at other letters in 298 of 369 rows.
 """
 
 import random
 from pathlib import Path
 
-from stages.parsing.fields import field, right_choice, rows_of, with_choices
+from stages.parsing.fields import field, right_choice, rows_with_place, with_choices
 from stages.records.example import Example
-
-PAGE = "https://github.com/google/BIG-bench/tree/main/bigbench/benchmark_tasks/date_understanding"
-LICENCE = "Apache-2.0"
-CITATION = "Srivastava et al. 2022, Beyond the Imitation Game"
 
 
 def parse(raw: Path) -> list[Example]:
     # one generator for the whole file, so a row's letters depend on the rows before it
     shuffler = random.Random(1)
     examples = []
-    for row, (where, source) in enumerate(rows_of(raw / "task.json", under="examples")):
+    for row, (where, source) in enumerate(rows_with_place(raw / "task.json", under="examples")):
         scores = field(source, "target_scores", where, dict)
         choices = list(scores)
         for _ in range(3):

@@ -1,9 +1,4 @@
-"""Last letter concatenation, generated: the task of Wei et al. 2022 and Kojima et al. 2022 in ten phrasings,
-with `words` first names.
-
-One row: 'Join the last letter of each name in "Ada Otto".' -> "ao". `rationale` is how the scripted teacher
-reasons about it.
-"""
+"""Last letter concatenation, generated. `rationale` is how the scripted teacher reasons about it."""
 
 import random
 import re
@@ -11,12 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from stages.parsing.generated import Draws, Written, generate, read, tell
+from stages.parsing.generated import DrawSettings, WrittenRationale, generate_examples, join_steps, read_slots
 from stages.records.example import Example
-
-PAGE = "stages/datasets/gen_last_letter.py"
-LICENCE = "that of this repository"
-CITATION = "the task: Wei et al. 2022, Chain-of-Thought Prompting Elicits Reasoning in Large Language Models"
 
 PHRASINGS = {
     "quoted": 'Join the last letter of each name in "{spaced}".',
@@ -39,20 +30,25 @@ PHRASINGS = {
     "keep": "From each of these names keep only the end letter: {spaced}. Put the letters side by side.",
 }
 LISTED = """
-Aaron Abby Abigail Adam Adele Agnes Aidan Alan Albert Alec Alex Alfred Alice Alison Allen Alma Alvin Amanda Amber Amelia Amos Amy Andrea Andrew
-Angela Anita Anna Annie Anthony April Ariel Arnold Arthur Ashley Astrid Audrey Austin Ava Barbara Barry Basil Beatrix Becky Belinda Bella Ben
-Bernard Bert Bertha Beth Betty Bianca Bill Blake Bonnie Boris Brad Brandon Brenda Brett Brian Bridget Bruce Bruno Bryan Caleb Calvin Camille Carl
-Carla Carlos Carmen Carol Caroline Cecil Chad Charles Chester Chloe Chris Claire Clara Claude Clifford Clint Colin Connor Cora Craig Curtis Cynthia
-Daisy Damian Daniel Daphne Darren David Dawn Deborah Denise Dennis Derek Diana Dominic Donald Dora Doris Dorothy Douglas Duncan Dustin Dylan Edgar
-Edith Edmund Edward Edwin Elaine Eleanor Eliza Ella Ellen Elliot Elmer Elsie Emily Emma Eric Erica Ernest Esther Ethan Eugene Eva Evan Evelyn Felix
-Fiona Flora Frances Frank Fred Gabriel Gail Gary Gavin George Gerald Gilbert Gina Gladys Glen Gloria Gordon Grace Graham Grant Greg Gregory Gwen
-Hannah Harold Harriet Harry Harvey Hazel Heather Hector Helen Henry Herbert Homer Howard Hugh Hugo Ingrid Irene Iris Isaac Isabel Ivan Ivy Jack
-Jackson Jacob James Jane Janet Jasmine Jason Jeff Jenny Jeremy Jesse Jill Joan Joel John Jonathan Jordan Joseph Joyce Judith Judy Julia Julian
-Julie June Justin Karen Kate Keith Kelly Kenneth Kevin Kirk Kurt Kyle Larry Laura Lauren Leon Leonard Leslie Lewis Lily Linda Lionel Lloyd Logan
-Lois Louis Louise Lucas Lucy Luke Lydia Lynn Mabel Madison Marcus Margaret Maria Marion Mark Martha Martin Marvin Mary Matthew Megan Melissa
-Michael Milton Miriam Mitchell Molly Monica Morris Nancy Naomi Natalie Nathan Neil Nicholas Nicole Nigel Noah Nora Norman Oliver Olivia Oscar Owen
-Pamela Patrick Paul Paula Peter Philip Phoebe Rachel Ralph Raymond Rebecca Robert Robin Roger Rose Ruby Ruth Samuel Sarah Scott Simon Sophie Stella
-Steven Stuart Susan Thomas Tracy Victor Vincent Violet Walter Wendy William
+Aaron Abby Abigail Adam Adele Agnes Aidan Alan Albert Alec Alex Alfred Alice Alison Allen Alma Alvin Amanda
+Amber Amelia Amos Amy Andrea Andrew Angela Anita Anna Annie Anthony April Ariel Arnold Arthur Ashley Astrid
+Audrey Austin Ava Barbara Barry Basil Beatrix Becky Belinda Bella Ben Bernard Bert Bertha Beth Betty Bianca
+Bill Blake Bonnie Boris Brad Brandon Brenda Brett Brian Bridget Bruce Bruno Bryan Caleb Calvin Camille Carl
+Carla Carlos Carmen Carol Caroline Cecil Chad Charles Chester Chloe Chris Claire Clara Claude Clifford Clint
+Colin Connor Cora Craig Curtis Cynthia Daisy Damian Daniel Daphne Darren David Dawn Deborah Denise Dennis
+Derek Diana Dominic Donald Dora Doris Dorothy Douglas Duncan Dustin Dylan Edgar Edith Edmund Edward Edwin
+Elaine Eleanor Eliza Ella Ellen Elliot Elmer Elsie Emily Emma Eric Erica Ernest Esther Ethan Eugene Eva Evan
+Evelyn Felix Fiona Flora Frances Frank Fred Gabriel Gail Gary Gavin George Gerald Gilbert Gina Gladys Glen
+Gloria Gordon Grace Graham Grant Greg Gregory Gwen Hannah Harold Harriet Harry Harvey Hazel Heather Hector
+Helen Henry Herbert Homer Howard Hugh Hugo Ingrid Irene Iris Isaac Isabel Ivan Ivy Jack Jackson Jacob James
+Jane Janet Jasmine Jason Jeff Jenny Jeremy Jesse Jill Joan Joel John Jonathan Jordan Joseph Joyce Judith Judy
+Julia Julian Julie June Justin Karen Kate Keith Kelly Kenneth Kevin Kirk Kurt Kyle Larry Laura Lauren Leon
+Leonard Leslie Lewis Lily Linda Lionel Lloyd Logan Lois Louis Louise Lucas Lucy Luke Lydia Lynn Mabel Madison
+Marcus Margaret Maria Marion Mark Martha Martin Marvin Mary Matthew Megan Melissa Michael Milton Miriam
+Mitchell Molly Monica Morris Nancy Naomi Natalie Nathan Neil Nicholas Nicole Nigel Noah Nora Norman Oliver
+Olivia Oscar Owen Pamela Patrick Paul Paula Peter Philip Phoebe Rachel Ralph Raymond Rebecca Robert Robin
+Roger Rose Ruby Ruth Samuel Sarah Scott Simon Sophie Stella Steven Stuart Susan Thomas Tracy Victor Vincent
+Violet Walter Wendy William
 """
 NAMES = LISTED.split()
 
@@ -85,7 +81,7 @@ CLOSINGS = [
 ]
 
 
-class Settings(Draws):
+class Settings(DrawSettings):
     # names in one question; Wei et al.: 2 in the demonstrations, up to 4 in the test
     words: int = Field(default=3, ge=2, le=12)
 
@@ -101,12 +97,12 @@ def draw(rng: random.Random, settings: Settings) -> Example:
 
 
 def parse(raw: Path) -> list[Example]:
-    return generate(raw, "gen_last_letter", Settings, draw)
+    return generate_examples(raw, "gen_last_letter", Settings, draw)
 
 
 def facts(question: str) -> list[str]:
     """The names, in order, read from the text of the question."""
-    (names,) = read(question, PHRASINGS).values()
+    (names,) = read_slots(question, PHRASINGS).values()
     return re.findall(r"[A-Z]\w*", names)
 
 
@@ -119,7 +115,7 @@ def slip(steps: list[tuple[str, str]], rng: random.Random) -> tuple[list[tuple[s
     return [*steps[:at], (name, name[-2].lower()), *steps[at + 1 :]], "misread letter"
 
 
-def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
+def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRationale:
     """One way to reason about a question, with one wrong step if `wrong`."""
     steps = [(name, name[-1]) for name in facts(question)]
     error = ""
@@ -135,4 +131,4 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
     letters = [letter for _, letter in steps]
     answer = "".join(letters)
     closing = rng.choice(CLOSINGS).format(list=", ".join(letters), plus=" + ".join(letters), answer=answer)
-    return Written(tell(rng.choice(OPENINGS), told, closing, rng), answer, style, error)
+    return WrittenRationale(join_steps(rng.choice(OPENINGS), told, closing, rng), answer, style, error)

@@ -1,9 +1,4 @@
-"""Tracking shuffled objects, generated: the BIG-bench task in ten phrasings, with `people` who hold one thing
-each and `swaps` trades.
-
-One row: "Ada has the red cup, Rex has the blue cup. Ada and Rex swap. Which cup does Rex have at the end?
-Answer Choices: (A) blue cup. (B) red cup." -> "B". `rationale` is how the scripted teacher reasons about it.
-"""
+"""Tracking shuffled objects, generated. `rationale` is how the scripted teacher reasons about it."""
 
 import random
 import re
@@ -13,12 +8,15 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from stages.parsing.generated import SHORT_NAMES, Draws, Written, generate, read, tell
+from stages.parsing.generated import (
+    SHORT_NAMES,
+    DrawSettings,
+    WrittenRationale,
+    generate_examples,
+    join_steps,
+    read_slots,
+)
 from stages.records.example import Example
-
-PAGE = "stages/datasets/gen_shuffled_objects.py"
-LICENCE = "that of this repository"
-CITATION = "the task: Srivastava et al. 2022, Beyond the Imitation Game"
 
 HAS = "{person} has the {color} {thing}"
 HOLDS = "{person} holds the {color} {thing}"
@@ -69,7 +67,7 @@ CLOSINGS = [
 ]
 
 
-class Settings(Draws):
+class Settings(DrawSettings):
     people: int = Field(default=3, ge=2, le=len(COLORS))  # BIG-bench: 3, 5 and 7; Fine-tune-CoT: 3
     swaps: int = Field(default=3, ge=1, le=20)  # BIG-bench, three objects: 3
 
@@ -114,12 +112,12 @@ def draw(rng: random.Random, settings: Settings) -> Example:
 
 
 def parse(raw: Path) -> list[Example]:
-    return generate(raw, "gen_shuffled_objects", Settings, draw)
+    return generate_examples(raw, "gen_shuffled_objects", Settings, draw)
 
 
 def facts(question: str) -> Facts:
     """Holdings, swaps, the person asked for and the choices, read from the text of the question."""
-    slots = read(question, PHRASINGS)
+    slots = read_slots(question, PHRASINGS)
     held = dict(re.findall(rf"([A-Z]\w*)[^A-Z]*? ({'|'.join(COLORS)}) ", slots["start"]))
     swaps = re.findall(r"([A-Z]\w*) (?:and|\w+ with) ([A-Z]\w*)", slots["swaps"])
     return Facts(held, swaps, slots["person"], re.findall(r"\([A-Z]\) ([^.]+)\.", slots["choices"]))
@@ -138,7 +136,7 @@ def slip(
     return [*swaps[:at], (swaps[at][0], rng.choice(others)), *swaps[at + 1 :]], "wrong pair"
 
 
-def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
+def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRationale:
     """One way to reason about a question, with one wrong swap if `wrong`; its answer may be right all the
     same.
     """
@@ -161,6 +159,6 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
     thing = choices[0].split()[-1]
     letter = ascii_uppercase[choices.index(f"{color} {thing}")]
     closing = rng.choice(CLOSINGS).format(person=person, color=color, thing=thing, letter=letter)
-    return Written(
-        tell(rng.choice(OPENINGS).format(state=state(held)), told, closing, rng), letter, style, error
+    return WrittenRationale(
+        join_steps(rng.choice(OPENINGS).format(state=state(held)), told, closing, rng), letter, style, error
     )

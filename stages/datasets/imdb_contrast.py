@@ -1,21 +1,12 @@
-"""Contrast sets of IMDb: film reviews, and the same ones edited until their sentiment turns (Gardner et al.
-2020; SCoTD Figure 5).
-
-One row of test_contrast.tsv, below a header: "Positive<TAB>Not a minute too long." `subtask` is original or
-contrast, `pair` what the two versions share: 100 pairs of validation, 488 of test. The training part of IMDb
-(25,000 reviews, Maas et al. 2011) is not among the pinned files: a student of another data set is asked.
-SCoTD cuts inputs at 700 tokens.
-"""
+"""Contrast sets of IMDb: `subtask` is original or contrast, `pair` what the two versions share."""
 
 import csv
 from pathlib import Path
 
 from stages.records.example import Example
 
-PAGE = "https://github.com/allenai/contrast-sets"
-LICENCE = "unstated"
-CITATION = "Gardner et al. 2020, Evaluating Models' Local Decision Boundaries via Contrast Sets"
 PARTS = {"validation": "dev", "test": "test"}
+SUBTASKS = ("original", "contrast")
 CHOICES = ["negative", "positive"]
 
 
@@ -23,7 +14,7 @@ def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for part, stem in PARTS.items():
         sizes = set()
-        for version in ("original", "contrast"):
+        for version in SUBTASKS:
             path = raw / f"{stem}_{version}.tsv"
             with path.open(encoding="utf-8", newline="") as file:
                 header, *rows = csv.reader(file, delimiter="\t")

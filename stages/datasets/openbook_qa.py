@@ -1,26 +1,17 @@
-"""OpenBookQA, four options, main part (Mihaylov et al. 2018; SCoTD section 3). Rows: train 4,957, then dev
-500, then test 500.
-
-One row: {"id": "1-2", "answerKey": "B", "question": {"stem": "Pens hold", "choices": [{"text": "air",
-"label": "A"}, {"text": "ink", "label": "B"}, ... to "D"]}}. SCoTD's four demonstrations are rows 0, 2, 5 and
-12 of train; they show the options without the words "Answer Choices:".
-"""
+"""OpenBookQA: a stem and four lettered options, which follow it as "Answer Choices: (A) ... (D) ..."."""
 
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_of, with_choices
+from stages.parsing.fields import LETTERS, field, rows_with_place, with_choices
 from stages.records.example import Example
 
-PAGE = "https://github.com/katulevskiy/NLP-OpenBookQA"
-LICENCE = "GPL-3.0"  # of this copy; the original release, allenai/OpenBookQA, is under Apache-2.0
-CITATION = "Mihaylov et al. 2018, Can a Suit of Armor Conduct Electricity?"
 FILES = {"train": "train.jsonl", "validation": "dev.jsonl", "test": "test.jsonl"}
 
 
 def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for part, name in FILES.items():
-        for where, source in rows_of(raw / name):
+        for where, source in rows_with_place(raw / name):
             asked = field(source, "question", where, dict)
             options = field(asked, "choices", where, list)
             if "".join(field(option, "label", where, str) for option in options) != LETTERS[:4]:

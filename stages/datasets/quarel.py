@@ -1,28 +1,16 @@
-"""QuaRel: stories about how one quantity moves another, two options (Tafjord et al. 2019; SCoTD section 3).
-Train 1,941, validation 278, test 552.
-
-One row of train.jsonl: {"id": "x", "answer_index": 1, "question": "Ice is smooth. Where does Mia slide
-further? (A) sand (B) ice"}.
-"""
+"""QuaRel: the two options stand in the question."""
 
 import re
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_of
+from stages.parsing.fields import LETTERS, field, rows_with_place
 from stages.records.example import Example
-
-PAGE = "https://huggingface.co/datasets/community-datasets/quarel"
-LICENCE = "CC-BY-4.0"
-CITATION = (
-    "Tafjord et al. 2019, QuaRel: A Dataset and Models for Answering Questions about Qualitative"
-    " Relationships"
-)
 
 
 def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for part in ("train", "validation", "test"):
-        for where, source in rows_of(raw / f"{part}.jsonl"):
+        for where, source in rows_with_place(raw / f"{part}.jsonl"):
             question = field(source, "question", where, str).strip()
             index = field(source, "answer_index", where, int)
             options = re.search(r"\(A\)(.*)\(B\)(.*)$", question, re.DOTALL)

@@ -1,8 +1,4 @@
-"""SST-2: is a sentence from a film review positive or negative? (Socher et al. 2013), the unseen task of
-SCoTD's section 3.5.
-
-One row of train.tsv, a text and a label: "warm and funny<TAB>1". Whole sentences; train 6,920, dev 872 (as in
-GLUE), test 1,821. Asked in the words of SCoTD's six demonstrations, which are phrases and no rows of these
+"""SST-2: sentences, asked in the words of SCoTD's six demonstrations, which are phrases and no rows of these
 files.
 """
 
@@ -10,9 +6,6 @@ from pathlib import Path
 
 from stages.records.example import Example
 
-PAGE = "https://github.com/clairett/pytorch-sentiment-classification"
-LICENCE = "unstated"
-CITATION = "Socher et al. 2013, Recursive Deep Models for Semantic Compositionality Over a Sentiment Treebank"
 FILES = {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}
 CHOICES = ["negative", "positive"]
 

@@ -1,23 +1,14 @@
-"""StrategyQA: yes or no questions whose steps are implicit (Geva et al. 2021), in the form of BIG-bench's
-task.
-
-One row under `examples` of task.json: {"input": "Can a pen sink?", "target_scores": {"Yes": 1, "No": 0},
-"target": "Yes. Most pens are denser than water."}. The text after the first word is the human rationale.
-"""
+"""StrategyQA: the target is yes or no with the human rationale behind it."""
 
 from pathlib import Path
 
-from stages.parsing.fields import field, right_choice, rows_of
+from stages.parsing.fields import field, right_choice, rows_with_place
 from stages.records.example import Example
-
-PAGE = "https://github.com/google/BIG-bench/tree/main/bigbench/benchmark_tasks/strategyqa"
-LICENCE = "Apache-2.0"  # BIG-bench; the original release, eladsegal/strategyqa, is under MIT
-CITATION = "Geva et al. 2021, Did Aristotle Use a Laptop?"
 
 
 def parse(raw: Path) -> list[Example]:
     examples = []
-    for row, (where, source) in enumerate(rows_of(raw / "task.json", under="examples")):
+    for row, (where, source) in enumerate(rows_with_place(raw / "task.json", under="examples")):
         scores = field(source, "target_scores", where, dict)
         if set(scores) != {"Yes", "No"}:
             raise ValueError(f"{where}: target_scores is {scores!r}, wanted scores of Yes and No")

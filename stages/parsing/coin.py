@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from stages.parsing.generated import SHORT_NAMES, Draws, Written, read, tell
+from stages.parsing.generated import SHORT_NAMES, DrawSettings, WrittenRationale, join_steps, read_slots
 from stages.records.example import Example
 
 # {events} are sentences, {chain} is one; without {asked} it is the side of the start that is asked for
@@ -68,7 +68,7 @@ CLOSINGS = [
 ]
 
 
-class Settings(Draws):
+class Settings(DrawSettings):
     people: int = Field(default=4, ge=1, le=12)  # Wei et al.: 2 in the demonstrations, up to 4 in the test
 
 
@@ -113,14 +113,14 @@ def contrast(question: str, rng: random.Random) -> str:
 
 def facts(question: str) -> Facts:
     """Start, asked side and events, read from the text of the question."""
-    slots = read(question, PHRASINGS)
+    slots = read_slots(question, PHRASINGS)
     told = re.findall(rf"([A-Z]\w*) ({'|'.join(ACTS)})", slots.get("events") or slots["chain"])
     return Facts(
         slots["start"], slots.get("asked", slots["start"]), [(name, ACTS[act]) for name, act in told]
     )
 
 
-def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
+def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRationale:
     """One way to reason about a question; if `wrong`, one person's turn is miscounted."""
     start, asked, events = facts(question)
     slip = rng.randrange(len(events)) if wrong else -1
@@ -137,4 +137,6 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> Written:
         told.append(STEPS[style][0 if flips else 1].format(name=name, before=before, after=side, count=count))
     answer = "yes" if side == asked else "no"
     closing = rng.choice(CLOSINGS).format(end=side, asked=asked, answer=answer)
-    return Written(tell(rng.choice(OPENINGS).format(start=start), told, closing, rng), answer, style, error)
+    return WrittenRationale(
+        join_steps(rng.choice(OPENINGS).format(start=start), told, closing, rng), answer, style, error
+    )

@@ -11,12 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages.records.example import Example
 from stages.records.jsonl import read_rows
 
 LETTERS = string.ascii_uppercase
 NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
-Row = dict[str, Any]
+RawRow = dict[str, Any]
 Kind = TypeVar("Kind")
 
 
@@ -34,7 +33,7 @@ def field(row: object, name: str, where: str, kind: type[Kind]) -> Kind:
     return value
 
 
-def rows_of(path: Path, under: str | None = None) -> Iterator[tuple[str, Row]]:
+def rows_with_place(path: Path, under: str | None = None) -> Iterator[tuple[str, RawRow]]:
     """(place, row) of JSON lines, or of a JSON array, which may lie `under` a key of an object. The first row
     is row 0.
     """
@@ -59,7 +58,7 @@ def rows_of(path: Path, under: str | None = None) -> Iterator[tuple[str, Row]]:
         yield where, row
 
 
-def number(value: object, where: str) -> str:
+def canonical_number(value: object, where: str) -> str:
     """The one way to write a number: "39" for 39.0, "1200" for "1,200", "0.6666666666666666" in full. Raises
     ValueError for anything else.
     """
@@ -75,7 +74,7 @@ def number(value: object, where: str) -> str:
     return str(int(parsed)) if parsed.is_integer() else repr(parsed)
 
 
-def date(value: object, where: str) -> str:
+def canonical_date(value: object, where: str) -> str:
     """The one way to write a date: "05/01/2021" for "5/1/2021" (MM/DD/YYYY). Raises ValueError for anything
     else.
     """
@@ -101,65 +100,9 @@ def with_options(question: str, choices: list[str]) -> str:
     )
 
 
-def right_choice(scores: Row, choices: list[str], where: str) -> str:
+def right_choice(scores: RawRow, choices: list[str], where: str) -> str:
     """The letter of the only choice with score 1 in BIG-bench's target_scores."""
     right = [letter for letter, choice in zip(LETTERS, choices, strict=False) if scores[choice] == 1]
     if len(right) != 1:
         raise ValueError(f"{where}: target_scores is {scores!r}, wanted exactly one score of 1")
     return right[0]
-
-
-def listed_options(path: Path, dataset: str) -> list[Example]:
-    """CasCoD's layout: {"input": "...\\nOptions:\\n(A) ...\\n(B) ...", "target": "(B)"}, test rows; numbered
-    options get letters.
-    """
-    examples = []
-    for row, (where, source) in enumerate(rows_of(path)):
-        asked = field(source, "input", where, str)
-        target = field(source, "target", where, str)
-        stem, _, listed = asked.partition("\nOptions:\n")
-        options = [re.fullmatch(r"(\(\w\)) ?(.*)", line) for line in listed.split("\n")]
-        marks = [option[1] for option in options if option]
-        if None in options or marks.count(target) != 1:
-            raise ValueError(
-                f"{where}: input is {asked!r} and target {target!r}, wanted '... Options: (A) ... (B) ...'"
-                " and one of its marks"
-            )
-        choices = [option[2].strip() for option in options if option]
-        answer = LETTERS[marks.index(target)]
-        examples.append(
-            Example(
-                f"{dataset}-{row}",
-                dataset,
-                with_options(stem, choices),
-                answer,
-                "choice",
-                choices,
-                source_split="test",
-            )
-        )
-    return examples
-
-
-def competition(path: Path, dataset: str) -> list[Example]:
-    """AIME and AMC: a problem and an integer, which may be written "025" or 25.0; test rows, answers of type
-    `latex`.
-    """
-    examples = []
-    for row, (where, source) in enumerate(rows_of(path)):
-        question = field(source, "problem", where, str).strip()
-        answer = number(field(source, "answer", where, object), where)
-        examples.append(Example(f"{dataset}-{row}", dataset, question, answer, "latex", source_split="test"))
-    return examples
-
-
-def word_problems(path: Path, dataset: str) -> list[Example]:
-    """The layout that AddSub, MultiArith and SingleEq share: a question and a list with its one solution."""
-    examples = []
-    for row, (where, source) in enumerate(rows_of(path)):
-        solutions = field(source, "lSolutions", where, list)
-        if len(solutions) != 1:
-            raise ValueError(f"{where}: lSolutions is {solutions!r}, wanted one number")
-        question = field(source, "sQuestion", where, str).strip()
-        examples.append(Example(f"{dataset}-{row}", dataset, question, number(solutions[0], where), "number"))
-    return examples

@@ -18,31 +18,31 @@ from stages.records.example import Example
 
 # Two to four letters: a small vocabulary spends about one token a letter on a name
 LISTED = """
-Abe Al Amy Ann Art Ben Bob Cal Dan Dee Don Ed Eli Eve Fay Flo Gil Gus Hal Ian Ida Jan Jay Jim Joe Jon Kay Ken Kim Lee Leo Lou Max Meg Mia Ned Pam
-Pat Peg Ray Ron Roy Sam Sid Sue Ted Tim Tom Una Val Vic Wes Zoe
+Abe Al Amy Ann Art Ben Bob Cal Dan Dee Don Ed Eli Eve Fay Flo Gil Gus Hal Ian Ida Jan Jay Jim Joe Jon Kay Ken
+Kim Lee Leo Lou Max Meg Mia Ned Pam Pat Peg Ray Ron Roy Sam Sid Sue Ted Tim Tom Una Val Vic Wes Zoe
 """
 SHORT_NAMES = LISTED.split()
 
 
-class Draws(Block):
-    """How many questions a generated dataset has and which; each task adds its size."""
+class DrawSettings(Block):
+    """How many questions a generated data set has and which; each task adds its size."""
 
-    questions: int = Field(ge=1)
-    seed: int
-
-
-AnyDraws = TypeVar("AnyDraws", bound=Draws)
+    questions: int = Field(default=200, ge=1)
+    seed: int = 0
 
 
-class Written(NamedTuple):
+AnySettings = TypeVar("AnySettings", bound=DrawSettings)
+
+
+class WrittenRationale(NamedTuple):
     text: str  # a rationale without the blank before it
     answer: str  # where the rationale leads, right or wrong
     style: str
     error: str  # the wrong step's name; "": no step is wrong
 
 
-def generate(
-    raw: Path, dataset: str, model: type[AnyDraws], draw: Callable[[random.Random, AnyDraws], Example]
+def generate_examples(
+    raw: Path, dataset: str, model: type[AnySettings], draw: Callable[[random.Random, AnySettings], Example]
 ) -> list[Example]:
     """The questions that raw/settings.json asks for, all different; the first n are the same whatever
     `questions` is.
@@ -54,7 +54,7 @@ def generate(
         values = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON ({error})") from error
-    settings = check(f"datasets.{dataset}.source.settings", values, model)
+    settings = check(f"datasets.{dataset}", values, model)
     rng = random.Random(settings.seed)
     found: dict[str, Example] = {}
     for _ in range(100 * settings.questions):
@@ -68,7 +68,7 @@ def generate(
     )
 
 
-def pattern(text: str) -> re.Pattern[str]:
+def phrasing_pattern(text: str) -> re.Pattern[str]:
     """A phrasing as a pattern with one group a slot; a slot's second occurrence must repeat its first."""
     parts: list[str] = []
     slots: set[str] = set()
@@ -80,11 +80,15 @@ def pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
-def read(question: str, phrasings: Mapping[str, str]) -> dict[str, str]:
+def read_slots(question: str, phrasings: Mapping[str, str]) -> dict[str, str]:
     """What stands in the slots of the one phrasing that fits. Raises ValueError if none fits, or more than
     one.
     """
-    fits = {name: found for name, text in phrasings.items() if (found := pattern(text).fullmatch(question))}
+    fits = {
+        name: found
+        for name, text in phrasings.items()
+        if (found := phrasing_pattern(text).fullmatch(question))
+    }
     if len(fits) != 1:
         raise ValueError(
             f"{question!r} fits {len(fits)} phrasings ({', '.join(fits)}), wanted 1 of:"
@@ -93,7 +97,7 @@ def read(question: str, phrasings: Mapping[str, str]) -> dict[str, str]:
     return next(iter(fits.values())).groupdict()
 
 
-def tell(opening: str, steps: list[str], closing: str, rng: random.Random) -> str:
+def join_steps(opening: str, steps: list[str], closing: str, rng: random.Random) -> str:
     """Opening, steps and closing as one text, with one of several links between the steps."""
     link = rng.choice(["", "Then ", "Next, ", "Now "])
     linked = [step if place == 0 else link + step for place, step in enumerate(steps)]

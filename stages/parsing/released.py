@@ -13,7 +13,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.parsing.fields import field, rows_of, with_choices
+from stages.parsing.fields import field, rows_with_place, with_choices
 from stages.parsing.released_logs import parse_log
 from stages.records.jsonl import read_rows
 
@@ -84,7 +84,7 @@ def read_bbh(path: Path) -> list[Answered]:
     instruction to think included.
     """
     answered = []
-    for number, (where, row) in enumerate(rows_of(path, under="outputs"), 1):
+    for number, (where, row) in enumerate(rows_with_place(path, under="outputs"), 1):
         asked = field(row, "input", where, str)
         header, ruler, last = asked.rpartition("\n\nQ: ")
         question, mark, instruction = last.partition("\nA:")
@@ -113,7 +113,7 @@ def read_palm(raw: Path) -> list[Answered]:
     for part in ("train", "test"):
         paths = takewhile(Path.exists, (raw / f"palm_{part}_{place}.json" for place in count()))
         texts = [text for path in paths for text in json.loads(path.read_text(encoding="utf-8"))]
-        rows = list(rows_of(there(raw / f"palm_questions_{part}.jsonl")))
+        rows = list(rows_with_place(there(raw / f"palm_questions_{part}.jsonl")))
         if len(rows) != len(texts):
             raise ValueError(
                 f"{raw}: {len(texts)} texts in palm_{part}_0.json and on, wanted one for each of {len(rows)}"

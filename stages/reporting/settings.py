@@ -36,13 +36,14 @@ def settings_of(params: dict[str, Any]) -> Settings:
     def blocks(kind: str, *lists: str) -> dict[str, Any]:
         return {name: find(params, f"{kind}.{name}") for listed in lists for name in run[listed]}
 
-    datasets = blocks("datasets", "datasets", *(["extra_datasets"] if "extra_datasets" in run else []))
+    varied = params["datasets"]
+    datasets = [*run["datasets"], *run.get("extra_datasets", [])]
     return {
         "preset": run["preset"],
         "students": blocks("students", "students"),
         "methods": blocks("methods", "methods", "baselines"),
         "decoding": find(params, "decoding"),
-        "subtasks": {name: block["subtasks"] for name, block in datasets.items() if block.get("subtasks")},
+        "subtasks": {name: chosen for name in datasets if (chosen := varied.get(name, {}).get("subtasks"))},
         "curations": blocks("curations", "curations"),
     }
 

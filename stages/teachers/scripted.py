@@ -18,7 +18,7 @@ from pydantic import Field
 from stages import datasets
 from stages.config.load import Block
 from stages.methods import zero_shot_cot
-from stages.parsing.generated import Written
+from stages.parsing.generated import WrittenRationale
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -33,7 +33,7 @@ class Settings(Block):
     error_rate: float = Field(default=0.1, ge=0, le=1)  # probability that a rationale has one wrong step
 
 
-def rules(dataset: str) -> Callable[[str, random.Random, bool], Written]:
+def rules(dataset: str) -> Callable[[str, random.Random, bool], WrittenRationale]:
     """The function that writes rationales for a dataset. Raises ValueError naming the datasets
     that have one.
     """
@@ -47,13 +47,13 @@ def rules(dataset: str) -> Callable[[str, random.Random, bool], Written]:
             f"scripted teacher: no rules for {dataset!r}; it can reason about: {', '.join(ruled)}; choose"
             " another of `teachers`"
         )
-    writer: Callable[[str, random.Random, bool], Written] = found
+    writer: Callable[[str, random.Random, bool], WrittenRationale] = found
     return writer
 
 
 def write(
-    example: Example, settings: Settings, rationale: Callable[[str, random.Random, bool], Written]
-) -> Iterator[Written]:
+    example: Example, settings: Settings, rationale: Callable[[str, random.Random, bool], WrittenRationale]
+) -> Iterator[WrittenRationale]:
     """`samples` different rationales for one question. Sample k depends on the seed, the example and the
     samples before it only.
     """
@@ -74,7 +74,7 @@ def write(
         yield written
 
 
-def completion(example: Example, sample: int, written: Written, seed: int) -> Completion:
+def completion(example: Example, sample: int, written: WrittenRationale, seed: int) -> Completion:
     """What was written, as the two answers to zero-shot-CoT's two prompts; `origin` names the style and the
     wrong step.
     """

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from stages.config.curation import Curation, Select
+from stages.config.dataset import read_dataset
 from stages.corpus.filters import correct
 from stages.corpus.selection import (
     bigrams,
@@ -32,6 +32,7 @@ from stages.corpus.selection import (
 from stages.corpus.similarity import embed, minilm, tfidf, words
 from stages.curate import curate
 from stages.download import download
+from stages.parsing.readers import parse_raw
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.teachers import released
@@ -428,8 +429,7 @@ def test_released_completions_at_a_budget(mirror, tmp_path, monkeypatch, dataset
     monkeypatch.setenv("COT_MIRROR", str(mirror))
     download(dataset, tmp_path / dataset)
     examples = {
-        example.id: example
-        for example in import_module(f"stages.datasets.{dataset}").parse(tmp_path / dataset)
+        example.id: example for example in parse_raw(dataset, read_dataset(dataset, {}), tmp_path / dataset)
     }
     block = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")["teachers"]["six_models"]
     rows = list(

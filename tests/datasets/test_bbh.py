@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from stages.appraise import appraise, right_as_text
+from stages.config.dataset import read_dataset
 from stages.config.split import Split
 from stages.datasets.bbh import TASKS, parse
 from stages.download import mirror_path
 from stages.methods import cascod_teacher, few_shot, few_shot_cot
-from stages.prepare import check_examples, demonstrations_of
+from stages.parsing.demonstrations import demonstrations_text
+from stages.prepare import check_examples
 from stages.records.completion import Completion
 from stages.records.demonstrations import shown
 from stages.records.example import Example
@@ -117,9 +118,9 @@ def test_the_released_teacher(tmp_path: Path) -> None:
     assert len(rows) == 54
     cot, direct = rows[:2]
     header = f"Do it.\n\nQ: Other?\nA: {STEP}\nHm. So the answer is x.\n\n"
-    assert (cot.prompts, cot.texts, cot.model, cot.answer_prefix) == (
-        [f"{header}Q: not True is\nA: {STEP}"], ["Well. So the answer is False."], "code-davinci-002", "the answer is",
-    )  # fmt: skip
+    assert cot.prompts == [f"{header}Q: not True is\nA: {STEP}"]
+    assert cot.texts == ["Well. So the answer is False."]
+    assert (cot.model, cot.answer_prefix) == ("code-davinci-002", "the answer is")
     assert (direct.sample, direct.prompts, direct.texts, direct.answer_prefix) == (
         1,
         [f"{header}Q: not True is\nA:"],
@@ -164,15 +165,19 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
 # repository's *_eval_metrics.jsonl, which the mirror does not hold, say the same where they were looked at
 # (commit e26f26d: dyck_languages, snarks, word_sorting, causal_judgement direct)
 PUBLISHED = {
-    "boolean_expressions": (92.8, 88.4), "causal_judgement": (54.0, 63.6), "date_understanding": (87.2, 63.6), "disambiguation_qa": (76.0, 67.2),
-    "dyck_languages": (56.8, 46.8), "formal_fallacies": (50.4, 52.4), "geometric_shapes": (54.4, 32.0), "hyperbaton": (66.4, 60.4),
+    "boolean_expressions": (92.8, 88.4), "causal_judgement": (54.0, 63.6), "date_understanding": (87.2, 63.6),
+    "disambiguation_qa": (76.0, 67.2), "dyck_languages": (56.8, 46.8), "formal_fallacies": (50.4, 52.4),
+    "geometric_shapes": (54.4, 32.0), "hyperbaton": (66.4, 60.4),
     "logical_deduction_five_objects": (54.8, 32.4), "logical_deduction_seven_objects": (38.8, 26.0),
-    "logical_deduction_three_objects": (87.6, 52.8), "movie_recommendation": (90.4, 84.8), "multistep_arithmetic_two": (47.6, 1.2),
-    "navigate": (96.4, 50.4), "object_counting": (93.2, 45.2), "penguins_in_a_table": (79.5, 66.4),
-    "reasoning_about_colored_objects": (91.6, 67.6), "ruin_names": (68.4, 75.2), "salient_translation_error_detection": (60.8, 62.0),
-    "snarks": (59.6, 61.2), "sports_understanding": (97.6, 72.8), "temporal_sequences": (96.8, 77.6),
-    "tracking_shuffled_objects_five_objects": (89.6, 20.4), "tracking_shuffled_objects_seven_objects": (85.6, 14.4),
-    "tracking_shuffled_objects_three_objects": (78.4, 37.6), "web_of_lies": (95.2, 51.6), "word_sorting": (40.4, 50.4),
+    "logical_deduction_three_objects": (87.6, 52.8), "movie_recommendation": (90.4, 84.8),
+    "multistep_arithmetic_two": (47.6, 1.2), "navigate": (96.4, 50.4), "object_counting": (93.2, 45.2),
+    "penguins_in_a_table": (79.5, 66.4), "reasoning_about_colored_objects": (91.6, 67.6),
+    "ruin_names": (68.4, 75.2), "salient_translation_error_detection": (60.8, 62.0), "snarks": (59.6, 61.2),
+    "sports_understanding": (97.6, 72.8), "temporal_sequences": (96.8, 77.6),
+    "tracking_shuffled_objects_five_objects": (89.6, 20.4),
+    "tracking_shuffled_objects_seven_objects": (85.6, 14.4),
+    "tracking_shuffled_objects_three_objects": (78.4, 37.6), "web_of_lies": (95.2, 51.6),
+    "word_sorting": (40.4, 50.4),
 }  # fmt: skip
 # CasCoD Table 5: tasks that are not of 250 rows, and the most choices of a task
 SIZES = {"causal_judgement": 187, "penguins_in_a_table": 146, "snarks": 178}
@@ -194,9 +199,8 @@ CHOICES |= {
 @pytest.fixture(scope="module")
 def raw(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bbh")
-    block = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")["datasets"]["bbh"]
-    for name, file in block["source"]["files"].items():
-        (folder / name).symlink_to((mirror / mirror_path(file["url"])).resolve())
+    for name, file in read_dataset("bbh", {}).source.files.items():
+        (folder / name).symlink_to((mirror / mirror_path(file.url)).resolve())
     return folder
 
 
@@ -228,7 +232,7 @@ def test_table_5(examples: list[Example]) -> None:
 
 def test_prompts_are_those_that_code_davinci_002_was_asked(raw: Path, examples: list[Example]) -> None:
     """Question by question, demonstrations included: ours and the recorded ones differ in nothing."""
-    demonstrations = demonstrations_of("bbh", "prompt_{subtask}.txt", raw, list(TASKS))
+    demonstrations = demonstrations_text("bbh", "prompt_{subtask}.txt", raw, list(TASKS))
     rows = list(complete(examples, Settings(backend="released", sources=[COT]), raw, ""))
     assert [row.example_id for row in rows] == [example.id for example in examples]
     header = {

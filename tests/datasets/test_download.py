@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from made_datasets import with_datasets, write_datasets
 
 from stages import download
-from stages.config.dataset import RemoteFile
+from stages.config import dataset
+from stages.config.dataset import RemoteFile, source_part
 
 BODY = bytes(range(256)) * 300
 PIN = {"sha256": sha256(BODY).hexdigest(), "bytes": len(BODY)}
@@ -70,17 +72,17 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COT_MIRROR", raising=False)
     monkeypatch.setattr(download, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(dataset, "FOLDER", Path("datasets"))
 
 
 def url(server: Any, path: str) -> str:
     return f"http://127.0.0.1:{server.server_port}/{path}"
 
 
-def params(**sources: dict[str, Any]) -> None:
-    """JSON is YAML."""
-    Path("params.yaml").write_text(
-        json.dumps({"datasets": {name: {"source": source} for name, source in sources.items()}})
-    )
+def declare(**sources: dict[str, Any]) -> None:
+    """These data sets and no others, and an empty params.yaml."""
+    write_datasets(Path("datasets"), **{name: {"source": source} for name, source in sources.items()})
+    Path("params.yaml").write_text("{}")
 
 
 def urls(server: Any, *paths: str, **changed: Any) -> dict[str, Any]:
@@ -109,7 +111,7 @@ RAW = Path("data/raw/mine")
     ],
 )
 def test_all_bytes_arrive(server: Any, path: str, ranges: list[str | None]) -> None:
-    params(mine=urls(server, path))
+    declare(mine=urls(server, path))
     download.main("mine", RAW)
     assert files_in(Path("data")) == {f"raw/mine/{path}": BODY}
     assert [asked for _, asked in server.seen] == ranges
@@ -140,7 +142,7 @@ def test_all_bytes_arrive(server: Any, path: str, ranges: list[str | None]) -> N
 def test_a_failure_is_told_and_leaves_nothing(
     server: Any, path: str, changed: dict[str, Any], told: list[str], requests: int
 ) -> None:
-    params(
+    declare(
         mine={
             "kind": "url",
             "files": urls(server, "good")["files"] | {"second": {"url": url(server, path), **PIN, **changed}},
@@ -155,9 +157,9 @@ def test_a_failure_is_told_and_leaves_nothing(
 
 
 def test_a_failure_keeps_what_was_there_before(server: Any) -> None:
-    params(mine=urls(server, "good"))
+    declare(mine=urls(server, "good"))
     download.main("mine", RAW)
-    params(mine=urls(server, "good", "missing"))
+    declare(mine=urls(server, "good", "missing"))
     with pytest.raises(ValueError, match="404"):
         download.main("mine", RAW)
     assert files_in(RAW) == {"good": BODY}
@@ -167,13 +169,13 @@ def test_a_failure_keeps_what_was_there_before(server: Any) -> None:
 def test_files_that_are_no_longer_listed_go(server: Any) -> None:
     RAW.mkdir(parents=True)
     (RAW / "old").write_text("old")
-    params(mine=urls(server, "good"))
+    declare(mine=urls(server, "good"))
     download.main("mine", RAW)
     assert files_in(RAW) == {"good": BODY}
 
 
 def test_no_network_is_told() -> None:
-    params(mine={"kind": "url", "files": {"x": {"url": "http://127.0.0.1:9/a/x", **PIN}}})
+    declare(mine={"kind": "url", "files": {"x": {"url": "http://127.0.0.1:9/a/x", **PIN}}})
     with pytest.raises(
         ValueError,
         match=r"http://127.0.0.1:9/a/x: .*try 4 of 4.*COT_MIRROR to a folder that holds 127.0.0.1/a/x",
@@ -183,9 +185,10 @@ def test_no_network_is_told() -> None:
 
 
 def test_a_killed_download_leaves_no_folder_and_does_not_block_the_next(server: Any) -> None:
-    params(mine=urls(server, "good", "hang"))
+    declare(mine=urls(server, "good", "hang"))
     command = [sys.executable, "-m", "stages.download", "mine", str(RAW)]
-    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    source = {"source": urls(server, "good", "hang")}
+    child = subprocess.Popen(command, env=with_datasets(Path("package").resolve(), mine=source))
     deadline = time.monotonic() + 60
     while ("/hang", None) not in server.seen and time.monotonic() < deadline and child.poll() is None:
         time.sleep(0.02)
@@ -226,7 +229,7 @@ def mirrored(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_mirror_hit_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     mirrored(BODY, monkeypatch)
-    params(mine={"kind": "url", "files": {"x.json": {"url": RAWHUB, **PIN}}})
+    declare(mine={"kind": "url", "files": {"x.json": {"url": RAWHUB, **PIN}}})
     download.main("mine", RAW)
     assert files_in(RAW) == {"x.json": BODY}
 
@@ -236,7 +239,7 @@ def test_a_corrupt_mirror_is_an_error_and_not_passed_over(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = mirrored(content, monkeypatch)
-    params(mine={"kind": "url", "files": {"x.json": {"url": RAWHUB, **PIN}}})
+    declare(mine={"kind": "url", "files": {"x.json": {"url": RAWHUB, **PIN}}})
     with pytest.raises(ValueError, match=f"^{kept}: got {len(content)} bytes") as raised:
         download.main("mine", RAW)
     assert RAWHUB in str(raised.value)
@@ -245,30 +248,26 @@ def test_a_corrupt_mirror_is_an_error_and_not_passed_over(
 
 def test_mirror_miss_asks_the_network(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     mirrored(BODY, monkeypatch)
-    params(mine=urls(server, "good"))
+    declare(mine=urls(server, "good"))
     download.main("mine", RAW)
     assert server.seen == [("/good", None)]
 
 
 def test_a_mirror_that_is_no_folder_is_an_error(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COT_MIRROR", "nowhere")
-    params(mine=urls(server, "good"))
+    declare(mine=urls(server, "good"))
     with pytest.raises(ValueError, match="COT_MIRROR is 'nowhere', wanted a folder"):
         download.main("mine", RAW)
 
 
 def test_filling_a_mirror_resumes_and_serves(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    params(
-        mine=urls(server, "good"),
-        yours=urls(server, "good", "cut"),
-        made={"kind": "generated", "settings": {}},
-    )
-    download.main(mirror=Path("kept"))
+    declare(mine=urls(server, "good"), yours=urls(server, "good", "cut"), made={"kind": "generated"})
+    download.fill_mirror(Path("kept"))
     assert files_in(Path("kept")) == {"127.0.0.1/good": BODY, "127.0.0.1/cut": BODY}
     assert sum(path == "/good" for path, _ in server.seen) == 1
     server.seen.clear()
     Path("kept/127.0.0.1/cut").write_bytes(BODY[:7])
-    download.main(mirror=Path("kept"))
+    download.fill_mirror(Path("kept"))
     assert {path for path, _ in server.seen} == {"/cut"}
     assert files_in(Path("kept")) == {"127.0.0.1/good": BODY, "127.0.0.1/cut": BODY}
     server.seen.clear()
@@ -287,7 +286,7 @@ def test_a_real_file_comes_from_the_mirror(mirror: Path, monkeypatch: pytest.Mon
     files = {
         f"file{i}": {key: line[key] for key in ("url", "sha256", "bytes")} for i, line in enumerate(chosen)
     }
-    params(mine={"kind": "url", "files": files})
+    declare(mine={"kind": "url", "files": files})
     download.main("mine", RAW)
     assert sorted(files_in(RAW)) == sorted(files)
     assert all(download.mirror_path(line["url"]).as_posix() == line["path"] for line in lines if line["url"])
@@ -297,7 +296,7 @@ def test_a_real_file_comes_from_the_mirror(mirror: Path, monkeypatch: pytest.Mon
 
 
 def test_generated_settings_are_written() -> None:
-    params(mine={"kind": "generated", "settings": {"seed": 1, "questions": 5}})
+    declare(mine={"kind": "generated", "settings": {"seed": 1, "questions": 5}})
     download.main("mine", RAW)
     assert json.loads((RAW / "settings.json").read_text()) == {"seed": 1, "questions": 5}
     assert len(files_in(RAW)) == 1
@@ -306,10 +305,10 @@ def test_generated_settings_are_written() -> None:
 def test_local_files_stay_where_they_are() -> None:
     Path("local").mkdir()
     Path("local/own.csv").write_text("q,a\n?,3\n")
-    params(mine={"kind": "local", "files": ["own.csv"]})
+    declare(mine={"kind": "local", "files": ["own.csv"]})
     download.main("mine", RAW)
     assert json.loads((RAW / "files.json").read_text()) == ["own.csv"]
-    params(mine={"kind": "local", "files": ["absent.csv"]})
+    declare(mine={"kind": "local", "files": ["absent.csv"]})
     with pytest.raises(ValueError, match=r"local/absent\.csv: no such file"):
         download.main("mine", RAW)
 
@@ -324,18 +323,15 @@ def test_hub_splits_become_json_lines(tmp_path: Path) -> None:
     folder.mkdir()
     for split, lines in rows.items():
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
-    params(
-        mine={
-            "kind": "hub",
-            "path": str(folder),
-            "revision": "0a1b",
-            "splits": {"train": "train", "held": "test"},
-        }
-    )
+    source = {
+        "kind": "hub",
+        "path": str(folder),
+        "revision": "0a1b",
+        "splits": {"train": "train", "held": "test"},
+    }
+    Path("params.yaml").write_text("{}")
     command = [sys.executable, "-m", "stages.download", "mine", str(RAW)]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
+    environment = with_datasets(tmp_path / "package", mine={"source": source}) | {
         "HF_HOME": str(tmp_path / "home"),
         "HF_HUB_OFFLINE": "1",
     }
@@ -360,15 +356,7 @@ def test_the_datasets_library_is_imported_only_for_its_kind() -> None:
     )
 
 
-# ---- the command and its block
-
-
-@pytest.mark.parametrize(
-    "arguments", [{}, {"dataset": "mine"}, {"dataset": "mine", "out": RAW, "mirror": Path("kept")}]
-)
-def test_the_command_wants_one_of_two_forms(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="wanted either DATASET OUT_DIR or --mirror DIR"):
-        download.main(**arguments)
+# ---- the data set's file
 
 
 @pytest.mark.parametrize(
@@ -388,29 +376,37 @@ def test_the_command_wants_one_of_two_forms(arguments: dict[str, Any]) -> None:
     ],
 )
 def test_a_wrong_block_is_named(source: dict[str, Any], message: str) -> None:
-    params(mine=source)
-    with pytest.raises(ValueError, match=r"params\.yaml: `datasets\.mine") as raised:
+    declare(mine=source)
+    with pytest.raises(ValueError, match=r"^datasets/mine\.yaml: `source") as raised:
         download.main("mine", RAW)
     assert message in str(raised.value)
     assert not RAW.exists()
 
 
-def test_only_the_source_is_read(server: Any) -> None:
-    """dvc.yaml reruns a download for its source alone, so nothing else of the block may matter."""
-    block = {"source": urls(server, "good"), "rows": "many", "colour": "red"}
-    Path("params.yaml").write_text(json.dumps({"datasets": {"mine": block}}))
-    download.main("mine", RAW)
-    assert files_in(RAW) == {"good": BODY}
+def test_only_the_source_matters(server: Any) -> None:
+    """A download is done anew for its source alone, so nothing else of the file may decide what arrives."""
+    parts = []
+    for others in ({}, {"rows": 7, "licence": "MIT", "demonstrations": "x"}):
+        write_datasets(Path("datasets"), mine={"source": urls(server, "good"), **others})
+        Path("params.yaml").write_text(
+            json.dumps({"datasets": {"mine": {"subtasks": ["a"]}} if others else {}})
+        )
+        parts.append(source_part("mine"))
+        download.main("mine", RAW)
+        assert files_in(RAW) == {"good": BODY}
+    assert parts[0] == parts[1]
 
 
 def test_an_error_is_one_plain_line_on_the_terminal() -> None:
-    params(mine={"kind": "url", "files": {"x": {"url": "https://a/b", **PIN}}})
-    command = [sys.executable, "-m", "stages.download", "yours", str(RAW)]
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-    )
+    mine = {"source": {"kind": "url", "files": {"x": {"url": "https://a/b", **PIN}}}, "colour": "red"}
+    environment = with_datasets(Path("package").resolve(), mine=mine)
+    command = [sys.executable, "-m", "stages.download", "mine", str(RAW)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "error: params.yaml: no block `datasets.yours.source`; datasets has: mine\n"
+    assert done.stderr.startswith(
+        "error: package/stages/datasets/mine.yaml: `colour`: unknown key; legal keys: "
+    )
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_mixture_has_a_folder_for_each_part(server: Any) -> None:
@@ -418,7 +414,7 @@ def test_a_mixture_has_a_folder_for_each_part(server: Any) -> None:
         "kind": "several",
         "parts": {"first": urls(server, "good"), "second": urls(server, "cut", "busy")},
     }
-    params(mine=source)
+    declare(mine=source)
     for _ in range(2):  # a second run replaces the folders of the first
         download.download("mine", RAW)
         assert files_in(RAW) == {"first/good": BODY, "second/cut": BODY, "second/busy": BODY}
@@ -427,7 +423,7 @@ def test_a_mixture_has_a_folder_for_each_part(server: Any) -> None:
         download.download("mine", RAW)
     download.fill_mirror(Path("mirror"))
     assert sorted(path.name for path in Path("mirror/127.0.0.1").iterdir()) == ["busy", "cut", "good"]
-    params(mine={"kind": "several", "parts": {"first": {"kind": "generated", "settings": {}}}})
+    declare(mine={"kind": "several", "parts": {"first": {"kind": "generated"}}})
     with pytest.raises(ValueError, match="parts"):
         download.download("mine", RAW)
 

@@ -1,4 +1,4 @@
-"""The generated datasets, checked by solvers that read the questions in another way than the generators do."""
+"""The generated data sets, checked by solvers that read questions in another way than the generators do."""
 
 import json
 import random
@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binomtest, chisquare
 
 from stages.parsing import generated
-from stages.parsing.generated import SHORT_NAMES, pattern, read
+from stages.parsing.generated import SHORT_NAMES, phrasing_pattern, read_slots
 from stages.records.example import Example, write_examples
 
 COLORS = "red|blue|green|yellow|black|white|pink|brown|gold|gray"
@@ -163,7 +163,9 @@ def test_every_phrasing_occurs_and_is_read_back(tmp_path: Path, dataset: str) ->
     assert min(counts.values()) >= 20
     for example in examples:
         assert [
-            name for name, text in module.PHRASINGS.items() if pattern(text).fullmatch(example.question)
+            name
+            for name, text in module.PHRASINGS.items()
+            if phrasing_pattern(text).fullmatch(example.question)
         ] == [example.template]
 
 
@@ -195,17 +197,17 @@ def test_names_are_short_different_and_plain() -> None:
 @pytest.mark.parametrize(
     ("dataset", "settings", "complaint"),
     [
-        ("gen_last_letter", {"words": 1}, r"`datasets.gen_last_letter.source.settings.words`.*got 1"),
-        ("gen_last_letter", {"words": "3"}, r"settings.words`.*got '3'"),
+        ("gen_last_letter", {"words": 1}, r"`datasets.gen_last_letter.words`.*got 1"),
+        ("gen_last_letter", {"words": "3"}, r"letter.words`.*got '3'"),
         (
             "gen_last_letter",
             {"people": 3},
-            r"settings.people`: unknown key; legal keys: questions, seed, words",
+            r"letter.people`: unknown key; legal keys: questions, seed, words",
         ),
-        ("gen_coin_flip", {"questions": 0}, r"settings.questions`.*got 0"),
-        ("gen_coin_flip", {"people": 13}, r"settings.people`.*got 13"),
-        ("gen_shuffled_objects", {"people": 1}, r"settings.people`.*got 1"),
-        ("gen_shuffled_objects", {"swaps": 0}, r"settings.swaps`.*got 0"),
+        ("gen_coin_flip", {"questions": 0}, r"flip.questions`.*got 0"),
+        ("gen_coin_flip", {"people": 13}, r"flip.people`.*got 13"),
+        ("gen_shuffled_objects", {"people": 1}, r"objects.people`.*got 1"),
+        ("gen_shuffled_objects", {"swaps": 0}, r"objects.swaps`.*got 0"),
     ],
 )
 def test_wrong_settings_are_named(
@@ -225,16 +227,16 @@ def test_settings_that_are_no_json_or_absent_are_named(tmp_path: Path) -> None:
 
 
 def test_more_questions_than_there_are_is_an_error(tmp_path: Path) -> None:
-    def draw(rng: random.Random, settings: generated.Draws) -> Example:
+    def draw(rng: random.Random, settings: generated.DrawSettings) -> Example:
         return Example("", "dice", f"What comes after {rng.randint(1, 6)}?", "?", "text")
 
     (tmp_path / "settings.json").write_text('{"questions": 6, "seed": 0}')
-    assert {example.id for example in generated.generate(tmp_path, "dice", generated.Draws, draw)} == {
-        f"dice-{row}" for row in range(6)
-    }
+    assert {
+        example.id for example in generated.generate_examples(tmp_path, "dice", generated.DrawSettings, draw)
+    } == {f"dice-{row}" for row in range(6)}
     (tmp_path / "settings.json").write_text('{"questions": 7, "seed": 0}')
     with pytest.raises(ValueError, match="dice: found 6 different questions, wanted 7"):
-        generated.generate(tmp_path, "dice", generated.Draws, draw)
+        generated.generate_examples(tmp_path, "dice", generated.DrawSettings, draw)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_more_questions_than_there_are_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_read_finds_the_slots(question: str, phrasings: dict[str, str], wanted: dict[str, str]) -> None:
-    assert read(question, phrasings) == wanted
+    assert read_slots(question, phrasings) == wanted
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ def test_read_refuses_what_fits_no_phrasing_or_several(
     question: str, phrasings: dict[str, str], fits: int
 ) -> None:
     with pytest.raises(ValueError, match=f"fits {fits} phrasings"):
-        read(question, phrasings)
+        read_slots(question, phrasings)
 
 
 @pytest.mark.parametrize("dataset", SOLVERS)
@@ -283,7 +285,9 @@ def test_demonstrations_are_right_and_use_other_names(dataset: str) -> None:
         assert answer.strip("()") == SOLVERS[dataset](question)
         assert module.facts(question)  # in a phrasing of the dataset
         templates |= {
-            name for name, phrasing in module.PHRASINGS.items() if pattern(phrasing).fullmatch(question)
+            name
+            for name, phrasing in module.PHRASINGS.items()
+            if phrasing_pattern(phrasing).fullmatch(question)
         }
         known = getattr(module, "NAMES", SHORT_NAMES)
         assert not set(re.findall(r"[A-Z][a-z]+", question + reasoning)) & set(known)

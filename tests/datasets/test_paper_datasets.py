@@ -3,7 +3,6 @@ counts of the pinned files.
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,19 +14,20 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from ruamel.yaml import YAML
+from made_datasets import with_datasets
 
 from stages import download
-from stages.config.dataset import Dataset
-from stages.config.load import check
+from stages.config.dataset import read_dataset
 from stages.datasets import agieval, anli_csqa_obqa, bb_sub
-from stages.prepare import check_examples, demonstrations_of
+from stages.parsing.checks import known_subtasks
+from stages.parsing.demonstrations import demonstrations_text
+from stages.parsing.readers import parse_raw
+from stages.prepare import check_examples
 from stages.records.completion import Completion
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import read_rows
 from stages.text.answers import is_correct, read
 
-SETTINGS = YAML(typ="safe").load(ROOT / "params.yaml")["datasets"]
 BARE = {
     "rationale": None,
     "choices": None,
@@ -39,8 +39,7 @@ BARE = {
 
 
 def parse(dataset: str, raw: Path) -> list[Example]:
-    examples: list[Example] = import_module(f"stages.datasets.{dataset}").parse(raw)
-    return examples
+    return parse_raw(dataset, read_dataset(dataset, {}), raw)
 
 
 def write(path: Path, rows: list[Any]) -> None:
@@ -80,7 +79,7 @@ LEFT = {
 # dataset: (files, a row, what it becomes in the first file)
 ROWS: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
     "arc_easy": (
-        ["ARC-Easy-Test.json"],
+        ["test.json"],
         {"input": FLOATS, "target": "(B)"},
         {
             "question": FLOATS,
@@ -91,7 +90,7 @@ ROWS: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "arc_challenge": (
-        ["ARC-Challenge-Test.json"],
+        ["test.json"],
         {"input": "Question: What floats?\nOptions:\n(1) iron\n(2) wood", "target": "(2)"},
         {
             "question": FLOATS,
@@ -161,7 +160,7 @@ ROWS: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
         {"question": "Find all n.", "answer": "$1$,$3$", "answer_type": "latex", "subtask": "number_theory"},
     ),
     "agieval": (
-        [f"{subtask}.jsonl" for subtask in agieval.SUBTASKS],
+        [f"{subtask.replace('_', '-')}.jsonl" for subtask in agieval.SUBTASKS],
         LEFT,
         {
             "question": "Ann sits left of Bob.\nWho sits right?\nOptions:\n(A) Ann\n(B) Bob",
@@ -230,7 +229,7 @@ def test_a_broken_row_is_named(dataset: str, change: dict[str, Any], message: st
     ],
 )
 def test_options_of_agieval(options: list[str], choices: list[str]) -> None:
-    assert agieval.choices_of(options, "row 0") == choices
+    assert agieval.read_options(options, "row 0") == choices
 
 
 # ---- labels that are words, and pairs
@@ -255,7 +254,7 @@ def test_sst2(tmp_path: Path) -> None:
 
 
 def test_our_own_demonstrations_of_sst2_ask_and_answer_as_the_rows_do(tmp_path: Path) -> None:
-    shots = demonstrations_of("sst2", None, tmp_path).strip().split("\n\n")
+    shots = demonstrations_text("sst2", None, tmp_path).strip().split("\n\n")
     assert len(shots) == 6
     for shot in shots:
         assert shot.startswith('Q: What is the sentiment of the following sentence?\n"')
@@ -488,14 +487,12 @@ def test_download_then_prepare_from_the_hub(tmp_path: Path) -> None:
         "kind": "several",
         "parts": {name: hub | {"path": str(tmp_path / f"hub_{name}")} for name in ("anli", "quarel")},
     }
-    blocks = {
+    made = {
         "quarel": {"source": hub | {"path": str(tmp_path / "hub_quarel")}, "rows": 3},
         "anli_csqa_obqa": {"source": mixed},
     }
-    (tmp_path / "params.yaml").write_text(json.dumps({"datasets": blocks}))
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
+    (tmp_path / "params.yaml").write_text("{}")
+    environment = with_datasets(tmp_path / "package", **made) | {
         "HF_HOME": str(tmp_path / "home"),
         "HF_HUB_OFFLINE": "1",
     }
@@ -506,7 +503,7 @@ def test_download_then_prepare_from_the_hub(tmp_path: Path) -> None:
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
 
-    for name in blocks:
+    for name in made:
         done = run("stages.download", name, f"raw/{name}")
         assert done.returncode == 0, done.stderr
     done = run("stages.prepare", "quarel", "raw/quarel", "out.jsonl", "shots.txt")
@@ -526,7 +523,7 @@ def test_download_then_prepare_from_the_hub(tmp_path: Path) -> None:
     assert not (tmp_path / "mixed.jsonl").exists()
 
 
-# ---- the pinned files, through the pins of params.yaml
+# ---- the pinned files
 
 HUB = {"quarel", "anli_csqa_obqa"}
 NAMES = [*sorted(ROWS.keys() - HUB), "bb_sub", "sst2", "imdb_contrast"]
@@ -539,14 +536,14 @@ def real(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, li
         patch.setenv("COT_MIRROR", str(mirror))
         for name in NAMES:
             raw = tmp_path_factory.mktemp(name)
-            download.collect(check(f"datasets.{name}", SETTINGS[name], Dataset).source, raw)
+            download.collect(read_dataset(name, {}).source, raw)
             parsed[name] = parse(name, raw)
     return parsed
 
 
 @pytest.mark.parametrize("dataset", NAMES)
 def test_real_rows_are_legal_and_complete(dataset: str, real: dict[str, list[Example]]) -> None:
-    check_examples(dataset, real[dataset], SETTINGS[dataset]["rows"])
+    check_examples(dataset, real[dataset], read_dataset(dataset, {}).rows)
     assert {example.dataset for example in real[dataset]} == {dataset}
 
 
@@ -560,6 +557,8 @@ def test_facts_about_the_real_rows(real: dict[str, list[Example]]) -> None:
     subtasks = {
         dataset: Counter(example.subtask for example in examples) for dataset, examples in real.items()
     }
+    for name in ("agieval", "bb_sub", "imdb_contrast", "olympiad_bench"):
+        assert {*subtasks[name]} == {*known_subtasks(name)}
     assert list(subtasks["agieval"].values()) == [254, 651, 230, 510, 269, 220, 206, 206]  # Table 3
     assert subtasks["bb_sub"] == {
         task: size for task, size in bb_sub.sizes().items() if task not in bb_sub.missing()
@@ -614,8 +613,8 @@ def test_dates_are_read_as_faithful_cot_reads_them(
     """Its files state the answer it took from each completion; it compares text, so that "7/15/1972" is wrong
     there and right here.
     """
-    path = f"github/veronica320/Faithful-COT/301784317c99cf348cfad92a1b3e8810900e095b/output_dir/date/test/{model}/predictions.jsonl"
-    rows = read_rows(mirror / path)
+    commit = mirror / "github/veronica320/Faithful-COT/301784317c99cf348cfad92a1b3e8810900e095b"
+    rows = read_rows(commit / f"output_dir/date/test/{model}/predictions.jsonl")
     readings = [read(row["completion"].split("\nQ:")[0], "he answer is", "date").strict for row in rows]
     golds = [example.answer for example in real["date_open"]]
     assert sum(row["answer"] == gold for row, gold in zip(rows, golds, strict=True)) == theirs

@@ -5,15 +5,16 @@ there.
 import json
 import re
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from stages import teach
+from stages.config.dataset import read_dataset
 from stages.config.load import check
+from stages.datasets import commonsense_qa
 from stages.download import mirror_path
+from stages.parsing.readers import parse_raw
 from stages.parsing.released import loose, stem
 from stages.parsing.released_logs import parse_log
 from stages.records.example import Example, write_examples
@@ -25,13 +26,19 @@ RULER = "*" * 25
 
 
 def write_log(records: list[str], method: str, trigger: str) -> str:
-    header = f"""{"*" * 29}
-Namespace(cot_trigger="Let's think step by step.", cot_trigger_no=1, dataset='toy', direct_answer_trigger='{trigger}', \
-direct_answer_trigger_for_zeroshot='ignored', max_length_cot=128, method='{method}', model='gpt3-xl')
-{"*" * 29}
-setup data loader ...
-data size : {len(records)}
-"""
+    settings = {
+        "cot_trigger": "Let's think step by step.",
+        "cot_trigger_no": 1,
+        "dataset": "toy",
+        "direct_answer_trigger": trigger,
+        "direct_answer_trigger_for_zeroshot": "ignored",
+        "max_length_cot": 128,
+        "method": method,
+        "model": "gpt3-xl",
+    }
+    ruler = "*" * 29
+    printed = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    header = f"{ruler}\nNamespace({printed})\n{ruler}\nsetup data loader ...\ndata size : {len(records)}\n"
     return (
         header
         + "".join(f"{RULER}\n{record}\n{RULER}\n" for record in records)
@@ -47,7 +54,7 @@ def write_record(number: int, question: str, reply: str, before: str, after: str
     )
 
 
-TRIGGER = r"\nTherefore, the answer is"
+TRIGGER = "\nTherefore, the answer is"
 STEP = "Let's think step by step."
 COT = [
     # plain; a question of two lines; an old log's answer without its colon; the trigger again in the answer;
@@ -115,7 +122,7 @@ def test_cot_records():
 
 @pytest.mark.parametrize("footer", [True, False])
 def test_direct_records(footer):
-    trigger = r"\nTherefore, among A through C, the answer is"
+    trigger = "\nTherefore, among A through C, the answer is"
     reply = "Among A through C, the answer is B.\n\nAmong A through C, the answer is B"
     log = write_log(
         [write_record(1, "Which?", reply, " B.\n\nAmong A through C, the answer is B", "B", "C")],
@@ -420,6 +427,12 @@ def test_logged_accuracies(mirror, log, answer_type, n_choices, records, accurac
         assert f"\n{whole}\npred_before : " in text
 
 
+def link_files(mirror: Path, folder: Path, dataset: str) -> None:
+    """The files that the data set names, as download would put them."""
+    for name, file in read_dataset(dataset, {}).source.files.items():
+        (folder / name).symlink_to(upstream(mirror, str(mirror_path(file.url))))
+
+
 def raw_folder(mirror: Path, tmp_path: Path, dataset: str) -> Path:
     """data/raw/<dataset> as `download` would lay it out, by links into the mirror."""
     name = next(row[1] for row in LOGS if row[0] == dataset)
@@ -513,12 +526,8 @@ def test_palm_on_commonsense_qa(mirror, tmp_path, part, n, by_letter, by_text, n
     They part where it names two options ("either (a) ... or (e) ..."), writes a name with a capital, or two
     options are the same.
     """
-    files = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")["datasets"]["commonsense_qa"][
-        "source"
-    ]["files"]
-    for name, file in files.items():
-        (tmp_path / name).symlink_to(upstream(mirror, str(mirror_path(file["url"]))))
-    examples = import_module("stages.datasets.commonsense_qa").parse(tmp_path)
+    link_files(mirror, tmp_path, "commonsense_qa")
+    examples = commonsense_qa.parse(tmp_path)
     settings = Settings(backend="released", sources=["palm"])
     assert coverage(examples, settings, tmp_path) == {
         "palm": {"rows": 10962, "matched": 10962, "unmatched": 0}
@@ -563,13 +572,8 @@ def test_logs_cover_the_parsed_examples(mirror, tmp_path, dataset):
     """Questions as the dataset's parser writes them meet those of the logs: all rows, or the test part where
     only that was asked.
     """
-    params = Path(__file__).parents[2] / "params.yaml"
-    blocks = YAML(typ="safe").load(params)["datasets"] if params.exists() else {}
-    if dataset not in blocks:
-        pytest.skip(f"params.yaml has no block datasets.{dataset}")
-    for name, file in blocks[dataset]["source"]["files"].items():
-        (tmp_path / name).symlink_to(upstream(mirror, str(mirror_path(file["url"]))))
-    examples = import_module(f"stages.datasets.{dataset}").parse(tmp_path)
+    link_files(mirror, tmp_path, dataset)
+    examples = parse_raw(dataset, read_dataset(dataset, {}), tmp_path)
     records = next(row[4] for row in LOGS if row[0] == dataset)
     gold = {example.id: example for example in examples}
     for method in ("zero_shot_cot", "zero_shot"):

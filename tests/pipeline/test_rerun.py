@@ -44,10 +44,7 @@ class Project:
         sha256 = content(student)
         params = YAML(typ="safe").load(ROOT / "params.yaml")
         sizes = {"gen_last_letter": {"words": 2}, "gen_coin_flip": {"people": 2}}
-        params["datasets"] = {
-            n: {"source": {"kind": "generated", "settings": {"questions": 30, "seed": 0, **size}}}
-            for n, size in sizes.items()
-        }
+        params["datasets"] = {n: {"questions": 30, "seed": 0, **size} for n, size in sizes.items()}
         params["students"] = {
             "small": {"base": {"path": "students/small", "sha256": sha256}, "epochs": 1, "max_tokens": 512}
         }
@@ -169,7 +166,7 @@ def test_a_decoding_parameter_reruns_prediction(project: Project) -> None:
 
 
 def test_other_questions_of_one_dataset_leave_the_other_alone(project: Project) -> None:
-    project.change("datasets", "gen_coin_flip", "source", "settings", "seed", to=1)
+    project.change("datasets", "gen_coin_flip", "seed", to=1)
     steps = {
         "split@*",
         f"curate@*{CORPUS}",
@@ -257,9 +254,7 @@ def test_simulators_read_the_answers_there_are(project: Project) -> None:
 def test_transfers_ask_the_students_there_are(project: Project) -> None:
     """Of an extra dataset and of one that is trained on, the same way; nothing is trained for it."""
     settings = {"questions": 20, "seed": 0, "people": 3, "swaps": 1}
-    project.change(
-        "datasets", "gen_shuffled_objects", to={"source": {"kind": "generated", "settings": settings}}
-    )
+    project.change("datasets", "gen_shuffled_objects", to=settings)
     project.change("run", "extra_datasets", to=["gen_shuffled_objects"])
     project.change("run", "transfers", to=["gen_shuffled_objects", "gen_coin_flip"])
     made = {f"{step}_extra@gen_shuffled_objects" for step in ("download", "prepare")} | {

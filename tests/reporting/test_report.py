@@ -20,6 +20,7 @@ from dvc_render.vega import VegaRenderer
 from dvc_render.vega_templates import Template
 from ruamel.yaml import YAML
 
+from stages.config.dataset import dataset_names
 from stages.reporting.figures import draw, drawn, short
 from stages.reporting.granularity import fitting, nearest, possible
 from stages.reporting.pools import read_results
@@ -54,12 +55,12 @@ def test_every_table_and_figure_is_filled_or_explained(name: str) -> None:
 def test_patterns_name_what_exists(name: str) -> None:
     """A typing error in a pattern would show as a cell that was not run."""
     known = {
-        "dataset": PARAMS["datasets"],
+        "dataset": dataset_names(),
         "split": PARAMS["splits"],
         "curation": {*PARAMS["curations"], "golden", "golden_size"},
     }
     known |= {"method": [path.stem for path in (ROOT / "stages/methods").glob("*.py")]}
-    known |= {"target": {*PARAMS["datasets"], *PARAMS["simulators"], "gpt_3_5", "gpt_4", "OOD"}}
+    known |= {"target": {*dataset_names(), *PARAMS["simulators"], "gpt_3_5", "gpt_4", "OOD"}}
     # the last is the name of a kept summary
     presets = {path.stem for path in (ROOT / "presets").glob("*.yaml")} | {"released_template"}
     for item in read_paper(name).items.values():

@@ -158,7 +158,7 @@ WRONG = [
         ["gen_coin_flip"],
         r"\['gen_coin_flip'\] in `run.datasets` and in `run.extra_datasets`",
     ),
-    (("run", "extra_datasets"), ["nowhere"], "no block `datasets.nowhere`"),
+    (("run", "extra_datasets"), ["nowhere"], r"stages/datasets/nowhere\.yaml not found"),
     (("run", "seeds"), ["0"], r"`run.seeds.0`: .*integer, got '0'"),
     (("students", "tiny", "lr"), "high", r"`students.tiny.lr`: .*number, got 'high'"),
     (
@@ -195,14 +195,14 @@ WRONG = [
     (("splits", "sample", "scheme"), "random", "`splits.sample.scheme`: .*'template'.*got 'random'"),
     (("decoding", "samples"), 2, "`decoding`: .*give a temperature"),
     (
-        ("datasets", "gen_coin_flip", "source", "settings", "coins"),
+        ("datasets", "gen_coin_flip", "coins"),
         2,
-        "`datasets.gen_coin_flip.source.settings.coins`: unknown key",
+        "`datasets.gen_coin_flip.coins`: unknown key; legal keys: questions, seed, people",
     ),
     (
         ("datasets", "nowhere"),
-        {"source": {"kind": "generated", "settings": {}}},
-        "stages/datasets/nowhere.py does not exist",
+        {"subtasks": None},
+        r"stages/datasets/nowhere\.yaml not found: a data set is that file",
     ),
     (("teachers", "scripted"), None, "`teachers.scripted` is None, wanted a block"),
     (("methds",), {}, "unknown block `methds`; legal blocks: run, datasets"),
