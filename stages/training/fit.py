@@ -1,5 +1,4 @@
-"""Fine-tune one student: its rows, its Trainer, and everything that the Trainer does by itself, switched off
-or on.
+"""Fine-tune one student: its rows, its Trainer, and all that the Trainer does by itself, switched on or off.
 
 Mixed precision, several GPUs and hosts, and sharding are the Trainer's and accelerate's.
 """
@@ -19,26 +18,29 @@ from stages.config.student import Student
 from stages.students.load import Loaded
 from stages.students.tokens import Tokens
 from stages.training.attention import use_tree_attention
-from stages.training.layout import layout_of
-from stages.training.objective import bare
+from stages.training.layout import choose_layout
+from stages.training.objective import inner_model
 from stages.training.rows import Layout
 from stages.training.steps import Shape, Steps
-from stages.training.trainer import Distiller, Hooks, agreed
+from stages.training.trainer import Distiller, Hooks, from_first_process
 
 HF_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
 @dataclass(frozen=True)
 class Fitted:
-    history: list[dict[str, Any]]  # per epoch: epoch, train_loss, validation_loss
+    history: list[dict[str, Any]]  # of each epoch: epoch, train_loss, validation_loss
     best: int  # the chosen epoch, whose weights are work/best.pt
     layout: Layout
     why: str
     main: bool  # of all processes, the one that writes
 
 
-def arguments(student: Loaded, settings: Student, seed: int, work: Path) -> TrainingArguments:
-    """The Trainer's settings: nothing is logged, reported or saved by itself."""
+def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path) -> TrainingArguments:
+    """The Trainer's settings: nothing is logged, reported or saved by itself.
+
+    Raises ValueError for a GPU that it would not take.
+    """
     if student.device.index and "LOCAL_RANK" not in os.environ:
         raise ValueError(
             f"COT_DEVICE={student.device}: training takes the first GPU it sees; give"
@@ -46,15 +48,36 @@ def arguments(student: Loaded, settings: Student, seed: int, work: Path) -> Trai
         )
     cpu = os.environ.get("COT_DEVICE") == "cpu" or not torch.cuda.is_available()
     args = TrainingArguments(
-        output_dir=str(work / "part"), num_train_epochs=settings.epochs, per_device_train_batch_size=1, learning_rate=settings.lr,
-        lr_scheduler_type=HF_SCHEDULES.get(settings.schedule, "constant"), warmup_steps=settings.warmup_steps, max_grad_norm=settings.clip,
-        seed=seed, use_cpu=cpu, ddp_backend="gloo" if cpu and "WORLD_SIZE" in os.environ else None, bf16=not cpu,
-        use_cache=bare(student.model).config.use_cache,
-        activation_checkpointing=bool(os.environ.get("COT_GRADIENT_CHECKPOINTING")), activation_checkpointing_kwargs={"use_reentrant": False},
-        logging_strategy="no", save_strategy="no", eval_strategy="no", report_to="none", disable_tqdm=True, log_level="error",
-        log_level_replica="error", logging_nan_inf_filter=False, remove_unused_columns=False, label_names=[], dataloader_pin_memory=False,
+        output_dir=str(work / "part"),
+        seed=seed,
+        # what decides the result
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=1,  # a whole step of ours
+        learning_rate=settings.lr,
+        lr_scheduler_type=HF_SCHEDULES.get(settings.schedule, "constant"),
+        warmup_steps=settings.warmup_steps,
+        max_grad_norm=settings.clip,
+        # where and how it runs
+        use_cpu=cpu,
+        bf16=not cpu,
+        ddp_backend="gloo" if cpu and "WORLD_SIZE" in os.environ else None,
         ddp_find_unused_parameters=False,
-    )  # fmt: skip
+        use_cache=inner_model(student.model).config.use_cache,
+        activation_checkpointing=bool(os.environ.get("COT_GRADIENT_CHECKPOINTING")),
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        label_names=[],
+        # what we do ourselves
+        logging_strategy="no",
+        save_strategy="no",
+        eval_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+        log_level_replica="error",
+        logging_nan_inf_filter=False,
+    )
     if args.n_gpu > 1:  # several in one process: DataParallel, which rows of [1, tokens] cannot be split for
         args._n_gpu = 1
     return args
@@ -70,28 +93,27 @@ def fit(student: Loaded, texts: dict[str, list[Tokens]], settings: Student, seed
             " COT_LAUNCH='torchrun ...' for them"
         )
     work.mkdir(parents=True, exist_ok=True)
-    args = arguments(student, settings, seed, work)
+    args = trainer_arguments(student, settings, seed, work)
+    first = args.process_index == 0
     limit = min(settings.max_tokens, student.positions)
-    layout, why = agreed(layout_of(student.model, limit) if args.process_index == 0 else None, args)
-    if args.process_index == 0:
+    layout, why = from_first_process(choose_layout(student.model, limit) if first else None, args)
+    if first:
         typer.echo(f"layout of rows: {layout} ({why})", err=True)
     elif layout in ("tree", "varlen"):
-        use_tree_attention(bare(student.model))
-    tasks = sorted({target.task for part in texts.values() for text in part for target in text.targets})
+        use_tree_attention(inner_model(student.model))
     shape = Shape(
         layout,
-        tasks,
-        settings.normalisation,
-        student.tokenizer.pad_token_id,
-        args.process_index,
-        args.world_size,
+        tasks=sorted({target.task for part in texts.values() for text in part for target in text.targets}),
+        normalisation=settings.normalisation,
+        pad_id=student.tokenizer.pad_token_id,
+        rank=args.process_index,
+        world=args.world_size,
     )
     steps = Steps(texts["train"], settings, seed, shape)
-    with progress_bar() if args.process_index == 0 else nullcontext() as bar:
+    with progress_bar() if first else nullcontext() as bar:
         trainer = Distiller(student.model, args, Hooks(bar), steps, texts["validation"], settings, work)
         trainer.resume_or_begin()
-    history = trainer.at["history"]
-    best = trainer.at["best"]
+    progress = trainer.progress
     main = trainer.is_world_process_zero()
     trainer.accelerator.wait_for_everyone()
-    return Fitted(history, best, layout, why, main)
+    return Fitted(progress.history, progress.best, layout, why, main)

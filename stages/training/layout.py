@@ -12,8 +12,9 @@ from accelerate.utils import send_to_device
 from stages.students.load import autocast
 from stages.students.tokens import Target, Tokens
 from stages.training.attention import use_tree_attention
-from stages.training.objective import bare, token_losses
-from stages.training.rows import Layout, collate
+from stages.training.collate import collate
+from stages.training.objective import inner_model, token_losses
+from stages.training.rows import Layout
 
 # of positions; a row's places are further apart than its positions
 WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
@@ -22,51 +23,48 @@ ROUNDING = {"cpu": 1e-4}  # of a loss in float32; a wrong pattern is further off
 ROUGH = 5e-2  # elsewhere: bfloat16 under autocast
 
 
-def trial(config: Any) -> list[Tokens]:
-    """Four short texts of random tokens: three share their beginning, one of them wholly; one has nothing in
-    common.
+def trial_texts(config: Any) -> list[Tokens]:
+    """Four short texts of random tokens: three share their beginning, one of them wholly; the last shares
+    nothing.
     """
     rng = random.Random(0)
     start = [config.decoder_start_token_id] if config.is_encoder_decoder else []
-    stem, other, *tails = (
-        [rng.randrange(config.get_text_config().vocab_size) for _ in range(n)] for n in (12, 9, 7, 5, 2)
+    vocabulary = config.get_text_config().vocab_size
+    stem, other, seven, five, two = (
+        [rng.randrange(vocabulary) for _ in range(length)] for length in (12, 9, 7, 5, 2)
     )
-    made = []
-    for context, tail in ((stem, tails[0]), (stem, tails[1]), (stem, tails[1][:2]), (other, tails[2])):
+    texts = []
+    for context, tail in ((stem, seven), (stem, five), (stem, five[:2]), (other, two)):
         ids = np.array([*start, *tail] if start else context + tail, np.int32)
         encoder = np.array(context if start else [], np.int32)
-        made.append(Tokens("", "", False, encoder, ids[:-1], [Target(0, ids[1:], "trial", 1.0)], False))
-    return made
+        texts.append(Tokens("", "", False, encoder, ids[:-1], [Target(0, ids[1:], "trial", 1.0)], False))
+    return texts
 
 
 @torch.no_grad()
-def losses(model: torch.nn.Module, texts: list[Tokens], layout: Layout) -> torch.Tensor:
+def trial_losses(model: torch.nn.Module, texts: list[Tokens], layout: Layout) -> torch.Tensor:
+    """The texts' cross-entropies in one pass of this layout, float32[labels]."""
     where = next(model.parameters()).device
-    batch = send_to_device(
-        collate(texts, layout=layout, tasks=["trial"], normalisation="batch", pad_id=0), where
-    )
+    batch = collate(texts, layout=layout, tasks=["trial"], normalisation="batch", pad_id=0)
     with autocast(where):
-        return token_losses(model, batch).float().cpu()
+        return token_losses(model, send_to_device(batch, where)).float().cpu()
 
 
-def difference(
+def try_layout(
     model: torch.nn.Module, texts: list[Tokens], layout: Layout, wanted: torch.Tensor
 ) -> tuple[bool, str]:
     """Whether the layout gives the wanted losses, and how far off it is or what the model says to it."""
     try:
-        off = (losses(model, texts, layout) - wanted).abs().max().item()
-    except (
-        TypeError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # no position_ids, an unknown mask, a kernel without this head size, ...
+        off = (trial_losses(model, texts, layout) - wanted).abs().max().item()
+    # no position_ids, an unknown mask, a kernel without this head size, ...
+    except (TypeError, ValueError, RuntimeError) as error:
         return False, f"{layout} fails ({type(error).__name__}: {str(error).splitlines()[0][:100]})"
     if off <= ROUNDING.get(next(model.parameters()).device.type, ROUGH):
         return True, f"{layout} agrees with separate rows"  # how well differs from machine to machine
     return False, f"{layout} is off by {off:.0e}"
 
 
-def layout_of(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:
+def choose_layout(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:
     """The layout for texts of at most `max_tokens`, and why in words. The model is left with the attention
     that it needs.
 
@@ -74,7 +72,7 @@ def layout_of(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:
     measure. Rows that are trees are not for models that carry a state through the row, or whose attention
     goes by places instead of positions; the trial shows it.
     """
-    inner = bare(model)
+    inner = inner_model(model)
     config = inner.config.get_text_config()
     before = inner.config._attn_implementation
     training = model.training
@@ -89,8 +87,8 @@ def layout_of(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:
     if not inner.config.is_encoder_decoder and inner._can_set_attn_implementation():
         candidates = ["varlen", "tree", "mask"] if on_gpu and steady else ["tree", "mask"]
     model.eval()
-    texts = trial(inner.config)
-    wanted = torch.cat([losses(model, [text], "padded") for text in texts])
+    texts = trial_texts(inner.config)
+    wanted = torch.cat([trial_losses(model, [text], "padded") for text in texts])
     found = []
     try:
         for layout in candidates:
@@ -98,7 +96,7 @@ def layout_of(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:
                 use_tree_attention(inner)
             else:
                 inner.set_attn_implementation(before)
-            same, words = difference(model, texts, layout, wanted)
+            same, words = try_layout(model, texts, layout, wanted)
             found.append(words)
             if same:
                 return layout, ", ".join(found)

@@ -1,13 +1,18 @@
 """The one objective of every training method: a weighted sum over tasks of the mean cross-entropy over that
 task's labels.
 
-    loss = sum over tasks of weight[task] x (sum over the task's labels of coefficient x cross-entropy) / denominator[task]
+    loss = sum over tasks of weight[task] x sum / denominator[task],
+    sum = sum over the task's labels of coefficient x cross-entropy
 
 Two means occur, and they differ where texts differ in length:
-    batch     coefficient 1, denominator = the task's labels in the whole step (CasCoD's released code, Hugging Face's default)
-    sequence  coefficient 1 / (the task's labels in its text), denominator = the step's texts with the task: the mean over texts that the
-              papers' expectations are (SCoTD section 2, CasCoD eq. 3-7)
-The step is all micro-batches and all ranks: a denominator is the sum of their `counts`. No label smoothing; padding has no label.
+
+    batch     coefficient 1; denominator: the task's labels in the whole step (CasCoD's released code, Hugging
+              Face's default)
+    sequence  coefficient 1 / (the task's labels in its text); denominator: the step's texts with the task. It
+              is the mean over texts that the papers' expectations are (SCoTD section 2, CasCoD eq. 3-7)
+
+The step is all rows of all processes: a denominator is the sum of their `counts`. No label smoothing; padding
+has no label.
 Differs: CasCoD eq. 2 sums over a text's tokens; here each text's mean counts, so that a longer rationale is
 no larger step.
 Differs: CasCoD's code divides each micro-batch by its own labels, so that its loss depends on how a step is
@@ -22,19 +27,19 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 
-def bare(model: torch.nn.Module) -> Any:
+def inner_model(model: torch.nn.Module) -> Any:
     """The `transformers` model inside whatever wraps it (DDP, FSDP, peft, compile)."""
     return next(module for module in model.modules() if isinstance(module, PreTrainedModel))
 
 
 def logits_at(model: torch.nn.Module, inputs: dict[str, Any], places: torch.Tensor) -> torch.Tensor:
-    """Logits [k, vocabulary] at `places` int64[k] of the rows, one after the other; the head sees no other place.
+    """Logits [k, vocabulary] at `places` int64[k] of all rows, one after the other; the head sees no others.
 
     One call of the wrapped model, as DDP and FSDP need it. Where it cannot be told the places, they are taken
     on the way into its head. Raises ValueError if the model does not give k logits: then its head is not
     where it says.
     """
-    inner = bare(model)
+    inner = inner_model(model)
     one_row = inputs.get("decoder_input_ids", inputs["input_ids"]).shape[0] == 1
     if one_row and "logits_to_keep" in inspect.signature(inner.forward).parameters:
         logits = model(**inputs, use_cache=False, logits_to_keep=places).logits
@@ -56,19 +61,18 @@ def logits_at(model: torch.nn.Module, inputs: dict[str, Any], places: torch.Tens
 
 
 def token_losses(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-    """Cross-entropy of each label, float[k]; `batch` as stages/training/rows.py collates it, on the model's
+    """Cross-entropy of each label, float[k]; `batch` as stages/training/collate.py makes it, on the model's
     device.
     """
     inputs = batch["inputs"]
-    if bare(model).config._attn_implementation == "eager":  # which adds its mask to the scores
+    if inner_model(model).config._attn_implementation == "eager":  # which adds its mask to the scores
         inputs = {
             name: additive(value) if name.endswith("attention_mask") and value.ndim == 4 else value
             for name, value in inputs.items()
         }
     logits = logits_at(model, inputs, batch["places"])
-    return cross_entropy(
-        logits.to(torch.promote_types(logits.dtype, torch.float32)), batch["labels"], reduction="none"
-    )
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return cross_entropy(exact, batch["labels"], reduction="none")
 
 
 def additive(mask: torch.Tensor) -> torch.Tensor:
@@ -76,8 +80,11 @@ def additive(mask: torch.Tensor) -> torch.Tensor:
     return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
 
 
-def loss(values: torch.Tensor, batch: dict[str, torch.Tensor], denominators: torch.Tensor) -> torch.Tensor:
-    """This pass's part of the step's loss, a scalar. values: its token_losses; denominators: [tasks], the
-    step's summed `counts`.
+def weighted_loss(
+    values: torch.Tensor, batch: dict[str, torch.Tensor], denominators: torch.Tensor
+) -> torch.Tensor:
+    """One pass's part of the step's loss, a scalar.
+
+    values: float[k], its token_losses; denominators: int64[tasks], the whole step's summed `counts`.
     """
     return (values * (batch["weights"] / denominators[batch["tasks"]])).sum()

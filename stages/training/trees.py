@@ -32,14 +32,14 @@ class Chain:
     ancestors: np.ndarray  # int64[a]
 
 
-def common(one: np.ndarray, other: np.ndarray) -> int:
-    """Length of the common beginning."""
+def common_length(one: np.ndarray, other: np.ndarray) -> int:
+    """Of two texts, how many tokens they begin with alike."""
     n = min(len(one), len(other))
     differ = np.flatnonzero(one[:n] != other[:n])
     return int(differ[0]) if len(differ) else n
 
 
-def ordered(texts: list[np.ndarray]) -> list[int]:
+def depth_first(texts: list[np.ndarray]) -> list[int]:
     """Places in lexicographic order, which is depth-first: each text has its longest common beginning with
     its neighbours.
     """
@@ -47,24 +47,24 @@ def ordered(texts: list[np.ndarray]) -> list[int]:
     return sorted(range(len(texts)), key=lambda i: keys[i])
 
 
-def size(texts: list[np.ndarray]) -> int:
-    """Tokens of their tree."""
-    inorder = [texts[i] for i in ordered(texts)]
-    shared = sum(common(one, other) for one, other in pairwise(inorder))
+def tree_size(texts: list[np.ndarray]) -> int:
+    """Tokens of the texts' tree."""
+    inorder = [texts[i] for i in depth_first(texts)]
+    shared = sum(common_length(one, other) for one, other in pairwise(inorder))
     return sum(map(len, texts)) - shared
 
 
-def grow(texts: list[np.ndarray]) -> Tree:
-    """The tree of some texts (token ids)."""
+def grow_tree(texts: list[np.ndarray]) -> Tree:
+    """The tree of some texts, int[n] token ids each."""
     ids = []
     depth = []
-    closed = []
+    closed = []  # tokens whose subtrees are over, and where in the row
     tokens = 0
     paths: list[np.ndarray] = [np.empty(0, np.int64)] * len(texts)
     before = np.empty(0, np.int32)
     path = np.empty(0, np.int64)
-    for i in ordered(texts):
-        shared = common(before, texts[i])
+    for i in depth_first(texts):
+        shared = common_length(before, texts[i])
         closed.append((path[shared:], tokens))
         ids.append(texts[i][shared:])
         depth.append(np.arange(shared, len(texts[i])))

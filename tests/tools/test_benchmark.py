@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 from stages.records.example import Example, write_examples
 from stages.records.sequence import Segment, Sequence, write_sequences
 from stages.students.load import content
-from stages.training.rows import collate
+from stages.training.collate import collate
 from stages.training.steps import Shape
-from stages.training.trees import grow
+from stages.training.trees import grow_tree
 from tools.benchmark import LENGTHS, app, decoding, decoding_runs, groups, lengths, trainers, training
 from tools.benchmark.layouts import ours, side_by_side
 from tools.benchmark.measure import Spent, summed_up, with_ratios, write_run
@@ -101,7 +101,7 @@ def test_tokens_in_say_what_a_layout_computes() -> None:
     for text in work.texts:
         by_question.setdefault(text.example_id, []).append(text.inputs)
     assert tokens["ours"] == sum(texts)
-    assert tokens["shared"] == sum(len(grow(group).ids) for group in by_question.values())
+    assert tokens["shared"] == sum(len(grow_tree(group).ids) for group in by_question.values())
     assert tokens["longest"] == len(texts) * work.longest
     longest = [max(part) + 1 for part in (texts[:8], texts[8:])]
     assert tokens["dynamic"] == 8 * longest[0] + longest[1]

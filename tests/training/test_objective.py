@@ -14,9 +14,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from stages.records.sequence import Segment, Sequence
 from stages.students.tokens import tokenize
 from stages.training.attention import use_tree_attention
-from stages.training.layout import layout_of
-from stages.training.objective import bare, loss, token_losses
-from stages.training.rows import collate, fill, units_of
+from stages.training.collate import collate
+from stages.training.layout import choose_layout
+from stages.training.objective import inner_model, token_losses, weighted_loss
+from stages.training.rows import fill_rows, units_of
 
 FAMILIES = ["gpt2", "opt", "llama", "qwen2", "qwen3", "t5"]
 # the others compute norms, rotary angles or softmax in float32, whatever their weights are
@@ -172,7 +173,7 @@ def naive(model: Any, sequences: list[Sequence], tokenizer: Any, normalisation: 
     """sum over tasks of weight x mean cross-entropy, each text in a forward pass of its own, padded to the
     longest.
     """
-    inner = bare(model)
+    inner = inner_model(model)
     start = inner.config.decoder_start_token_id if inner.config.is_encoder_decoder else None
     rows = [plain_row(sequence, tokenizer, start) for sequence in sequences]
     longest, longest_context = (
@@ -218,18 +219,18 @@ def ours(
     model: Any, sequences: list[Sequence], tokenizer: Any, normalisation: str, layout: str, budget: int
 ) -> tuple[float, int]:
     """The same, row by row, with gradients left in the model; and the number of rows."""
-    inner = bare(model)
+    inner = inner_model(model)
     start = inner.config.decoder_start_token_id if inner.config.is_encoder_decoder else None
     texts = [tokenize(sequence, tokenizer, start, 500) for sequence in sequences]
     tasks = sorted({target.task for text in texts for target in text.targets})
     rows = [
         collate(row, layout=layout, tasks=tasks, normalisation=normalisation, pad_id=0)
-        for row in fill(units_of(texts), budget, layout)
+        for row in fill_rows(units_of(texts), budget, layout)
     ]  # the micro-batches of one step
     denominators = sum(row["counts"] for row in rows)
     total = 0.0
     for row in rows:
-        part = loss(token_losses(model, row), row, denominators)
+        part = weighted_loss(token_losses(model, row), row, denominators)
         part.backward()
         total += part.item()
     return total, len(rows)
@@ -439,7 +440,7 @@ def test_a_recomputed_layer_drops_the_same(byte_tokenizer) -> None:
 def test_lora_gives_the_same(family: str, targets: list[str], checkpointing: bool, byte_tokenizer) -> None:
     peft = pytest.importorskip("peft")
     model = build(config(family))
-    layout = layout_of(model, 500)[0]
+    layout = choose_layout(model, 500)[0]
     assert layout == ("packed_decoder" if family == "t5" else "tree")
     kind = "SEQ_2_SEQ_LM" if family == "t5" else "CAUSAL_LM"
     model = peft.get_peft_model(
@@ -456,9 +457,9 @@ def test_lora_gives_the_same(family: str, targets: list[str], checkpointing: boo
             module.p = 0.0
     if checkpointing:
         model.train()
-        bare(model).activation_checkpointing_enable({"use_reentrant": False})
-        bare(model).enable_input_require_grads()
-        bare(model).config.update({"attn_pdrop": 0.0, "dropout_rate": 0.0})
+        inner_model(model).activation_checkpointing_enable({"use_reentrant": False})
+        inner_model(model).enable_input_require_grads()
+        inner_model(model).config.update({"attn_pdrop": 0.0, "dropout_rate": 0.0})
         for module in model.modules():
             if hasattr(module, "relative_attention_num_buckets"):
                 module.dropout = 0.0
@@ -604,7 +605,7 @@ def test_a_layout_is_chosen_by_trial_and_gives_the_naive_loss(
 ) -> None:
     model = build(unusual(name))
     before = model.config._attn_implementation
-    found, words = layout_of(model.train(), 256)
+    found, words = choose_layout(model.train(), 256)
     assert (found, model.training) == (layout, True)
     assert words.startswith(why)
     assert model.config._attn_implementation == ("tree" if layout == "tree" else before)
@@ -614,4 +615,4 @@ def test_a_layout_is_chosen_by_trial_and_gives_the_naive_loss(
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_papers_families_take_the_cheap_layout(family: str) -> None:
-    assert layout_of(build(config(family)), 512)[0] == ("packed_decoder" if family == "t5" else "tree")
+    assert choose_layout(build(config(family)), 512)[0] == ("packed_decoder" if family == "t5" else "tree")

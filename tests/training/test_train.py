@@ -29,7 +29,7 @@ from stages.students.load import Loaded, add_adapters, content, load, load_train
 from stages.students.tokens import tokenize
 from stages.training.fit import fit
 from stages.training.rows import epoch_order, units_of
-from stages.training.steps import Shape, Steps, labels_trained, rows_of, tokenize_parts, validation_rows
+from stages.training.steps import Shape, Steps, labels_trained, step_rows, tokenize_parts, validation_rows
 
 FAMILIES = list(shapes())
 NO_DROPOUT = dict.fromkeys(
@@ -318,14 +318,14 @@ def test_processes_share_a_step_without_loss_or_repetition(
 ) -> None:
     monkeypatch.setenv("COT_ROW_TOKENS", budget)
     units = units_of(tokens([sequence(i, words=i) for i in range(5)], byte_tokenizer))
-    shares = [rows_of(units, shape(rank, world)) for rank in range(world)]
+    shares = [step_rows(units, shape(rank, world)) for rank in range(world)]
     assert len({len(rows) for rows in shares}) == 1
     assert all(int(rows[0]["counts"]) for rows in shares)  # no process is idle
     rows = [row for share in shares for row in share]
     labels = Counter(label for row in rows if int(row["counts"]) for label in row["labels"].tolist())
-    assert labels == Counter(label for row in rows_of(units, shape()) for label in row["labels"].tolist())
+    assert labels == Counter(label for row in step_rows(units, shape()) for label in row["labels"].tolist())
     assert all(not row["weights"].any() for row in rows if not int(row["counts"]))
-    alone = rows_of(units[:1], shape(world - 1, world))
+    alone = step_rows(units[:1], shape(world - 1, world))
     assert len(alone) == 1  # a single text: the others repeat it, without a weight
     assert not alone[0]["weights"].any()
 
@@ -385,7 +385,7 @@ def test_out_of_memory_says_how_to_go_on(error: RuntimeError, random_student, tm
         raise error
 
     monkeypatch.setenv("COT_ROW_TOKENS", "77")
-    monkeypatch.setattr("stages.training.trainer.token_losses", full)
+    monkeypatch.setattr("stages.training.step_trainer.token_losses", full)
     student = load(random_student("gpt2"))
     with pytest.raises(ValueError, match=r"epoch 1, step 1: out of memory; set COT_ROW_TOKENS below 77"):
         fit(student, tokenize_parts([sequence(0), sequence(1)], student, 512), settings(), 0, tmp_path)

@@ -11,9 +11,11 @@ import torch
 
 from stages.records.sequence import Segment, Sequence
 from stages.students.tokens import Target, Tokens, tokenize
-from stages.training.attention import gather_attention, gather_plan, varlen_attention, varlen_plan, visible
-from stages.training.rows import by_context, collate, epoch_order, fill, tree_size, units_of
-from stages.training.trees import chains, grow, size
+from stages.training.attention import gather_attention, varlen_attention
+from stages.training.collate import collate
+from stages.training.plans import dense_mask, gather_plan, varlen_plan
+from stages.training.rows import epoch_order, fill_rows, pack_by_context, row_size, units_of
+from stages.training.trees import chains, grow_tree, tree_size
 
 EOS = 1
 
@@ -157,8 +159,8 @@ CASES += [[np.array([5], np.int32)], [np.array([300 * i, 1], np.int32) for i in 
 
 @pytest.mark.parametrize("texts", CASES)
 def test_a_tree_has_one_token_per_distinct_beginning(texts) -> None:
-    tree, prefixes = grow(texts), {tuple(text[: i + 1]) for text in texts for i in range(len(text))}
-    assert len(tree.ids) == size(texts) == len(prefixes)
+    tree, prefixes = grow_tree(texts), {tuple(text[: i + 1]) for text in texts for i in range(len(text))}
+    assert len(tree.ids) == tree_size(texts) == len(prefixes)
     for text, path in zip(texts, tree.paths, strict=True):
         assert tree.ids[path].tolist() == text.tolist()
         assert tree.depth[path].tolist() == list(range(len(text)))
@@ -166,7 +168,7 @@ def test_a_tree_has_one_token_per_distinct_beginning(texts) -> None:
 
 @pytest.mark.parametrize("texts", CASES)
 def test_a_token_sees_the_beginning_of_its_text_and_nothing_else(texts) -> None:
-    tree = grow(texts)
+    tree = grow_tree(texts)
     beginning = {
         int(path[i]): tuple(text[: i + 1])
         for text, path in zip(texts, tree.paths, strict=True)
@@ -176,7 +178,7 @@ def test_a_token_sees_the_beginning_of_its_text_and_nothing_else(texts) -> None:
         [beginning[q][: len(beginning[k])] == beginning[k] for k in range(len(tree.ids))]
         for q in range(len(tree.ids))
     ]
-    assert visible(tree)[0, 0].tolist() == wanted
+    assert dense_mask(tree)[0, 0].tolist() == wanted
     for chain in chains(tree.depth, tree.end):
         seen = [k for k in range(chain.start) if wanted[chain.start][k]]
         assert chain.ancestors.tolist() == seen
@@ -187,12 +189,12 @@ def test_a_token_sees_the_beginning_of_its_text_and_nothing_else(texts) -> None:
 
 @pytest.mark.parametrize("texts", CASES)
 def test_chains_are_the_row_in_pieces_as_long_as_can_be(texts) -> None:
-    tree = grow(texts)
+    tree = grow_tree(texts)
     found = chains(tree.depth, tree.end)
     assert [place for chain in found for place in range(chain.start, chain.stop)] == list(
         range(len(tree.ids))
     )
-    sees = visible(tree)[0, 0]
+    sees = dense_mask(tree)[0, 0]
     for one, other in pairwise(found):  # a child of the token before it that is not its only one, or none
         same_subtree = bool(sees[other.start, one.stop - 1]) and bool(
             (sees[:, one.stop - 1].sum() - sees[:, other.start].sum()) == 1
@@ -212,13 +214,15 @@ def dense_attention(query, key, value, tree):
     groups = query.shape[1] // key.shape[1]
     key, value = (t.repeat_interleave(groups, 1) for t in (key, value))
     scores = torch.einsum("qhd,khd->hqk", query, key) * 0.3
-    return torch.einsum("hqk,khd->qhd", scores.masked_fill(~visible(tree)[0], -torch.inf).softmax(-1), value)
+    return torch.einsum(
+        "hqk,khd->qhd", scores.masked_fill(~dense_mask(tree)[0], -torch.inf).softmax(-1), value
+    )
 
 
 @pytest.mark.parametrize("texts", CASES)
 @pytest.mark.parametrize(("heads", "shared"), [(2, 2), (4, 2)])
 def test_gathered_attention_is_dense_attention(texts, heads: int, shared: int) -> None:
-    tree = grow(texts)
+    tree = grow_tree(texts)
     given = states(tree, heads, shared)
     outputs = [gather_attention(*given, gather_plan(tree), 0.0, 0.3), dense_attention(*given, tree)]
     torch.testing.assert_close(*outputs, rtol=1e-12, atol=1e-12)
@@ -230,7 +234,7 @@ def test_gathered_attention_is_dense_attention(texts, heads: int, shared: int) -
 def test_many_buckets_waste_little() -> None:
     rng = random.Random(0)
     stems = [[rng.randrange(100) for _ in range(rng.randint(20, 200))] for _ in range(10)]
-    tree = grow(
+    tree = grow_tree(
         [
             np.array(stem + [rng.randrange(100) for _ in range(rng.randint(5, 150))], np.int32)
             for stem in stems
@@ -254,7 +258,7 @@ def test_the_variable_length_plan_is_dense_attention(texts) -> None:
     """The kernel's contract in a loop: query i of n sees the first i + 1 + (keys - n) keys of its own
     stretch.
     """
-    tree = grow(texts)
+    tree = grow_tree(texts)
     plan, (query, key, value) = varlen_plan(tree), states(tree, 2, 2)
     key, value, outputs = key[plan.keys], value[plan.keys], []
     queries, keys = plan.cu_queries.tolist(), plan.cu_keys.tolist()
@@ -277,7 +281,7 @@ def test_the_variable_length_plan_is_dense_attention(texts) -> None:
 def test_the_variable_length_kernel_is_gathered_attention(texts, heads: int, shared: int) -> None:
     from accelerate.utils import send_to_device
 
-    tree = grow(texts)
+    tree = grow_tree(texts)
     given = [t.detach().to("cuda", torch.bfloat16).requires_grad_() for t in states(tree, heads, shared)]
     outputs = [
         varlen_attention(*given, send_to_device(varlen_plan(tree), "cuda"), 0.3),
@@ -368,13 +372,13 @@ def test_of_an_examples_draws_one_is_drawn() -> None:
 def test_rows_keep_to_the_budget_and_hold_every_text_once(layout: str, budget: int) -> None:
     rows = corpus(random.Random(2), 9, 3, 2)
     units = epoch_order(rows, 0, 0, 2)
-    filled = fill(units, budget, layout)
+    filled = fill_rows(units, budget, layout)
     assert identities(filled) == Counter(map(id, rows))
     for row in filled:
         if layout == "tree":
-            tokens, least = tree_size(row), 1
+            tokens, least = row_size(row), 1
         else:
-            packs = by_context(row) if layout == "packed_decoder" else [[text] for text in row]
+            packs = pack_by_context(row) if layout == "packed_decoder" else [[text] for text in row]
             tokens = len(packs) * (
                 max(len(text.context) for text in row)
                 + max(sum(len(text.inputs) for text in pack) for pack in packs)
@@ -387,20 +391,20 @@ def test_rows_keep_to_the_budget_and_hold_every_text_once(layout: str, budget: i
 def test_rows_are_as_full_as_the_budget_lets_them_be(budget: int, rows: int) -> None:
     texts = [made(i, [i] * 10) for i in range(12)]
     for layout in ("tree", "padded"):
-        assert len(fill(units_of(texts), budget, layout)) == rows
+        assert len(fill_rows(units_of(texts), budget, layout)) == rows
 
 
 def test_an_examples_texts_share_a_row_where_it_has_room() -> None:
     rows = corpus(random.Random(2), 9, 3, 2)
-    for row in fill(units_of(rows), 300, "tree"):
+    for row in fill_rows(units_of(rows), 300, "tree"):
         assert all(
             len([text for text in row if text.example_id == name]) == 6
             for name in {text.example_id for text in row}
         )
     units = units_of(rows)
     # too little for an example: a unit's texts still stand together
-    assert max(map(tree_size, units)) <= 110 < tree_size(rows[:6])
-    for row in fill(units, 110, "tree"):
+    assert max(map(row_size, units)) <= 110 < row_size(rows[:6])
+    for row in fill_rows(units, 110, "tree"):
         assert all(count == 2 for count in Counter((text.example_id, text.unit) for text in row).values())
 
 

@@ -26,11 +26,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from stages.students.tokens import Tokens
-from stages.training import rows
-from stages.training.objective import loss, token_losses
+from stages.training import collate, rows
+from stages.training.objective import token_losses, weighted_loss
 from stages.training.rows import units_of
-from stages.training.steps import Shape, rows_of
-from stages.training.trees import Tree, grow
+from stages.training.steps import Shape, step_rows
+from stages.training.trees import Tree, grow_tree
 from tools.benchmark.workloads import Workload
 
 BATCH = 8
@@ -134,7 +134,7 @@ def weighted(model: Any, batch: Batch) -> torch.Tensor:
 
 def side_by_side(texts: list[np.ndarray]) -> Tree:
     """Texts in one row without anything in common."""
-    trees = [grow([text]) for text in texts]
+    trees = [grow_tree([text]) for text in texts]
     starts = np.cumsum([0, *map(len, texts)]).tolist()
     return Tree(
         np.concatenate([tree.ids for tree in trees]),
@@ -150,8 +150,8 @@ def nothing_shared() -> Iterator[None]:
     they would.
     """
     with (
-        patch.object(rows, "grow", side_by_side),
-        patch.object(rows, "size", lambda texts: sum(map(len, texts))),
+        patch.object(collate, "grow_tree", side_by_side),
+        patch.object(rows, "tree_size", lambda texts: sum(map(len, texts))),
     ):
         yield
 
@@ -194,14 +194,14 @@ def ours(work: Workload, shape: Shape) -> list[Layout]:
     denominators = torch.tensor([work.labels[task] for task in shape.tasks])
 
     def loss_of(model: Any, batch: Batch) -> torch.Tensor:
-        return loss(token_losses(model, batch), batch, denominators.to(batch["labels"].device))
+        return weighted_loss(token_losses(model, batch), batch, denominators.to(batch["labels"].device))
 
     def apart() -> list[Batch]:
         with nothing_shared():
-            return rows_of([[text] for text in work.texts], shape)
+            return step_rows([[text] for text in work.texts], shape)
 
     def together() -> list[Batch]:
-        return rows_of(units_of(work.texts), shape)
+        return step_rows(units_of(work.texts), shape)
 
     names = {"unshared": apart, "ours": together} if work.cascod else {"ours": apart, "shared": together}
     if work.diversity == 1 and not work.cascod:

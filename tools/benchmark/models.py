@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, OPTConfi
 from transformers.pytorch_utils import Conv1D
 
 from stages.config.student import Lora
-from stages.training.objective import bare
+from stages.training.objective import inner_model
 from tools.benchmark.lengths import VOCABULARY
 
 # dense bfloat16 FLOP/s by the makers' data sheets
@@ -103,7 +103,7 @@ class Arithmetic:
 
 
 def arithmetic(model: Any) -> Arithmetic:
-    inner = bare(model)
+    inner = inner_model(model)
     head = inner.get_output_embeddings().weight
     settings = inner.config
     matrices = [module.weight for module in inner.modules() if isinstance(module, torch.nn.Linear | Conv1D)]

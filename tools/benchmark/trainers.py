@@ -20,8 +20,8 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from stages.config.student import Student
 from stages.students.load import Loaded
 from stages.students.tokens import Tokens
-from stages.training.fit import arguments
-from stages.training.objective import bare
+from stages.training.fit import trainer_arguments
+from stages.training.objective import inner_model
 from stages.training.steps import Steps
 from stages.training.trainer import Distiller, Hooks
 from tools.benchmark.clock import Clock
@@ -161,7 +161,7 @@ def ours(
     shape = replace(chosen_shape(model, work)[0], tasks=sorted(work.tasks))
     trainer = Distiller(
         model,
-        arguments(student, settings, 0, Path(folder)),
+        trainer_arguments(student, settings, 0, Path(folder)),
         Hooks(None),
         Steps(work.texts, settings, 0, shape),
         [],
@@ -172,7 +172,7 @@ def ours(
     trainer.pause = float("inf")
     with spent(device) as found, nullcontext() if work.cascod else nothing_shared():
         trainer.train()
-    return trainer.at["history"][0]["train_loss"], found.peak
+    return trainer.progress.history[0]["train_loss"], found.peak
 
 
 def missing(name: str, work: Workload) -> str | None:
@@ -199,7 +199,7 @@ def measure(
     model = build(name, device)
     clock = Clock(device, done)
     sums = arithmetic(model)
-    bare(model).set_attn_implementation("sdpa")
+    inner_model(model).set_attn_implementation("sdpa")
     with tempfile.TemporaryDirectory() as folder:
         loss, peak = TRAINERS[trainer](work, model, device, repetitions, clock, folder)
     return with_rates(

@@ -11,10 +11,10 @@ from accelerate.utils import send_to_device
 
 from stages.students.load import autocast
 from stages.training.attention import use_tree_attention
-from stages.training.layout import layout_of
-from stages.training.objective import bare
+from stages.training.layout import choose_layout
+from stages.training.objective import inner_model
 from stages.training.steps import Shape
-from stages.training.trees import grow
+from stages.training.trees import grow_tree
 from tools.benchmark.layouts import Layout, others, ours
 from tools.benchmark.measure import Spent, spent, summed_up
 from tools.benchmark.models import Arithmetic, arithmetic, build, peak_flops
@@ -53,7 +53,7 @@ def set_attention(model: Any, layout: Layout, rows: str) -> None:
     """Each layout with the attention that is fastest for it: ours as stages/training/layout.py has chosen,
     others' with torch's own.
     """
-    inner = bare(model)
+    inner = inner_model(model)
     if layout.ours and rows in ("tree", "varlen"):
         use_tree_attention(inner)
     else:
@@ -67,7 +67,7 @@ def needed_flops(work: Workload, sums: Arithmetic, shared: bool) -> float:
     groups: dict[str, list[Any]] = {}
     for place, text in enumerate(work.texts):
         groups.setdefault(text.example_id if shared else str(place), []).append(text.inputs)
-    trees = [grow(group) for group in groups.values()]
+    trees = [grow_tree(group) for group in groups.values()]
     pairs = sum(int((tree.depth + 1).sum()) for tree in trees)
     return sums.flops(sum(len(tree.ids) for tree in trees), sum(work.labels.values()), pairs)
 
@@ -90,7 +90,7 @@ def with_rates(
 
 def chosen_shape(model: Any, work: Workload) -> tuple[Shape, str]:
     """How stages/training/layout.py lays out rows for this model, and why."""
-    layout, why = layout_of(model, max(len(text.inputs) for text in work.texts) + 1)
+    layout, why = choose_layout(model, max(len(text.inputs) for text in work.texts) + 1)
     return Shape(layout, work.tasks, "batch", 0), f"{layout} ({why})"
 
 

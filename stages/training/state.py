@@ -1,0 +1,60 @@
+"""A running training on disk: the state from which a killed one goes on, and what it knows of its epochs."""
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stages.records.jsonl import write_json
+
+
+@dataclass
+class Progress:
+    """The loss curve so far, and the epoch whose weights are kept."""
+
+    history: list[dict[str, Any]] = field(default_factory=list)  # epoch, train_loss, validation_loss
+    summed: float = 0.0  # the losses of this epoch's steps
+    best: int = 0
+    least: float | None = None  # validation loss of the best epoch
+
+    def end_epoch(self, steps: int, validation_loss: float | None, last: bool) -> bool:
+        """Note an epoch of `steps` steps: its train loss is their mean.
+
+        True if its weights are to be kept: the validation loss is less than any before (of equal ones, the
+        first epoch's are kept), or it is the last epoch and there is no validation part.
+        """
+        epoch = len(self.history) + 1
+        line = {"epoch": epoch, "train_loss": self.summed / steps, "validation_loss": validation_loss}
+        self.history.append(line)
+        self.summed = 0.0
+        better = validation_loss is not None and (self.least is None or validation_loss < self.least)
+        keep = better or (validation_loss is None and last)
+        if keep:
+            self.best = epoch
+            self.least = validation_loss
+        return keep
+
+
+def latest_state(work: Path) -> Path | None:
+    """The state of the most steps: a kill while one takes another's place leaves both."""
+    return max(work.glob("state-*"), key=lambda path: int(path.name.removeprefix("state-")), default=None)
+
+
+def replace_states(part: Path, work: Path, step: int, progress: Progress) -> None:
+    """Let the complete folder `part` be the state after `step` steps; others go."""
+    write_json(part / "progress.json", asdict(progress))
+    new = work / f"state-{step}"
+    part.replace(new)
+    for old in work.glob("state-*"):
+        if old != new:
+            shutil.rmtree(old)
+
+
+def write_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Write weights by their names completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(weights, part)
+    part.replace(path)
