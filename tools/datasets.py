@@ -1,7 +1,7 @@
 """Datasets: what a data set is, and what may be done with it."""
 
 from stages.prepare import licences
-from tools.terminal import console
+from tools.tables import console
 
 
 def main() -> None:

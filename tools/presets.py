@@ -18,7 +18,8 @@ from ruamel.yaml.comments import CommentedSeq
 
 from stages.check import check_all
 from stages.records.jsonl import write_text
-from tools.terminal import checkout, command_group, console
+from tools.tables import console
+from tools.terminal import checkout, command_group
 
 PRESETS = Path("presets")
 PARAMS = Path("params.yaml")

@@ -34,7 +34,7 @@ def corpus(
     ],
     count: Count = 3,
 ) -> None:
-    """What became of every completion of some train questions, and why."""
+    """What became of every completion of some train questions."""
     values = name.split("-")
     if len(values) not in (4, 7, 8):
         raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
@@ -48,7 +48,7 @@ def training(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="Its student and seed do not matter.")],
     count: Count = 3,
 ) -> None:
-    """The exact texts that a student is trained on, with tasks and weights."""
+    """The exact texts that a student is trained on, with weights."""
     at = axes(cell)
     corpus = "-".join([at["dataset"], at["split"], at["teacher"], at["curation"]])
     kept = made_by(f"curate@{corpus}", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None

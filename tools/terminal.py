@@ -1,16 +1,10 @@
-"""What every command of `cot` has in common: plain help, tables, the checkout it works in."""
+"""What every command of `cot` has in common: plain help, and the checkout it works in."""
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
-
-WIDE = 160  # columns where there is no terminal to ask: a cell's name is long
 
 
 class HelpfulGroup(TyperGroup):
@@ -42,23 +36,3 @@ def made_by(target: str, path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"{path} not found: `dvc repro {target}` makes it, `dvc pull` brings it")
     return path
-
-
-def console() -> Console:
-    """Standard output for tables; texts of others (a server's message) are shown as they are."""
-    return Console(width=None if sys.stdout.isatty() else WIDE, markup=False, emoji=False, highlight=False)
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
-    """A table, or nothing without rows. None is "unknown", numbers have commas."""
-    table = Table(*header, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*map(table_text, row))
-    if rows:
-        console().print(table)
-
-
-def table_text(value: object) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:,}" if isinstance(value, int) else str(value)

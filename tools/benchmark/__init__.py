@@ -41,7 +41,7 @@ def train(
     device: Device = "",
     out: Out = None,
 ) -> None:
-    """One optimizer step in every layout, with the same loss and gradient.
+    """One optimizer step in every layout; losses are the same.
 
     About 11 minutes on one CPU thread. Without --model: on a CPU 5M, and cascod for 30M too; on a GPU
     gpt2-large, opt-1.3b and llama-7b-lora. What takes minutes on a CPU is left out unless --only names it:
@@ -139,9 +139,9 @@ def compare_groups(
     device: Device = "",
     out: Out = None,
 ) -> None:
-    """What `group_size` costs in accuracy, at equal epochs and at equal time.
+    """What `group_size` costs in accuracy.
 
-    About 3 minutes a cell, size and seed on one CPU thread.
+    At equal epochs and at equal time. About 3 minutes a cell, size and seed on one CPU thread.
     """
     from tools.benchmark.groups import measure, read_cell
     from tools.benchmark.measure import machine, print_run, set_up, write_run
@@ -166,7 +166,7 @@ def count_lengths(
     mirror: Annotated[Path, typer.Argument(help="The folder of pinned files.")],
     out: Annotated[Path, typer.Argument(help="Where the lengths go.")] = LENGTHS,
 ) -> None:
-    """Count the tokens of the published texts anew: what the other benchmarks are shaped by."""
+    """Count the tokens of published texts, which shape the others."""
     from tools.benchmark.lengths import write_lengths
 
     write_lengths(mirror, out)

@@ -17,7 +17,7 @@ import transformers
 from rich.table import Table
 
 from stages.records.jsonl import write_json
-from tools.terminal import console
+from tools.tables import console
 
 STATUS = Path("/proc/self/status")
 

@@ -15,7 +15,7 @@ from stages.results.paired import RESAMPLED
 from stages.results.revisions import at_revision, in_working_tree
 from tools.compare.changes import LEVEL
 from tools.compare.tables import Table, as_markdown, tables
-from tools.terminal import console
+from tools.tables import console
 
 FOLDED = ("Questions", "Parameters")  # in a comment: opened by a click
 NOTE = f"""Points of test questions answered right (with several samples, by their majority). Interval: 95 %,

@@ -6,7 +6,7 @@ import typer
 
 from stages.asking import store_contents as contents
 from stages.asking.store import Store, default_path
-from tools.terminal import print_table
+from tools.tables import print_table
 
 GROUPS = ("model", "source", "answers", "tokens in", "cached", "out", "first", "last")
 

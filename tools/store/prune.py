@@ -8,7 +8,7 @@ from stages.asking import store_contents as contents
 from stages.asking.store import Store
 from tools.store.export import Model, Source
 from tools.store.inspection import GROUPS, open_store
-from tools.terminal import print_table
+from tools.tables import print_table
 
 
 def prune_store(
