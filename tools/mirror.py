@@ -6,13 +6,11 @@ from typing import Annotated
 import typer
 
 from stages.download import fill_mirror
-from tools.terminal import checkout
 
 
 def main(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What it holds already stays.")],
 ) -> None:
     """Fetch every pinned file into DIR: where COT_MIRROR names it, stages ask it before the network."""
-    checkout()
     fill_mirror(folder)
     typer.echo(f"{folder} holds every pinned file: export COT_MIRROR={folder}")

@@ -117,7 +117,6 @@ def test_wrong_words_are_one_line(words: str, tmp_path: Path) -> None:
 NOWHERE = {
     "presets list": "no params.yaml here; go to the root of a checkout",
     "check": "no params.yaml here",
-    "mirror folder": "no params.yaml here",
     "plan": "no params.yaml here",
     "show corpus a-b-c-d": "no params.yaml here",
     "report": "no params.yaml here",
