@@ -1,4 +1,4 @@
-"""How every stage meets the terminal: one typer command, plain errors, a progress bar that is silent in logs."""
+"""How every stage meets the terminal: one typer command, plain errors, a progress bar silent in logs."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized

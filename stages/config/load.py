@@ -1,11 +1,13 @@
 """params.yaml: read a block, check it against its pydantic model, and say plainly what is wrong with it."""
 
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from stages.config.faults import faults
 
 
 class Block(BaseModel):
@@ -49,43 +51,15 @@ def find(params: dict[str, Any], where: str) -> dict[str, Any]:
     return value
 
 
-def legal_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
-    """The keys that are legal where pydantic found an unknown one."""
-    fields: Any = model
-    for step in location[:-1]:
-        annotation = (
-            fields.model_fields[step].annotation
-            if isinstance(step, str) and step in fields.model_fields
-            else None
-        )
-        blocks = [
-            kind
-            for kind in (annotation, *get_args(annotation))
-            if isinstance(kind, type) and issubclass(kind, BaseModel)
-        ]
-        if len(blocks) != 1:
-            return ""
-        fields = blocks[0]  # also of an optional block, `Lora | None`
-    return "; legal keys: " + ", ".join(fields.model_fields)
-
-
 def check(where: str, values: dict[str, Any], model: type[AnyBlock], file: str = "params.yaml") -> AnyBlock:
-    """`values` of `file` as `model`. Raises ValueError naming the block, the key, the value and what is
-    legal, one line per fault. `where`: the block's dotted path; "" for the whole file.
+    """`values` of `file` as `model`. `where`: the block's dotted path; "" for the whole file.
+
+    Raises ValueError naming file, block, key, value and what is legal, a line for each fault.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = []
-        for fault in error.errors():
-            place = ".".join([*filter(None, [where]), *map(str, fault["loc"])])
-            if fault["type"] == "extra_forbidden":
-                faults.append(f"`{place}`: unknown key{legal_keys(model, fault['loc'])}")
-            elif fault["type"] == "missing":
-                faults.append(f"`{place}`: missing")
-            else:
-                faults.append(f"`{place}`: {fault['msg']}, got {fault['input']!r}")
-        raise ValueError(f"{file}: " + "\n  ".join(faults)) from error
+        raise ValueError(f"{file}: " + faults(where, error, model)) from error
 
 
 def block(where: str, model: type[AnyBlock]) -> AnyBlock:

@@ -1,4 +1,4 @@
-"""A small repository of its own, the whole line on it, then one change at a time: exactly which stages run?"""
+"""A small repository with the whole line, in real DVC. What each edit reruns: checking/test_stamps.py."""
 
 import json
 import os
@@ -19,14 +19,16 @@ from stages.students.load import content
 
 FAN_IN = {"summarize", "cost_accuracy", "report"}  # run if a number moved, which the random student decides
 LETTERS, COINS = "gen_last_letter-sample", "gen_coin_flip-sample"
-# any method may be what a teacher is asked with
-ASKED = {"teach@gen_last_letter-scripted", "teach@gen_coin_flip-scripted"}
 CORPUS, CELL, PROMPTED = "-scripted-d1", "-scripted-d1-fine_tune_cot-small-0", "-zero_shot_cot-small-0"
 
 
 def both(*names: str) -> set[str]:
     """The stages of both datasets."""
     return {name.replace("*", dataset) for name in names for dataset in (LETTERS, COINS)}
+
+
+def ran_in(said: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", said))
 
 
 class Project:
@@ -38,13 +40,13 @@ class Project:
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "local", folder / "local")
-        for name in ("las", "released", "transfers"):
+        for name in ("kept", "las", "transfers"):
             (folder / "metrics" / name).mkdir(parents=True)  # in Git something stands in each
         shutil.copytree(student, folder / "students" / "small")
         sha256 = content(student)
         params = YAML(typ="safe").load(ROOT / "params.yaml")
         sizes = {"gen_last_letter": {"words": 2}, "gen_coin_flip": {"people": 2}}
-        params["datasets"] = {n: {"questions": 30, "seed": 0, **size} for n, size in sizes.items()}
+        params["datasets"] = {name: {"questions": 30, "seed": 0, **size} for name, size in sizes.items()}
         params["students"] = {
             "small": {"base": {"path": "students/small", "sha256": sha256}, "epochs": 1, "max_tokens": 512}
         }
@@ -98,7 +100,7 @@ class Project:
 
     def ran(self) -> set[str]:
         """What `dvc repro` runs now."""
-        return set(re.findall(r"Running stage '([^']+)'", self.call("dvc", "repro")))
+        return ran_in(self.call("dvc", "repro"))
 
 
 @pytest.fixture(scope="module")
@@ -138,139 +140,52 @@ def project(built: Project) -> Project:
     built.call("dvc", "checkout", "--force", "--quiet")
 
 
-def test_nothing_changed_nothing_runs(project: Project) -> None:
-    assert project.ran() == set()
-
-
-def test_the_numbers_are_there(project: Project) -> None:
+def test_the_whole_line(project: Project) -> None:
+    """Everything ran and left its numbers; then nothing runs, a comment reruns `check` alone, and a changed
+    line of the trainer the trainings: `check` says so, and their equal students rerun nothing behind them.
+    """
     assert json.loads((project.folder / "metrics/summary.json").read_text())
     for cell in both(f"*{CELL}", f"*{PROMPTED}"):
         scored = json.loads((project.folder / f"metrics/cells/{cell}.json").read_text())
         assert scored["n"] == 9  # 30 % of 30
         assert 0 <= scored["accuracy"] <= 1
     assert "gen_last_letter" in (project.folder / "metrics/table.md").read_text()
+    assert project.ran() == set()
+    project.edit("stages/training/trainer.py", "import ", "# a remark\nimport ")
+    said = project.call("dvc", "repro")
+    assert ran_in(said) == {"check"}
+    assert "moved" not in said
+    project.edit("stages/training/trainer.py", "import ", "LIMIT = 1\nimport ")
+    said = project.call("dvc", "repro")
+    assert ran_in(said) == {"check", *both(f"train@*{CELL}", f"train_baseline@*{PROMPTED}")}
+    assert "stages/training/trainer.py moved: train\n" in said
 
 
-def test_a_comment_in_the_parameters_reruns_their_check_alone(project: Project) -> None:
-    with (project.folder / "params.yaml").open("a") as file:
-        file.write("# a remark\n")
-    assert project.ran() == {"check"}
-
-
-def test_a_decoding_parameter_reruns_prediction(project: Project) -> None:
-    project.change("decoding", "max_new_tokens", to=5)
-    expected = both(
-        f"predict@*{CELL}", f"predict_baseline@*{PROMPTED}", f"score@*{CELL}", f"score_baseline@*{PROMPTED}"
-    )
-    assert project.ran() - FAN_IN == {"check", *expected}
-
-
-def test_other_questions_of_one_dataset_leave_the_other_alone(project: Project) -> None:
+def test_other_questions_rerun_one_data_set_and_transfers_ask_the_students_there_are(
+    project: Project,
+) -> None:
     project.change("datasets", "gen_coin_flip", "seed", to=1)
-    steps = {
-        "split@*",
-        f"curate@*{CORPUS}",
-        f"render@*{CORPUS}-fine_tune_cot",
-        f"train@*{CELL}",
-        f"predict@*{CELL}",
-        f"score@*{CELL}",
-    }
-    steps |= {
-        "render_baseline@*-zero_shot_cot",
-        f"predict_baseline@*{PROMPTED}",
-        f"score_baseline@*{PROMPTED}",
-    }
+    steps = {f"split@{COINS}", f"curate@{COINS}{CORPUS}", f"render@{COINS}{CORPUS}-fine_tune_cot"}
+    steps |= {f"{step}@{COINS}{CELL}" for step in ("train", "predict", "score")}
+    steps |= {f"{step}_baseline@{COINS}{PROMPTED}" for step in ("predict", "score")}
+    steps.add(f"render_baseline@{COINS}-zero_shot_cot")
     first = {"check", "download@gen_coin_flip", "prepare@gen_coin_flip"}
     first |= {f"{stage}@gen_coin_flip-scripted" for stage in ("teach", "cost", "appraise")}
-    assert project.ran() - FAN_IN == first | {step.replace("*", COINS) for step in steps}
-
-
-def test_a_comment_in_a_dataset_s_file_changes_no_example_and_stops_there(project: Project) -> None:
-    """The scripted teacher's rules stand in that file too, so it is asked again, to the same answers."""
-    project.edit("stages/datasets/gen_last_letter.py", '"""', '"""Reworded: ')
-    assert project.ran() == {"check", "prepare@gen_last_letter", "teach@gen_last_letter-scripted"}
-
-
-def test_a_parser_that_reads_otherwise_reruns_its_own_dataset(project: Project) -> None:
-    project.edit("stages/datasets/gen_last_letter.py", 'PAGE = "', 'PAGE = "see ')
-    project.edit("stages/datasets/gen_last_letter.py", '"text", template=template', '"text", template="one"')
-    ran = project.ran()
-    assert {"prepare@gen_last_letter", f"split@{LETTERS}"} <= ran
-    assert not [name for name in ran if "gen_coin_flip" in name]
-
-
-def test_another_way_to_read_answers_never_generates(project: Project) -> None:
-    with (project.folder / "stages/text/answers.py").open("a") as file:
-        file.write("\n# read differently\n")
-    appraised = {"appraise@gen_last_letter-scripted", "appraise@gen_coin_flip-scripted"}
-    assert project.ran() == {
-        "check",
-        *appraised,
-        *both(f"curate@*{CORPUS}", f"score@*{CELL}", f"score_baseline@*{PROMPTED}"),
-    }
-
-
-def test_a_method_s_text_retrains_that_method(project: Project) -> None:
-    project.change("methods", "fine_tune_cot", "format", to="decoder_release")
-    expected = both(f"render@*{CORPUS}-fine_tune_cot", f"train@*{CELL}", f"predict@*{CELL}", f"score@*{CELL}")
-    assert project.ran() - FAN_IN == {"check", *ASKED, *expected}
-
-
-def test_a_method_s_code_without_its_text_trains_nothing(project: Project) -> None:
-    project.edit("stages/methods/fine_tune_cot.py", '"""', '"""Reworded: ')
-    assert project.ran() - FAN_IN == {
-        "check",
-        *ASKED,
-        *both(f"render@*{CORPUS}-fine_tune_cot", f"predict@*{CELL}"),
-    }
-
-
-def test_a_seed_is_a_new_cell(project: Project) -> None:
-    project.change("run", "seeds", to=[0, 1])
-    cells = both(f"train@*{CELL}", f"predict@*{CELL}", f"score@*{CELL}")
-    cells |= both(
-        f"train_baseline@*{PROMPTED}", f"predict_baseline@*{PROMPTED}", f"score_baseline@*{PROMPTED}"
+    assert project.ran() - FAN_IN == first | steps
+    project.change(
+        "datasets", "gen_shuffled_objects", to={"questions": 20, "seed": 0, "people": 3, "swaps": 1}
     )
-    assert project.ran() == {"check", *FAN_IN, *(cell[:-1] + "1" for cell in cells)}
-
-
-def test_more_samples_leave_the_first_ones_and_their_students_alone(project: Project) -> None:
-    project.change("teachers", "scripted", "samples", to=8)
-    taught = {
-        f"{stage}@{dataset}-scripted"
-        for stage in ("teach", "cost", "appraise")
-        for dataset in ("gen_last_letter", "gen_coin_flip")
-    }
-    assert project.ran() - FAN_IN == {"check", *taught, *both(f"curate@*{CORPUS}", f"score@*{CELL}")}
-
-
-def test_simulators_read_the_answers_there_are(project: Project) -> None:
-    project.change("run", "simulators", to=["scripted"])
-    assert project.ran() == {"check", *FAN_IN, *both(f"las@*{CELL}-scripted")}
-    found = json.loads((project.folder / f"metrics/las/{COINS}{CELL}-scripted.json").read_text())
-    assert found["n"] + found["unanswered"] == 9
-
-
-def test_transfers_ask_the_students_there_are(project: Project) -> None:
-    """Of an extra dataset and of one that is trained on, the same way; nothing is trained for it."""
-    settings = {"questions": 20, "seed": 0, "people": 3, "swaps": 1}
-    project.change("datasets", "gen_shuffled_objects", to=settings)
     project.change("run", "extra_datasets", to=["gen_shuffled_objects"])
     project.change("run", "transfers", to=["gen_shuffled_objects", "gen_coin_flip"])
-    made = {f"{step}_extra@gen_shuffled_objects" for step in ("download", "prepare")} | {
-        "split_extra@gen_shuffled_objects-sample"
-    }
+    made = {f"{step}_extra@gen_shuffled_objects" for step in ("download", "prepare")}
+    made |= {"split_extra@gen_shuffled_objects-sample"}
     asked = both(
         f"predict_transfer@*{CELL}",
         f"score_transfer@*{CELL}",
         *(f"{step}_transfer_baseline@*{PROMPTED}" for step in ("predict", "score")),
     )
-    assert project.ran() == {
-        "check",
-        *FAN_IN,
-        *made,
-        *(f"{name}-{target}" for name in asked for target in ("gen_shuffled_objects", "gen_coin_flip")),
-    }
+    cells = {f"{name}-{target}" for name in asked for target in ("gen_shuffled_objects", "gen_coin_flip")}
+    assert project.ran() == {"check", *FAN_IN, *made, *cells}
     for target, n in (("gen_shuffled_objects", 20), ("gen_coin_flip", 9)):  # all rows, and the test part
         scored = json.loads((project.folder / f"metrics/transfers/{LETTERS}{CELL}-{target}.json").read_text())
         assert (scored["n"], scored["n_train"]) == (n, 19)  # 30 less 9 for test and 2 for validation
@@ -279,14 +194,13 @@ def test_transfers_ask_the_students_there_are(project: Project) -> None:
     assert again["correct"] == own["correct"]
     summary = json.loads((project.folder / "metrics/summary.json").read_text())
     assert {f"{LETTERS}, transfers", f"{COINS}, transfers"} < summary.keys()
-    assert project.ran() == set()
 
 
 def test_a_mistyped_key_stops_everything_at_once(project: Project) -> None:
     project.change("students", "small", "learning_rate", to=0.1)
     said = project.call("dvc", "repro", fails=True)
     assert "`students.small.learning_rate`: unknown key; legal keys: kind, base, lr," in said
-    assert re.findall(r"Running stage '([^']+)'", said) == ["check"]
+    assert ran_in(said) == {"check"}
 
 
 def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
@@ -296,7 +210,8 @@ def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
     project.change("students", "small", "epochs", to=40)
     stage, work = f"train@{COINS}{CELL}", project.folder.parent / "work"
     running = subprocess.Popen(
-        ["dvc", "repro", stage], cwd=project.folder, env=project.environment(COT_CHECKPOINT_SECONDS="0"), start_new_session=True,
+        ["dvc", "repro", stage], cwd=project.folder,
+        env=project.environment(COT_CHECKPOINT_SECONDS="0"), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
@@ -318,6 +233,7 @@ def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
         "small",
         "0",
         sequences,
+        "data/code/train",
         "../whole",
         "../whole.csv",
         "../whole.json",

@@ -1,4 +1,4 @@
-"""Files, batches and fine-tuning jobs of the local API server: plain state, no network (see api_server.py)."""
+"""Files, batches and fine-tuning jobs of the local API server (api_server.py): plain state, no network."""
 
 import json
 import math
@@ -97,8 +97,17 @@ class Jobs:
     def add_file(self, purpose: str, filename: str, content: bytes) -> dict[str, Any]:
         made = self.name("file-")
         self.contents[made] = content
-        self.files[made] = {"id": made, "object": "file", "bytes": len(content), "created_at": int(time.time()), "filename": filename,
-                            "purpose": purpose, "status": "processed", "status_details": None, "expires_at": None}  # fmt: skip
+        self.files[made] = {
+            "id": made,
+            "object": "file",
+            "bytes": len(content),
+            "created_at": int(time.time()),
+            "filename": filename,
+            "purpose": purpose,
+            "status": "processed",
+            "status_details": None,
+            "expires_at": None,
+        }
         return self.files[made]
 
     def upload(self, kind: str, raw: bytes) -> dict[str, Any]:
@@ -156,10 +165,22 @@ class Jobs:
                 "cancelled",
             )
         ]
-        self.batches[made] = {"id": made, "object": "batch", "endpoint": body["endpoint"], "errors": None, "input_file_id": file["id"],
-                              "completion_window": "24h", "status": "validating", "output_file_id": None, "error_file_id": None,
-                              "created_at": now, "expires_at": now + 86400, **dict.fromkeys(times), "metadata": body.get("metadata"),
-                              "request_counts": {"total": 0, "completed": 0, "failed": 0}}  # fmt: skip
+        self.batches[made] = {
+            "id": made,
+            "object": "batch",
+            "endpoint": body["endpoint"],
+            "errors": None,
+            "input_file_id": file["id"],
+            "completion_window": "24h",
+            "status": "validating",
+            "output_file_id": None,
+            "error_file_id": None,
+            "created_at": now,
+            "expires_at": now + 86400,
+            **dict.fromkeys(times),
+            "metadata": body.get("metadata"),
+            "request_counts": {"total": 0, "completed": 0, "failed": 0},
+        }
         self.todo[made], self.done[made] = [], []
         return self.batches[made]
 
@@ -330,12 +351,28 @@ class Jobs:
             )
         numbers = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"} | asked
         made = self.name("ftjob-")
-        self.jobs[made] = {"id": made, "object": "fine_tuning.job", "created_at": int(time.time()), "error": None, "fine_tuned_model": None,
-                           "finished_at": None, "estimated_finish": None, "hyperparameters": numbers, "model": body["model"],
-                           "organization_id": "org-local", "result_files": [], "seed": body.get("seed", self.made), "status": "validating_files",
-                           "trained_tokens": None, "training_file": body["training_file"], "validation_file": body.get("validation_file"),
-                           "integrations": [], "metadata": body.get("metadata"), "user_provided_suffix": body.get("suffix"),
-                           "method": {"type": "supervised", "supervised": {"hyperparameters": numbers}}}  # fmt: skip
+        self.jobs[made] = {
+            "id": made,
+            "object": "fine_tuning.job",
+            "created_at": int(time.time()),
+            "error": None,
+            "fine_tuned_model": None,
+            "finished_at": None,
+            "estimated_finish": None,
+            "hyperparameters": numbers,
+            "model": body["model"],
+            "organization_id": "org-local",
+            "result_files": [],
+            "seed": body.get("seed", self.made),
+            "status": "validating_files",
+            "trained_tokens": None,
+            "training_file": body["training_file"],
+            "validation_file": body.get("validation_file"),
+            "integrations": [],
+            "metadata": body.get("metadata"),
+            "user_provided_suffix": body.get("suffix"),
+            "method": {"type": "supervised", "supervised": {"hyperparameters": numbers}},
+        }
         self.events[made], self.checkpoints[made] = [], []
         self.event(made, "Created fine-tuning job: " + made)
         self.event(made, f"Validating training file: {body['training_file']}")
@@ -349,8 +386,17 @@ class Jobs:
         return self.jobs[name]
 
     def event(self, job: str, message: str, level: str = "info", data: dict[str, Any] | None = None) -> None:
-        self.events[job].append({"id": self.name("ftevent-"), "object": "fine_tuning.job.event", "created_at": int(time.time()), "level": level,
-                                 "message": message, "data": data or {}, "type": "metrics" if data else "message"})  # fmt: skip
+        self.events[job].append(
+            {
+                "id": self.name("ftevent-"),
+                "object": "fine_tuning.job.event",
+                "created_at": int(time.time()),
+                "level": level,
+                "message": message,
+                "data": data or {},
+                "type": "metrics" if data else "message",
+            }
+        )
 
     def list_jobs(self, query: dict[str, str]) -> dict[str, Any]:
         wanted = {
@@ -411,9 +457,8 @@ class Jobs:
         for step in range(1, steps * numbers["n_epochs"] + 1):
             loss, ends = round(2 / (1 + step / steps), 5), step % steps == 0
             valid = round(loss + 0.1, 5) if job["validation_file"] and ends else None
-            rows.append(
-                f"{step},{loss},{round(1 - loss / 4, 5)},{'' if valid is None else valid},{'' if valid is None else 0.5}"
-            )
+            validation = "," if valid is None else f"{valid},0.5"
+            rows.append(f"{step},{loss},{round(1 - loss / 4, 5)},{validation}")
             data = {
                 "step": step,
                 "train_loss": loss,
@@ -428,9 +473,16 @@ class Jobs:
             if ends:
                 model = tag if step == data["total_steps"] else f"{tag}:ckpt-step-{step}"
                 self.checkpoints[job["id"]].append(
-                    {"id": self.name("ftckpt_"), "object": "fine_tuning.job.checkpoint", "created_at": int(time.time()), "step_number": step,
-                     "fine_tuned_model_checkpoint": model, "fine_tuning_job_id": job["id"],
-                     "metrics": {"step": step, "train_loss": loss, "full_valid_loss": valid}})  # fmt: skip
+                    {
+                        "id": self.name("ftckpt_"),
+                        "object": "fine_tuning.job.checkpoint",
+                        "created_at": int(time.time()),
+                        "step_number": step,
+                        "fine_tuned_model_checkpoint": model,
+                        "fine_tuning_job_id": job["id"],
+                        "metrics": {"step": step, "train_loss": loss, "full_valid_loss": valid},
+                    }
+                )
                 self.models.append(model)
         words = sum(len(tokens(json.dumps(line))) for line in lines)
         result = self.add_file(

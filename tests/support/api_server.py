@@ -14,26 +14,31 @@ Options of `serve`
     port 0            a free one
     latency 0.0       seconds from the request to the answer of /chat/completions and /completions
     words 20          length of an answer, about
-    key None          the API key it wants, else 401 with a message that repeats the key it got, as careless proxies do: no file and no log of yours
-                      may hold it. Request headers are never recorded.
+    key None          the API key it wants, else 401 with a message that repeats the key it got, as careless
+                      proxies do: no file and no log of yours may hold it. Request headers are never recorded.
     limit None        answers 429 while more than this number of requests are under way
-    polls 1           batches and fine-tuning jobs go to their next state with every `polls`-th GET of them; 0: only by `advance`
+    polls 1           batches and fine-tuning jobs go to their next state with every `polls`-th GET of them;
+                      0: only by `advance`
     plain_results False  the result file of a fine-tuning job is base64, as OpenAI serves it; True: CSV
     seed 0            of the texts, of the order of a batch's output
 
 Methods of what `serve` gives
     .url              http://127.0.0.1:PORT/v1
-    .calls(path=None) every request of the API, oldest first: {"number", "method", "path" (without /v1), "query", "body" (parsed; of an upload
-                      {"purpose", "filename", "sha256", "bytes"}), "status" (None: cut, or not answered yet), "delivered" (the response was written
-                      completely), "fault", "texts" (of the choices it wrote), "begun", "ended" (seconds)}; `path` keeps those that begin with it
+    .calls(path=None) every request of the API, oldest first: {"number", "method", "path" (without /v1), "query",
+                      "body" (parsed; of an upload {"purpose", "filename", "sha256", "bytes"}), "status" (None:
+                      cut, or not answered yet), "delivered" (the response was written completely), "fault",
+                      "texts" (of the choices it wrote), "begun", "ended" (seconds)}; `path` keeps those that
+                      begin with it
     .count(path="/")  how many calls
-    .lines()          every line of every batch that was run: {"batch", "custom_id", "body", "status"}: each one costs money
+    .lines()          every line of every batch that was run: {"batch", "custom_id", "body", "status"}: each
+                      one costs money
     .most_in_flight() the largest number of generations under way at once
     .script(faults)   from now on these faults (a list), instead of the ones before
     .advance(id, to=None, lines=None, code=None)
-                      take a batch or a fine-tuning job one state on, or through to `to`; `lines`: how many lines of the batch run (the others are
-                      left undone, or expire); `code`: why it fails. In a batch: validating, in_progress, finalizing, completed | failed |
-                      expired | cancelled. In a job: validating_files, queued, running, succeeded | failed | cancelled.
+                      take a batch or a fine-tuning job one state on, or through to `to`; `lines`: how many
+                      lines of the batch run (the others are left undone, or expire); `code`: why it fails. In
+                      a batch: validating, in_progress, finalizing, completed | failed | expired | cancelled.
+                      In a job: validating_files, queued, running, succeeded | failed | cancelled.
     .reset()          forget calls, faults, files, batches and jobs
 
 What is said. Without a seed every sample is a new text, as with a real server: the k-th sample that was ever
@@ -45,18 +50,20 @@ tokens on). A token is a word with the space before it. Models whose name begins
 fine-tuning job has made them (404 before).
 
 Faults: {"fault": NAME, which calls, arguments}. The first fault of the list that applies to a call is taken.
-  Which calls: all, narrowed by "path" (a beginning, such as "/files"; lines of a batch are "batch:/chat/completions"), "method",
-  "match" (a text in the raw body); among these by "calls" (a list of numbers from 0, counted from `script` on), "first" (so many), or
-  "share" with "seed" (a probability).
+  Which calls: all, narrowed by "path" (a beginning, such as "/files"; lines of a batch are
+  "batch:/chat/completions"), "method", "match" (a text in the raw body); among these by "calls" (a list of
+  numbers from 0, counted from `script` on), "first" (so many), or "share" with "seed" (a probability).
   Every fault takes "delay": seconds before anything is answered.
-    400 401 403 404 408 409 429 500 502 503   an error of OpenAI's form (502: the HTML page of a proxy). 429, 503: "retry_after": seconds,
-                                               with "date": true as an HTTP date. "done": true carries the call out before answering so.
+    400 401 403 404 408 409 429 500 502 503   an error of OpenAI's form (502: the HTML page of a proxy). 429,
+                                              503: "retry_after": seconds, with "date": true as an HTTP date.
+                                              "done": true carries the call out before answering so.
     "quota"           429, insufficient_quota
     "context_length"  400, context_length_exceeded
     "content_policy"  400, the prompt was refused by a content filter
     "slow"            nothing but its "delay"
     "drop"            the connection is closed and nothing was done
-    "cut"             done (an upload is kept, a text is generated), but the connection is closed before the response
+    "cut"             done (an upload is kept, a text is generated), but the connection is closed before the
+                      response
     "cut_body"        ... in the middle of the body
     "garbage"         ... and what comes is not HTTP
     "malformed"       ... and the body is no JSON
@@ -102,27 +109,68 @@ OPTIONS = {
     "seed": 0,
 }
 KINDS = {"/chat/completions": "chat", "/completions": "completions"}
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 409: "Conflict",
-           429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}  # fmt: skip
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    408: "Request Timeout",
+    409: "Conflict",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
 MESSAGES = {
     400: ("Invalid request.", "invalid_request_error", None),
-    401: ("Incorrect API key provided. You can find your API key in your account.", "invalid_request_error", "invalid_api_key"),
-    403: ("You are not allowed to sample from this model.", "invalid_request_error", "unsupported_country_region_territory"),
-    404: ("The model does not exist or you do not have access to it.", "invalid_request_error", "model_not_found"),
+    401: (
+        "Incorrect API key provided. You can find your API key in your account.",
+        "invalid_request_error",
+        "invalid_api_key",
+    ),
+    403: (
+        "You are not allowed to sample from this model.",
+        "invalid_request_error",
+        "unsupported_country_region_territory",
+    ),
+    404: (
+        "The model does not exist or you do not have access to it.",
+        "invalid_request_error",
+        "model_not_found",
+    ),
     408: ("Request timed out.", "timeout", None),
     409: ("The resource is being changed by another request.", "conflict", None),
-    429: ("Rate limit reached for requests per min. Please try again later.", "requests", "rate_limit_exceeded"),
+    429: (
+        "Rate limit reached for requests per min. Please try again later.",
+        "requests",
+        "rate_limit_exceeded",
+    ),
     500: ("The server had an error while processing your request. Sorry about that!", "server_error", None),
     503: ("The engine is currently overloaded, please try again later.", "server_error", "overloaded"),
-}  # fmt: skip
+}
 NAMED: dict[object, tuple[int, str, str, str]] = {
-    "quota": (429, "You exceeded your current quota, please check your plan and billing details.", "insufficient_quota", "insufficient_quota"),
-    "context_length": (400, "This model's maximum context length is 4097 tokens. However, your messages resulted in 5000 tokens.",
-                       "context_length_exceeded", "invalid_request_error"),
-    "content_policy": (400, "The prompt was refused by the content management policy of this deployment. " + "Read more about it there. " * 8,
-                       # longer than a log line, as the real one is
-                       "content_filter", "invalid_request_error"),
-}  # fmt: skip
+    "quota": (
+        429,
+        "You exceeded your current quota, please check your plan and billing details.",
+        "insufficient_quota",
+        "insufficient_quota",
+    ),
+    "context_length": (
+        400,
+        "This model's maximum context length is 4097 tokens. However, your messages resulted in 5000 tokens.",
+        "context_length_exceeded",
+        "invalid_request_error",
+    ),
+    "content_policy": (
+        400,
+        "The prompt was refused by the content management policy of this deployment. "
+        + "Read more about it there. " * 8,
+        # longer than a log line, as the real one is
+        "content_filter",
+        "invalid_request_error",
+    ),
+}
 WRONG = {
     "slow",
     "drop",
@@ -374,9 +422,19 @@ class Connection(asyncio.Protocol):
             except Refused as error:
                 status, value = error.status, str(error)
             return self.respond(None, status, json.dumps(value).encode())
-        call: dict[str, Any] = {"number": len(server.calls), "method": method, "path": path.removeprefix("/v1"), "query": asked,
-                                "body": described(kind, raw), "status": None, "delivered": False, "fault": None, "texts": [],
-                                "begun": time.monotonic() - server.start, "ended": None}  # fmt: skip
+        call: dict[str, Any] = {
+            "number": len(server.calls),
+            "method": method,
+            "path": path.removeprefix("/v1"),
+            "query": asked,
+            "body": described(kind, raw),
+            "status": None,
+            "delivered": False,
+            "fault": None,
+            "texts": [],
+            "begun": time.monotonic() - server.start,
+            "ended": None,
+        }
         server.calls.append(call)
         generates = call["path"] in KINDS
         fault = server.faults.take(method, call["path"], raw)
@@ -455,7 +513,8 @@ class Connection(asyncio.Protocol):
         return self.respond(call, status, payload, headers)
 
     def header(self, status: int, length: int, headers: str) -> bytes:
-        return f"HTTP/1.1 {status} {REASONS.get(status, 'Unknown')}\r\n{headers}Content-Length: {length}\r\n\r\n".encode(
+        reason = REASONS.get(status, "Unknown")
+        return f"HTTP/1.1 {status} {reason}\r\n{headers}Content-Length: {length}\r\n\r\n".encode(
             "latin-1"
         )
 
@@ -561,7 +620,8 @@ async def listen(options: dict[str, Any], with_parent: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     if with_parent:
-        loop.add_reader(sys.stdin.fileno(), lambda: ended.set() if not sys.stdin.buffer.raw.read(1) else None)  # type: ignore[attr-defined]
+        stdin = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+        loop.add_reader(stdin, lambda: None if stdin.read(1) else ended.set())
     print(listening.sockets[0].getsockname()[1], flush=True)
     await ended.wait()
     for connection in list(server.open):

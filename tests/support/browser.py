@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
---disable-sync --disable-dev-shm-usage""".split()
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync --disable-dev-shm-usage""".split()
 
 
 @pytest.fixture

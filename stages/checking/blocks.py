@@ -1,0 +1,105 @@
+"""The blocks before work: each of params.yaml against its model, each plug-in against its contract."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from stages.config.contracts import Method, Teacher, load_plug_in
+from stages.config.curation import Curation
+from stages.config.dataset import Dataset
+from stages.config.decoding import Decoding
+from stages.config.endpoint import Endpoint, Price
+from stages.config.load import Block, check, find
+from stages.config.run import Run
+from stages.config.split import Split
+from stages.config.student import HostedStudent, Student, check_student
+from stages.judging.consult import consulted
+from stages.judging.simulate import rules
+from stages.parsing.checks import check_dataset
+
+Params = dict[str, Any]
+PLAIN: dict[str, type[Block]] = {
+    "curations": Curation,
+    "endpoints": Endpoint,
+    "prices": Price,
+    "splits": Split,
+}
+KNOWN = ("run", "decoding", "datasets", "teachers", "simulators", "judges", "methods", "students", *PLAIN)
+
+
+class Checked(NamedTuple):
+    """What the blocks mean, by name."""
+
+    run: Run
+    datasets: dict[str, Dataset]  # those that the run or a block names
+    splits: Mapping[str, Split]
+    teachers: dict[str, tuple[Teacher, Any]]  # backend and settings
+    methods: dict[str, Method]
+    students: dict[str, Student | HostedStudent]
+
+
+def check_names(params: Params) -> None:
+    for key in params:
+        if key not in KNOWN:
+            raise ValueError(f"params.yaml: unknown block `{key}`; legal blocks: {', '.join(KNOWN)}")
+
+
+def check_endpoint(params: Params, values: Mapping[str, Any]) -> None:
+    """Whatever is asked at an endpoint names one that there is."""
+    if "endpoint" in values:
+        find(params, f"endpoints.{values['endpoint']}")
+
+
+def check_datasets(params: Params, run: Run) -> dict[str, Dataset]:
+    named = [*run.datasets, *run.extra_datasets, *params.get("datasets", {})]
+    return {name: check_dataset(name, params) for name in dict.fromkeys(named)}
+
+
+def check_teachers(params: Params) -> dict[str, tuple[Teacher, Any]]:
+    found = {}
+    for name, values in find(params, "teachers").items():
+        where = f"teachers.{name}"
+        backend: Teacher = load_plug_in("teachers", find(params, where).get("backend"), f"{where}.backend")
+        found[name] = (backend, check(where, values, backend.Settings))
+        check_endpoint(params, values)
+    return found
+
+
+def check_consulted(params: Params) -> None:
+    """Simulators and judges: models that are asked ready texts; of simulators also rules."""
+    for blocks, legal in (("simulators", rules), ("judges", consulted)):
+        for name in find(params, blocks):
+            values = find(params, f"{blocks}.{name}")
+            legal(f"{blocks}.{name}", values)
+            check_endpoint(params, values)
+
+
+def check_methods(params: Params) -> dict[str, Method]:
+    found = {}
+    for name, values in find(params, "methods").items():
+        method: Method = load_plug_in("methods", name, f"methods.{name}")
+        check(f"methods.{name}", values, method.Settings)
+        found[name] = method
+    return found
+
+
+def check_students(params: Params) -> dict[str, Student | HostedStudent]:
+    blocks = find(params, "students")
+    for values in blocks.values():
+        check_endpoint(params, values)
+    return {name: check_student(f"students.{name}", values) for name, values in blocks.items()}
+
+
+def check_blocks(params: Params) -> Checked:
+    """Raises ValueError for the first fault found."""
+    check_names(params)
+    run = check("run", find(params, "run"), Run)
+    datasets = check_datasets(params, run)
+    teachers = check_teachers(params)
+    check_consulted(params)
+    methods = check_methods(params)
+    for axis, model in PLAIN.items():
+        for name, values in find(params, axis).items():
+            check(f"{axis}.{name}", values, model)
+    check("decoding", find(params, "decoding"), Decoding)
+    splits = {name: check(f"splits.{name}", values, Split) for name, values in find(params, "splits").items()}
+    return Checked(run, datasets, splits, teachers, methods, check_students(params))

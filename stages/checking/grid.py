@@ -1,0 +1,89 @@
+"""The grid before work: every value of an axis has a block, and what is combined goes together."""
+
+from stages.checking.blocks import Checked, Params
+from stages.config.load import find
+from stages.config.run import Run
+from stages.config.student import HostedStudent
+
+BLOCKS = {  # of the axes: where a value's block stands in params.yaml
+    "splits": "splits",
+    "teachers": "teachers",
+    "curations": "curations",
+    "methods": "methods",
+    "baselines": "methods",
+    "students": "students",
+    "simulators": "simulators",
+}
+
+
+def check_values(params: Params, run: Run) -> None:
+    """Every value of an axis has a block."""
+    for axis, blocks in BLOCKS.items():
+        for value in getattr(run, axis):
+            if value not in params[blocks]:
+                raise ValueError(
+                    f"params.yaml: `run.{axis}` names {value!r}, but there is no block `{blocks}.{value}`;"
+                    f" there are: {', '.join(params[blocks])}"
+                )
+
+
+def check_methods(checked: Checked, run: Run) -> None:
+    """Methods learn from a teacher or from gold answers, baselines need no teacher."""
+    unfit = (("baselines", "rationales", "methods"), ("methods", "nothing", "baselines"))
+    for axis, learns_from, instead in unfit:
+        for name in getattr(run, axis):
+            if learns_from == checked.methods[name].LEARNS_FROM:
+                raise ValueError(
+                    f"params.yaml: `run.{axis}` names {name!r}, which learns from {learns_from}: list it"
+                    f" under `run.{instead}`"
+                )
+
+
+def check_transfers(params: Params, run: Run) -> None:
+    """Extra data sets are not trained on and are cut by `splits.extra`; targets are of either kind."""
+    if both := sorted({*run.datasets} & {*run.extra_datasets}):
+        raise ValueError(
+            f"params.yaml: {both} in `run.datasets` and in `run.extra_datasets`: what is trained on is"
+            " prepared anyway, keep it in one"
+        )
+    there = [*run.datasets, *run.extra_datasets]
+    if unknown := [name for name in run.transfers if name not in there]:
+        raise ValueError(
+            f"params.yaml: `run.transfers` names {unknown}, wanted names of `run.datasets` or"
+            f" `run.extra_datasets`: {', '.join(there)}"
+        )
+    if run.extra_datasets:
+        find(params, "splits.extra")
+
+
+def check_hosted(checked: Checked, run: Run) -> None:
+    """OpenAI has one loss, over all tokens of a completion: methods that weigh tasks need local students."""
+    hosted = [name for name in run.students if isinstance(checked.students[name], HostedStudent)]
+    weighing = [name for name in [*run.methods, *run.baselines] if len(checked.methods[name].TASKS) > 1]
+    if hosted and weighing:
+        raise ValueError(
+            f"params.yaml: `run` pairs the methods {weighing}, which weigh several tasks, with the students"
+            f" {hosted} at OpenAI, which has one loss for all: drop one or the other"
+        )
+
+
+def check_pairs(checked: Checked, run: Run) -> None:
+    """Each data set can be taught by each teacher, as far as that is known before work."""
+    for dataset in run.datasets:
+        for teacher in run.teachers:
+            backend, settings = checked.teachers[teacher]
+            cannot_teach = getattr(backend, "cannot_teach", None)
+            if cannot_teach and (why := cannot_teach(dataset, settings)):
+                raise ValueError(
+                    f"params.yaml: `run` pairs data set {dataset!r} with teacher {teacher!r}: {why}"
+                )
+
+
+def check_grid(params: Params, checked: Checked) -> None:
+    """Raises ValueError for the first fault found."""
+    run = checked.run
+    check_values(params, run)
+    check_methods(checked, run)
+    check_transfers(params, run)
+    check_hosted(checked, run)
+    check_pairs(checked, run)

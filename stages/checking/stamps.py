@@ -1,0 +1,143 @@
+"""Stamps: data/code/NAME, one for each stage and plug-in; a cell depends on its own and on no other code.
+
+A stamp has a line "<sha256>  <part>" for everything that decides what the stage writes and that DVC does not
+see by itself: the files of its code, blocks of params.yaml, parts of a data set's YAML, files of local/.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.checking.code import ROOT, closure, code_hash
+from stages.config.dataset import demonstrations_file, prepare_part, source_part
+from stages.config.load import read_yaml
+from stages.config.run import Run
+from stages.records.jsonl import write_text
+
+LOCAL = Path("local")
+Stamp = dict[str, str]  # part -> sha256
+
+# Stages whose code is the same for all of their cells.
+PLAIN = ("split", "cost", "appraise", "train", "score", "summarize", "cost_accuracy")
+
+
+def value_hash(value: Any) -> str:
+    """sha256 of plain data, whatever the order of its keys and the layout of its file."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code(module: str, **plug_ins: str | None) -> Stamp:
+    """The code of a stage, with the plug-ins that its cell loads."""
+    return {name: code_hash(path) for name, path in closure(module, **plug_ins).items()}
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts of a block, wherever they stand in it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from texts(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts(one)
+
+
+def local_files(block: Any) -> Stamp:
+    """The files of local/ that a block names, with or without the folder: what they hold decides a result."""
+    named = {text.removeprefix("local/") for text in texts(block)}
+    paths = [LOCAL / name for name in sorted(named) if name and not Path(name).is_absolute()]
+    return {path.as_posix(): file_hash(path) for path in paths if ".." not in path.parts and path.is_file()}
+
+
+def block(params: Mapping[str, Any], axis: str, name: str) -> Stamp:
+    """A block of params.yaml; absent, it holds nothing but defaults."""
+    return {f"params.yaml: {axis}.{name}": value_hash(params[axis].get(name) or {})}
+
+
+def of_dataset(name: str) -> dict[str, Stamp]:
+    """Its download depends on where the files come from, its examples on everything but page and licence."""
+    source = source_part(name)
+    prepared = prepare_part(name)
+    shown = demonstrations_file(name)
+    return {
+        f"download-{name}": code("stages.download") | {f"data set {name}: source": value_hash(source)},
+        f"prepare-{name}": code("stages.prepare", datasets=name)
+        | {f"data set {name}": value_hash(prepared)}
+        | ({shown.relative_to(ROOT).as_posix(): file_hash(shown)} if shown else {})
+        | local_files(prepared),
+    }
+
+
+def of_teacher(
+    dataset: str, values: Mapping[str, Any], method: str | None, params: Mapping[str, Any]
+) -> Stamp:
+    """Its backend, the data set's rules where the backend asks for them, the method that it is asked with."""
+    stamp = code("stages.teach", datasets=dataset, teachers=values["backend"], methods=method)
+    return stamp | (block(params, "methods", method) if method else {}) | local_files(values)
+
+
+def of_simulator(dataset: str, values: Mapping[str, Any]) -> Stamp:
+    stamp = code("stages.las", datasets=dataset, teachers=values["backend"], methods="bare")
+    return stamp | local_files(values)
+
+
+def of_report() -> Stamp:
+    printed = sorted((ROOT / "stages/reporting/published").glob("*.yaml"))
+    tables = {path.relative_to(ROOT).as_posix(): value_hash(read_yaml(path)) for path in printed}
+    return code("stages.report") | tables
+
+
+def stamps(params: Mapping[str, Any], run: Run, methods: Mapping[str, str | None]) -> dict[str, Stamp]:
+    """Every stamp of the declared cells, by name. `methods`: what each teacher is asked with, if anything."""
+    found = {stage: code(f"stages.{stage}", methods=None) for stage in PLAIN} | {"report": of_report()}
+    for dataset in dict.fromkeys([*run.datasets, *run.extra_datasets]):
+        found |= of_dataset(dataset)
+    for method in dict.fromkeys([*run.methods, *run.baselines]):
+        found[f"render-{method}"] = code("stages.render", methods=method)
+        found[f"predict-{method}"] = code("stages.predict", methods=method)
+    for curation in run.curations:
+        found[f"curate-{curation}"] = code("stages.curate") | local_files(params["curations"][curation])
+    for dataset in run.datasets:
+        for teacher in run.teachers:
+            values = params["teachers"][teacher]
+            found[f"teach-{dataset}-{teacher}"] = of_teacher(dataset, values, methods[teacher], params)
+        for simulator in run.simulators:
+            found[f"las-{dataset}-{simulator}"] = of_simulator(dataset, params["simulators"][simulator])
+    return found
+
+
+def read_stamp(path: Path) -> Stamp:
+    lines = [line.partition("  ") for line in path.read_text(encoding="utf-8").splitlines()]
+    return {part: sha for sha, _, part in lines}
+
+
+def read_stamps(folder: Path) -> dict[str, Stamp]:
+    """What a former `check` wrote; nothing where there was none."""
+    return {path.name: read_stamp(path) for path in sorted(folder.glob("*"))}
+
+
+def write_stamps(folder: Path, found: Mapping[str, Stamp]) -> None:
+    """One file each, and no other file in the folder."""
+    for path in folder.glob("*"):
+        if path.name not in found:
+            path.unlink()
+    for name, stamp in found.items():
+        write_text(folder / name, "".join(f"{sha}  {part}\n" for part, sha in sorted(stamp.items())))
+
+
+def moved(before: Mapping[str, Stamp], after: Mapping[str, Stamp]) -> dict[str, list[str]]:
+    """Part -> the stamps that it moved, of those that were there before: {"stages/train.py": ["train"]}."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(before.keys() & after.keys()):
+        for part in sorted(before[name].keys() | after[name].keys()):
+            if before[name].get(part) != after[name].get(part):
+                found.setdefault(part, []).append(name)
+    return found
