@@ -100,8 +100,7 @@ def missing(plug_in: ModuleType, contract: type) -> list[str]:
 
 
 def load_plug_in(folder: str, name: object, where: str) -> Any:
-    """stages/FOLDER/NAME.py. Raises ValueError with the lines to write, where it or a name in it is not there.
-    """
+    """stages/FOLDER/NAME.py. Raises ValueError with the lines to write for what is not there."""
     contract = CONTRACTS[folder]
     file = f"stages/{folder}/{name}.py"
     if not isinstance(name, str) or not name.isidentifier() or find_spec(f"stages.{folder}.{name}") is None:
