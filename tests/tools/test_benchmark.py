@@ -62,13 +62,16 @@ def naive(model: Any, work: Workload) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_layout_has_the_loss_and_gradient_of_the_definition(name: str) -> None:
-    work, ticks = workload(name, SMALL[name]), []
+def test_every_layout_has_the_loss_and_gradient_of_the_definition(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "PATIENCE", float("inf"))  # a busy machine's first repetition is slow
+    work = workload(name, SMALL[name])
+    names = training.layout_names(work)
+    ticks: list[int] = []
     loss, norm = naive(build("0.1M", CPU).eval(), work)
-    lines, about = training.measure(
-        "0.1M", work, CPU, 2, training.layout_names(work), lambda: ticks.append(1)
-    )
-    assert [line["layout"] for line in lines] == training.layout_names(work)
+    lines, about = training.measure("0.1M", work, CPU, 2, names, lambda: ticks.append(1))
+    assert [line["layout"] for line in lines] == names
     assert len(ticks) == 2 * len(lines)
     assert about["rows"].startswith("tree")
     for line in lines:
@@ -460,3 +463,16 @@ def test_group_sizes_are_whole_numbers() -> None:
     found = CliRunner().invoke(app, ["groups", "x", "--sizes", "1,a"])
     assert isinstance(found.exception, ValueError)
     assert str(found.exception) == "--sizes 1,a: got ['a'], wanted whole numbers from 1, with commas"
+
+
+def test_the_teachers_side_asks_reads_and_keeps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A real server, a real `teach` that asks nothing, a real store; no figure is asserted."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COT_MODE", raising=False)
+    words = ["teach", "--calls", "20", "--questions", "4", "--samples", "2", "--rows", "3"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    live, cached, store = done.stdout.splitlines()
+    assert live.startswith("live: 20 calls, 0 failed: ")
+    assert cached.startswith("cached: 8 completions in ")
+    assert store.startswith("store: ")
+    assert list(tmp_path.iterdir()) == []

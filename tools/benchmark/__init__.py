@@ -6,6 +6,7 @@ writes metrics/benchmarks/*.json; ratios are between the lines of one run.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -159,6 +160,26 @@ def compare_groups(
             run = measure(cell, wanted, list(range(seeds)), lambda: advance(bar, task))
             print_run(run)
             write_run(path, about, run)
+
+
+@app.command()
+def teach(
+    calls: Annotated[int, typer.Option(min=1, help="Against a server that answers after 50 ms.")] = 12_000,
+    questions: Annotated[int, typer.Option(min=1, help="Whose completions are all in the store.")] = 10_000,
+    samples: Annotated[int, typer.Option(min=1, help="Of each of these questions.")] = 30,
+    rows: Annotated[int, typer.Option(min=1, help="Put into a store one by one, and read.")] = 5_000,
+) -> None:
+    """Calls a second, a teach from the store, the store itself.
+
+    About 2 minutes on two cores. Nothing is written but in a folder that goes with the command.
+    """
+    from tools.benchmark import teaching
+
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        typer.echo(teaching.ask_live(folder, calls))
+        typer.echo(teaching.teach_cached(folder, questions, samples))
+        typer.echo(teaching.use_store(folder, rows))
 
 
 @app.command("lengths")
