@@ -137,7 +137,7 @@ def served(folder: Path, endpoint: str) -> dict[str, str]:
 
     Raises ValueError for adapters that are not merged, which a server would not know.
     """
-    from stages.students.load import content
+    from stages.students.load import base_sha256
 
     if (folder / "adapter_config.json").exists():
         raise ValueError(
@@ -152,7 +152,7 @@ def served(folder: Path, endpoint: str) -> dict[str, str]:
             "model": base.get("path") or base["hub"],
             "salt": base.get("sha256") or base["revision"],
         }
-    return {"endpoint": endpoint, "api": "completions", "model": str(folder), "salt": content(folder)}
+    return {"endpoint": endpoint, "api": "completions", "model": str(folder), "salt": base_sha256(folder)}
 
 
 def main(

@@ -80,7 +80,8 @@ def train(
     """Fine-tune here and leave the student in `out`: its loss curve and its counts, or None in a process that
     only helps another one.
     """
-    from stages.students.load import load_for_training, save_trained
+    from stages.students.adapters import load_for_training
+    from stages.students.save import save_trained
 
     loaded = load_for_training(settings, seed)
     from stages.training.fit import fit  # takes seconds: not before the student is known to be sound
@@ -147,7 +148,7 @@ def main(
         trained = train(settings, seed, texts, work_folder(settings, seed, sequences, code), out)
     else:  # a method that only asks
         # torch takes seconds: not before the block is known to be right
-        from stages.students.load import save_untrained
+        from stages.students.save import save_untrained
 
         save_untrained(settings.base, out)
         trained = [], {"sequences_train": 0}

@@ -6,14 +6,12 @@ from stages.config.load import Block
 
 
 class Base(Block):
-    """The weights before fine-tuning: a hub id at a pinned revision, or a local folder whose weights have a
-    known sha256.
-    """
+    """The weights before fine-tuning: a hub id at a pinned revision, or a local folder of a known sha256."""
 
     hub: str | None = None  # "openai-community/gpt2"
     revision: str | None = None  # a commit of that hub repository
     path: str | None = None  # a folder with config.json, tokenizer and model.safetensors
-    # of that folder's files (stages/students/load.py, `content`): DVC cannot see the folder, but it sees this
+    # of that folder's files (stages/students/load.py, base_sha256): DVC does not see the folder, but this
     sha256: str | None = None
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from stages.config.load import Block
 
 
 class Decoding(Block):
-    """Greedy unless a temperature is given; at most L_p tokens a step (section 3, step 3)."""
+    """Greedy unless a temperature is given (Fine-tune-CoT section 3, step 3: at most 1024 tokens a step)."""
 
     max_new_tokens: int = Field(1024, ge=1)
     temperature: float = Field(0.0, ge=0)

@@ -1,5 +1,5 @@
-"""A student's block in params.yaml: which weights it starts from and how it is fine-tuned
-(`students.<name>`), here or at OpenAI.
+"""A student's block in params.yaml (`students.<name>`): which weights it starts from and how it is
+fine-tuned, here or at OpenAI.
 """
 
 from typing import Any, Literal
@@ -14,8 +14,9 @@ COMPLETIONS_ONLY = ("babbage-002", "davinci-002")
 
 
 class Lora(Block):
-    """Low-rank adapters instead of full fine-tuning. CasCoD Table 7: rank 64, alpha 32, dropout 0.05, q_proj
-    and v_proj.
+    """Low-rank adapters instead of full fine-tuning.
+
+    CasCoD Table 7: rank 64, alpha 32, dropout 0.05, q_proj and v_proj.
     """
 
     r: int = Field(64, ge=1)
@@ -28,16 +29,17 @@ class Lora(Block):
 
 
 class Student(Block):
-    """Fine-tune-CoT appendix A, open students: full fine-tuning, lr 3e-4, batch 8, at most 20 epochs. AdamW,
-    betas 0.9 and 0.999.
+    """Fine-tune-CoT appendix A, open students: full fine-tuning, lr 3e-4, batch 8, at most 20 epochs.
+
+    AdamW with betas 0.9 and 0.999.
     """
 
     kind: Literal["local"] = "local"
     base: Base
     lr: float = Field(3e-4, gt=0)
-    # of lr; linear, cosine: to 0; step: x 0.95 per epoch (CasCoD Table 7)
+    # of lr. linear, cosine: down to 0; step: x 0.95 per epoch (CasCoD Table 7)
     schedule: Literal["constant", "linear", "cosine", "step"] = "constant"
-    warmup_steps: int = Field(0, ge=0)  # lr grows from 0 over so many steps before that
+    warmup_steps: int = Field(0, ge=0)  # before that, lr grows from 0 over so many steps
     # units a step, over all rows and processes: sequences, but those of one completion (CasCoD's two) are one
     batch_size: int = Field(8, ge=1)
     epochs: int = Field(20, ge=1)
@@ -47,13 +49,11 @@ class Student(Block):
     # a task's mean over a step: over its tokens, or over its texts' own means
     normalisation: Literal["batch", "sequence"] = "batch"
     # completions of one question that stand in the same step, to share its computation: for large batches
-    # only
     group_size: int = Field(1, ge=1)
     max_tokens: int = Field(1024, ge=2)  # longer texts are cut and counted
     keep_epochs: bool = False  # keep every epoch's weights, for the paper's best-epoch-on-test column
     lora: Lora | None = None
-    # train adapters on a base of 4-bit numbers (bitsandbytes, on CUDA); they are saved and used with the full
-    # one
+    # train adapters on a base of 4-bit numbers (bitsandbytes, on CUDA); they are used with the full one
     four_bit: bool = False
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class Student(Block):
 
 
 class HostedStudent(Block):
-    """Fine-tune-CoT appendix A.4, students at OpenAI: 4 epochs, batch of 0.2 % of the examples but at most
+    """Fine-tune-CoT appendix A.4, students at OpenAI: 4 epochs, a batch of 0.2 % of the examples but at most
     256, prompt-loss weight 0.01.
 
     Differs: a learning rate multiplier of 0.05, 0.1 or 0.2 "depending on the batch size" cannot be had:
@@ -93,11 +93,8 @@ class HostedStudent(Block):
         base = self.model.removeprefix("ft:").split(":")[0]
         if base in COMPLETIONS_ONLY and self.api == "chat":
             raise ValueError(f"{base} has no chat: give `api: completions`")
-        if (
-            base.startswith(("gpt-3.5-turbo", "gpt-4"))
-            and "instruct" not in base
-            and self.api == "completions"
-        ):
+        chat = base.startswith(("gpt-3.5-turbo", "gpt-4")) and "instruct" not in base
+        if chat and self.api == "completions":
             raise ValueError(f"{base} is asked under chat: give `api: chat`")
         return self
 

@@ -47,9 +47,8 @@ class Layer(DynamicLayer):
     def views(self, more: int = 0) -> list[torch.Tensor]:
         """What is in view, [rows, heads, width + more, d] of keys and of values."""
         window = self.window
-        return [
-            store[: window.rows, :, window.end - window.width : window.end + more] for store in self.stores
-        ]
+        columns = slice(window.end - window.width, window.end + more)
+        return [store[: window.rows, :, columns] for store in self.stores]
 
     def allocate(self, like: Iterable[torch.Tensor], columns: int) -> None:
         """New stores, what is in view at their beginning. Zeros: what a mask hides must still be a number."""
@@ -87,14 +86,15 @@ class RowCache(Cache):
         layer: Any = partial(Layer, self.window)
         super().__init__(layer_class_to_replicate=layer)
 
-    def join(self, read: Any, lengths: list[int], copies: list[int]) -> None:
-        """The first lengths[i] columns of read's row i become copies[i] new rows. None is longer than the
-        longest row in view, if there is one.
+    def join(self, prompts: Any, lengths: list[int], copies: list[int]) -> None:
+        """The first lengths[i] columns of row i of the cache `prompts` become copies[i] new rows.
+
+        None is longer than the longest row in view, if there is one.
         """
         window = self.window
         if not window.rows:
             window.width = window.end = max(lengths)
-        for place, layer in enumerate(read.layers):
+        for place, layer in enumerate(prompts.layers):
             if place == len(self.layers):
                 self.layers.append(Layer(window))
             mine = self.layers[place]
@@ -104,22 +104,20 @@ class RowCache(Cache):
             for store, states in zip(mine.stores, new, strict=True):
                 first = window.rows
                 for row, (length, times) in enumerate(zip(lengths, copies, strict=True)):
-                    store[first : first + times, :, window.end - length : window.end] = states[
-                        row, :, :length
-                    ]
+                    columns = slice(window.end - length, window.end)
+                    store[first : first + times, :, columns] = states[row, :, :length]
                     first += times
         window.rows += sum(copies)
 
     def leave(self, left: list[int]) -> None:
-        """Drop these rows, as `drop` does."""
+        """Drop these rows, as `drop_rows` does."""
         rows = list(range(self.window.rows))
-        drop(rows, left)
+        drop_rows(rows, left)
         moved = [place for place, row in enumerate(rows) if row != place]
         if moved and self.layers:
             where = self.layers[0].stores[0].device
-            to, source = (
-                torch.tensor(places, device=where) for places in (moved, [rows[place] for place in moved])
-            )
+            to = torch.tensor(moved, device=where)
+            source = torch.tensor([rows[place] for place in moved], device=where)
             for view in (view for layer in self.layers for view in layer.views()):
                 view[to] = view[source]
         self.window.rows = len(rows)
@@ -139,10 +137,8 @@ class RowCache(Cache):
         self.window.end += 1
 
 
-def drop(rows: list[Any], left: list[int]) -> None:
-    """Drop the places `left` of `rows`, in place: the last ones move there, all others stay
-    where they are.
-    """
+def drop_rows(rows: list[Any], left: list[int]) -> None:
+    """Drop the places `left` of `rows`, in place: the last ones move there, all others stay."""
     for place in sorted(left, reverse=True):
         last = rows.pop()
         if place < len(rows):

@@ -12,16 +12,21 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from transformers.generation.continuous_batching.utils import WorkloadHints
 
 from stages.config.decoding import Decoding
-from stages.students.generate import Ended, Row
+from stages.students.generate import AfterToken
 from stages.students.load import Loaded
+from stages.students.schedule import AnswerRow
 
 NEVER = -1  # an end-of-text token that no model says
-ROWS, PAGE = 32, 32  # on a CPU: the longest rows that the cache holds, tokens a page
+ROWS = 32  # on a CPU: the longest rows that the cache holds
+PAGE = 32  # on a CPU: tokens a page
 
 
-def batching(student: Loaded, rows: list[Row], decoding: Decoding, heard: Ended) -> None:
-    """Answer every row; `heard` is called for each token, and a row that has ended is cancelled. Raises
-    ValueError if the batch breaks down.
+def decode_by_batching(
+    student: Loaded, rows: list[AnswerRow], decoding: Decoding, after_token: AfterToken
+) -> None:
+    """Answer every row; `after_token` is called for each token, and a row that is complete is cancelled.
+
+    Raises ValueError if the batch breaks down.
     """
     model = student.model
     if student.device.type == "cuda":  # autocast does not reach the thread that decodes
@@ -53,8 +58,8 @@ def batching(student: Loaded, rows: list[Row], decoding: Decoding, heard: Ended)
         settings, continuous_batching_config=options, workload_hints=hints
     ) as manager:
         open_rows = {f"{row.place}/{row.sample}": row for row in rows}
-        for name, row in open_rows.items():
-            manager.add_request(row.prompt, request_id=name, max_new_tokens=row.room, streaming=True)
+        for name, one in open_rows.items():
+            manager.add_request(one.prompt, request_id=name, max_new_tokens=one.max_tokens, streaming=True)
         while open_rows:
             result = manager.get_result(timeout=1)
             if result is None:
@@ -64,13 +69,13 @@ def batching(student: Loaded, rows: list[Row], decoding: Decoding, heard: Ended)
                         " without it"
                     )
                 continue
-            if (answer := open_rows.get(result.request_id)) is None:
+            if (row := open_rows.get(result.request_id)) is None:
                 continue  # said after its end, before it was cancelled
             if result.error:
                 raise ValueError(f"continuous batching: {result.error}; COT_DECODER=loop decodes without it")
-            for token in result.generated_tokens[len(answer.said) :]:
-                answer.said.append(token)
-                if heard(answer):
+            for token in result.generated_tokens[len(row.tokens) :]:
+                row.tokens.append(token)
+                if after_token(row):
                     del open_rows[result.request_id]
                     if not result.is_finished():
                         manager.cancel_request(result.request_id)

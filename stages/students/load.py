@@ -1,10 +1,9 @@
-"""Load and save students: causal (GPT-2, OPT, Llama, Qwen) and encoder-decoder (T5, Flan-T5) models of
-`transformers`, or adapters for them.
+"""Load a student: a causal (GPT-2, OPT, Llama, Qwen) or encoder-decoder (T5, Flan-T5) model of
+`transformers`, or adapters for one.
 """
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +18,10 @@ from transformers import (
     BitsAndBytesConfig,
     GenerationConfig,
 )
-from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging
 
 from stages.config.base import Base
-from stages.config.student import Student
+from stages.students.device import device
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -50,26 +48,11 @@ class Loaded:
         return int(getattr(self.model.config, "max_position_embeddings", None) or 10**9)
 
 
-def device() -> torch.device:
-    """$COT_DEVICE, else the GPU if there is one (a process's own, of several). Not a parameter: where it runs
-    must not decide what is rerun.
-    """
-    named = os.environ.get("COT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(
-        f"cuda:{os.environ['LOCAL_RANK']}" if named == "cuda" and "LOCAL_RANK" in os.environ else named
-    )
-
-
-def autocast(where: torch.device) -> Any:
-    """bfloat16 arithmetic on CUDA, plain float32 elsewhere; the weights stay float32."""
-    return torch.autocast(where.type, dtype=torch.bfloat16, enabled=where.type == "cuda")
-
-
 def load(
     source: str | Path, revision: str | None = None, where: torch.device | None = None, four_bit: bool = False
 ) -> Loaded:
     """A model and its tokenizer from a folder or a hub id. Code from the hub is never run; weights are
-    safetensors.
+    safetensors, as pickled ones could run code too.
 
     Raises ValueError for what cannot be had, and for a model and a tokenizer that cannot work together.
     """
@@ -91,13 +74,10 @@ def load(
             " sha256}` instead"
         ) from error
     tokenizer = load_tokenizer(source, options, model)
-    start = (
-        model.generation_config.decoder_start_token_id or config.decoder_start_token_id
-        if config.is_encoder_decoder
-        else None
-    )
-    # a model's own generation settings (a repetition penalty, say) would make "greedy" mean something else
-    # for each
+    start = None
+    if config.is_encoder_decoder:
+        start = model.generation_config.decoder_start_token_id or config.decoder_start_token_id
+    # a model's own settings (a repetition penalty, say) would make "greedy" mean something else for each
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, decoder_start_token_id=start
     )
@@ -106,20 +86,16 @@ def load(
 
 
 def load_tokenizer(source: str | Path, options: dict[str, Any], model: Any) -> Any:
-    """Raises ValueError for a tokenizer that is missing, cannot end a text, or knows more tokens than the
-    model.
+    """Its tokenizer, with a padding token.
+
+    Raises ValueError for one that is missing, cannot end a text, or knows more tokens than the model.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
         if not tokenizer.vocab_size:  # what GPT-2's class makes of nothing
             raise ValueError("it knows no token")
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-    ) as error:  # each kind of tokenizer says it in its own way
+    # each kind of tokenizer says it in its own way
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
             f"the student {source} has no tokenizer that can be loaded (tokenizer.json,"
             f" tokenizer_config.json): {error}"
@@ -156,18 +132,20 @@ def four_bits() -> Any:
     )
 
 
-def content(folder: Path) -> str:
-    """sha256 over the files of a local base that decide what it says. DVC does not watch the folder:
-    params.yaml holds this instead.
+def base_sha256(folder: Path) -> str:
+    """sha256 over the names, sizes and bytes of a local base's files that decide what it says.
+
+    DVC does not watch the folder: params.yaml holds this instead.
     """
-    present = [folder / name for name in FILES if (folder / name).exists()]
-    return hashlib.sha256(
-        b"".join(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes() for path in present)
-    ).hexdigest()
+    found = hashlib.sha256()
+    for path in (folder / name for name in FILES):
+        if path.exists():
+            found.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def load_base(base: Base, where: torch.device | None = None, four_bit: bool = False) -> Loaded:
-    """The weights before fine-tuning, verified where they are local."""
+    """The weights before fine-tuning, verified where they are local: raises ValueError for others."""
     if base.hub:
         return load(base.hub, base.revision, where, four_bit)
     folder = Path(str(base.path))
@@ -176,46 +154,9 @@ def load_base(base: Base, where: torch.device | None = None, four_bit: bool = Fa
             f"{folder}/model.safetensors not found: `students.<name>.base.path` must hold config.json, a"
             " tokenizer and model.safetensors"
         )
-    if (found := content(folder)) != base.sha256:
+    if (found := base_sha256(folder)) != base.sha256:
         raise ValueError(f"{folder}: sha256 of {', '.join(FILES)} is {found}, params.yaml has {base.sha256}")
     return load(folder, None, where, four_bit)
-
-
-def load_for_training(settings: Student, seed: int) -> Loaded:
-    """The base, with new adapters if there are to be any. A model that will be sharded over GPUs stays in
-    main memory until then.
-    """
-    sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
-    loaded = load_base(settings.base, torch.device("cpu") if sharded else None, settings.four_bit)
-    return add_adapters(loaded, settings, seed) if settings.lora else loaded
-
-
-def add_adapters(loaded: Loaded, settings: Student, seed: int = 0) -> Loaded:
-    """Raises ValueError for targets that the model does not have."""
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-
-    lora = settings.lora
-    model = loaded.model
-    assert lora is not None
-    linear = {
-        name.split(".")[-1]
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D)
-    }
-    if unknown := set(lora.targets) - linear:
-        raise ValueError(
-            f"`lora.targets`: {', '.join(sorted(unknown))} not in this student, whose linear layers are"
-            f" {', '.join(sorted(linear))}"
-        )
-    if settings.four_bit:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=sorted(lora.targets),
-        task_type="SEQ_2_SEQ_LM" if loaded.encoder_decoder else "CAUSAL_LM",
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-    )  # fmt: skip
-    return replace(loaded, model=get_peft_model(model, config))
 
 
 def load_adapter(folder: Path, where: torch.device | None = None) -> Loaded:
@@ -224,44 +165,6 @@ def load_adapter(folder: Path, where: torch.device | None = None) -> Loaded:
 
     base = load_base(Base(**json.loads((folder / "base.json").read_text())), where)
     return replace(base, model=PeftModel.from_pretrained(base.model, folder).merge_and_unload())
-
-
-def save(student: Loaded, folder: Path) -> None:
-    """Weights as safetensors, config and tokenizer: whatever `transformers` needs to load it."""
-    student.model.save_pretrained(folder)
-    student.tokenizer.save_pretrained(folder)
-
-
-def save_trained(settings: Student, weights: Path, folder: Path) -> None:
-    """A student from the weights that training left. The base is read anew: in the model that was trained, it
-    may be sharded or quantised.
-    """
-    student = load_base(settings.base, torch.device("cpu"))
-    if settings.lora:
-        student = add_adapters(student, settings.model_copy(update={"four_bit": False}))
-    student.model.load_state_dict(
-        torch.load(weights, map_location="cpu", weights_only=True), strict=not settings.lora
-    )
-    if settings.lora and settings.lora.merge:
-        student = replace(student, model=student.model.merge_and_unload())
-    save(student, folder)
-    if settings.lora and not settings.lora.merge:
-        save_untrained(settings.base, folder)
-        (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
-        # its sets have no order of their own
-        config = json.loads((folder / "adapter_config.json").read_text())
-        ordered = {
-            name: sorted(value) if isinstance(value, list) else value for name, value in config.items()
-        }
-        (folder / "adapter_config.json").write_text(json.dumps(ordered, sort_keys=True, indent=2) + "\n")
-
-
-def save_untrained(base: Base, folder: Path) -> None:
-    """A method that trains nothing leaves a pointer to the base instead of a copy of its weights."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "base.json").write_text(
-        json.dumps(base.model_dump(exclude_none=True), sort_keys=True, indent=2) + "\n"
-    )
 
 
 def load_trained(folder: Path) -> Loaded:

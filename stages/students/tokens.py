@@ -1,5 +1,6 @@
 """From sequences to token ids, with a label wherever a segment has a task."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,7 @@ from stages.records.sequence import END, Sequence
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What one task learns from a stretch of a text: the token that comes after each of the inputs from
-    `start` on.
-    """
+    """What one task learns from a stretch of a text: the tokens that follow the inputs from `start` on."""
 
     start: int
     labels: np.ndarray  # int32[n]
@@ -29,8 +28,8 @@ class Tokens:
     """
 
     example_id: str
-    unit: str
-    draw: bool
+    unit: str  # texts of one example with the same unit are trained in the same step
+    draw: bool  # of an example's texts with draw, one is drawn per epoch
     context: np.ndarray  # int32[c], what an encoder reads; empty for causal models
     inputs: np.ndarray  # int32[n], what the (causal or decoder) model reads
     targets: list[Target]
@@ -38,25 +37,23 @@ class Tokens:
 
     def counts(self) -> dict[str, int]:
         """Labels per task."""
-        return {
-            task: sum(len(t.labels) for t in self.targets if t.task == task)
-            for task in {t.task for t in self.targets}
-        }
+        counts = Counter[str]()
+        for target in self.targets:
+            counts[target.task] += len(target.labels)
+        return dict(counts)
 
 
 def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: int) -> Tokens:
-    """Tokens of one sequence. What does not fit in `max_tokens` is cut off its end; so may be all of its targets.
+    """Tokens of one sequence. What does not fit in `max_tokens` is cut off its end, be it all of its targets.
 
     start: the token a decoder begins with (`decoder_start_token_id`), None for causal models.
-    Sequence.draw and unit go along: stages/training/rows.py decides by them which texts meet.
 
     The context before the first task is tokenised alone, as it is when it is asked: a token never spans the
     boundary. A label of weight 0 is no label. A text's first token has no label without a token before it
     (prompt loss, no mark at the beginning). Raises ValueError for an encoder-decoder without a context.
     """
-    first_task = next(
-        (place for place, segment in enumerate(sequence.segments) if segment.task), len(sequence.segments)
-    )
+    tasks = [segment.task for segment in sequence.segments]
+    first_task = next((place for place, task in enumerate(tasks) if task), len(tasks))
     prompt = "".join(segment.text for segment in sequence.segments[:first_task])
     if start is not None and not prompt:
         raise ValueError(
@@ -94,10 +91,9 @@ def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: 
 
 
 def prompt_tokens(tokenizer: Any, text: str) -> list[int]:
-    """A prompt as the model expects one, with the marks its tokenizer puts around texts (a beginning-of-text
-    token, say).
+    """A prompt as the model expects one, with the marks that its tokenizer puts around texts.
 
-    The mark END becomes the end-of-text token: All-Aligned's second step reads one.
+    END becomes the end-of-text token: All-Aligned's second step reads one.
     """
     first, *rest = text.split(END)
     ids = list(tokenizer(first).input_ids)
@@ -107,6 +103,6 @@ def prompt_tokens(tokenizer: Any, text: str) -> list[int]:
 
 
 def pad(rows: list[list[int]], value: int) -> torch.Tensor:
-    """int64[rows, longest], filled up on the right."""
+    """int64[rows, longest], filled up on the right; no column where all are empty."""
     longest = max(map(len, rows))
-    return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
+    return torch.tensor([row + [value] * (longest - len(row)) for row in rows], dtype=torch.long)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from accelerate.utils import send_to_device
 
-from stages.students.load import autocast
+from stages.students.device import autocast
 from stages.students.tokens import Target, Tokens
 from stages.training.attention import use_tree_attention
 from stages.training.collate import collate

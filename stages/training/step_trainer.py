@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from stages.config.student import Student
+from stages.students.device import out_of_memory
 from stages.training.objective import token_losses, weighted_loss
 from stages.training.steps import Steps
 
@@ -26,9 +27,7 @@ def enough_memory(where: str, budget: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # the CPU's is only known by its text
-        texts = ("not enough memory", "can't allocate memory")
-        if not isinstance(error, torch.OutOfMemoryError) and not any(text in str(error) for text in texts):
+        if not out_of_memory(error):
             raise
         raise ValueError(
             f"{where}: out of memory; set COT_ROW_TOKENS below {budget} or COT_GRADIENT_CHECKPOINTING=1 (the"

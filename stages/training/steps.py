@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from stages.config.student import Student
 from stages.records.sequence import Sequence
-from stages.students.load import Loaded, device
+from stages.students.device import device
+from stages.students.load import Loaded
 from stages.students.tokens import Tokens, tokenize
 from stages.training.collate import Normalisation, collate
 from stages.training.rows import Layout, epoch_order, fill_rows, units_of

@@ -17,7 +17,7 @@ from stages.judging import simulate
 from stages.las import Answered, answered, foreseen, numbers
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
-from stages.students.load import content
+from stages.students.load import base_sha256
 from stages.text.rationale import argument
 
 ARROW = "-->"
@@ -266,7 +266,7 @@ def test_a_local_model_as_the_simulator(place: Path, random_student: Callable[[s
     folder = random_student("llama")
     block = {
         "backend": "transformers",
-        "base": {"path": str(folder), "sha256": content(folder)},
+        "base": {"path": str(folder), "sha256": base_sha256(folder)},
         "max_tokens": 4,
     }
     write_params(simulators={"one": block})

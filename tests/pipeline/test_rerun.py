@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from stages.students.load import content
+from stages.students.load import base_sha256
 
 FAN_IN = {"summarize", "cost_accuracy", "report"}  # run if a number moved, which the random student decides
 LETTERS, COINS = "gen_last_letter-sample", "gen_coin_flip-sample"
@@ -43,7 +43,7 @@ class Project:
         for name in ("kept", "las", "transfers"):
             (folder / "metrics" / name).mkdir(parents=True)  # in Git something stands in each
         shutil.copytree(student, folder / "students" / "small")
-        sha256 = content(student)
+        sha256 = base_sha256(student)
         params = YAML(typ="safe").load(ROOT / "params.yaml")
         sizes = {"gen_last_letter": {"words": 2}, "gen_coin_flip": {"people": 2}}
         params["datasets"] = {name: {"questions": 30, "seed": 0, **size} for name, size in sizes.items()}

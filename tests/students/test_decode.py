@@ -25,10 +25,14 @@ from stages.config.decoding import Decoding
 from stages.students import cache as cache_module
 from stages.students import decode as decode_module
 from stages.students import generate as generate_module
-from stages.students.cache import drop
-from stages.students.decode import Marks, chooser, cut, decode
-from stages.students.generate import HEADER, Row, beginning, check_model, generate, groups, next_groups
+from stages.students import schedule as schedule_module
+from stages.students.cache import drop_rows
+from stages.students.decode import decode
+from stages.students.generate import check_model, generate
 from stages.students.load import Loaded, load
+from stages.students.sampling import token_chooser
+from stages.students.schedule import HEADER, AnswerRow, common_header, group_rows, next_groups
+from stages.students.stopping import StopMarks, continuation
 
 WIDE: dict[str, Any] = {
     "vocab_size": 258,
@@ -98,18 +102,20 @@ def alone(student: Loaded, prompt: list[int], tokens: int) -> list[int]:
     return said
 
 
-def rows_of(student: Loaded, prompts: list[list[int]], samples: int = 1) -> list[Row]:
+def rows_of(student: Loaded, prompts: list[list[int]], samples: int = 1) -> list[AnswerRow]:
     begin = [student.model.generation_config.decoder_start_token_id] if student.encoder_decoder else None
     return [
-        Row(place, sample, prompt, begin or prompt, 1000)
+        AnswerRow(place, sample, prompt, begin or prompt, 1000)
         for place, prompt in enumerate(prompts)
         for sample in range(samples)
     ]
 
 
-def told(student: Loaded, rows: list[Row], lengths: list[int], most: int) -> Counter[str]:
+def told(student: Loaded, rows: list[AnswerRow], lengths: list[int], most: int) -> Counter[str]:
     """Let each row say a given number of tokens, greedily."""
-    return generate(student, rows, chooser(Decoding()), lambda row: len(row.said) == lengths[row.place], most)
+    return generate(
+        student, rows, token_chooser(Decoding()), lambda row: len(row.tokens) == lengths[row.place], most
+    )
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +166,7 @@ def test_a_batch_says_what_each_row_says_alone(
     student = lively(family)
     rows = rows_of(student, prompts, samples)
     counts = told(student, rows, lengths, most)
-    assert [row.said for row in rows] == [answer for answer in answers for _ in range(samples)]
+    assert [row.tokens for row in rows] == [answer for answer in answers for _ in range(samples)]
     assert len({tuple(answer) for answer in answers}) > 6
     assert counts["slots"] == samples * sum(lengths)  # nobody says a token after its last
     assert max(lengths) <= counts["steps"] <= counts["slots"]
@@ -204,13 +210,15 @@ def test_prompts_are_read_once(lively) -> None:
     ],
 )
 def test_beginning(prompts: list[list[int]], found: int) -> None:
-    assert beginning(prompts) == list(range(found))
+    assert common_header(prompts) == list(range(found))
 
 
 def test_groups_are_read_together_while_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate_module, "READ", 300)
+    monkeypatch.setattr(schedule_module, "READ", 300)
     lengths = [100, 50, 90, 80, 79, 100, 100]
-    waiting = groups([Row(i, s, [i] * n, [i] * n, 9) for i, n in enumerate(lengths) for s in range(3)], 2)
+    waiting = group_rows(
+        [AnswerRow(i, s, [i] * n, [i] * n, 9) for i, n in enumerate(lengths) for s in range(3)], 2
+    )
     taken = []
     while new := next_groups(waiting, 5):
         assert sum(map(len, new)) <= 5
@@ -220,7 +228,7 @@ def test_groups_are_read_together_while_alike(monkeypatch: pytest.MonkeyPatch) -
     assert [length for part in taken for length in part] == sorted(2 * lengths, reverse=True)
     assert all(max(part) * len(part) <= 300 and min(part) >= 0.8 * max(part) for part in taken)
     # not before there is room for all
-    assert next_groups(groups([Row(0, s, [1], [1], 9) for s in range(4)], 4), 3) == []
+    assert next_groups(group_rows([AnswerRow(0, s, [1], [1], 9) for s in range(4)], 4), 3) == []
 
 
 def test_drop_moves_few() -> None:
@@ -229,7 +237,7 @@ def test_drop_moves_few() -> None:
         rows = list(range(rng.randrange(1, 12)))
         left = [row for row in rows if rng.random() < rng.random()]
         stay = [row for row in rows if row not in left]
-        drop(rows, left)
+        drop_rows(rows, left)
         assert sorted(rows) == stay
         assert all(rows[row] == row for row in stay if row < len(stay))
 
@@ -283,13 +291,15 @@ def ids(byte_tokenizer, text: str) -> list[int]:
         ("one\nQ: two END", False, "one", "stop"),
     ],
 )
-def test_cut(byte_tokenizer, said: str, ended: bool, text: str, reason: str) -> None:
+def test_a_continuation_ends_at_its_first_mark(
+    byte_tokenizer, said: str, ended: bool, text: str, reason: str
+) -> None:
     tokens = ids(byte_tokenizer, said) + (
         [byte_tokenizer.eos_token_id, *ids(byte_tokenizer, "junk"), byte_tokenizer.pad_token_id]
         if ended
         else []
     )
-    answer = cut(tokens, byte_tokenizer, ["END", "\nQ:"], 3)
+    answer = continuation(tokens, byte_tokenizer, ["END", "\nQ:"], 3)
     assert (answer.text, answer.finish_reason, answer.tokens_in) == (text, reason, 3)
 
 
@@ -305,7 +315,7 @@ def test_a_mark_is_found_with_its_last_token(byte_tokenizer, marks: list[str], t
     from conftest import ROOT
 
     tokenizer = load(ROOT / "students" / "tiny").tokenizer if tiny else byte_tokenizer
-    found = Marks(tokenizer, marks)
+    found = StopMarks(tokenizer, marks)
     for text in [
         f"so far {marks[0]}",
         f"x{marks[-1][:-1]} {marks[-1]}",
@@ -315,7 +325,7 @@ def test_a_mark_is_found_with_its_last_token(byte_tokenizer, marks: list[str], t
         said = ids(tokenizer, text)
         for end in range(1, len(said) + 1):
             seen = tokenizer.decode(said[:end])
-            assert found.just_said(said[:end]) == any(mark in seen for mark in marks)
+            assert found.completed_by_last(said[:end]) == any(mark in seen for mark in marks)
             if any(mark in seen for mark in marks):
                 break
 
@@ -346,9 +356,9 @@ def test_samples_are_seeded_and_differ(random_student) -> None:
 def test_equal_prompts_get_different_samples_and_steps_different_draws(lively) -> None:
     student, once = lively("gpt2"), SAMPLED.model_copy(update={"samples": 1})
     assert len({answers[0].text for answers in decode(student, ["abc"] * 5, [], once, "test")}) == 5
-    flat, choose = torch.zeros(1, 1000), chooser(once)
+    flat, choose = torch.zeros(1, 1000), token_chooser(once)
     # a later step of a method asks another prompt
-    assert choose(flat, [Row(0, 0, [1], [1], 9)]) != choose(flat, [Row(0, 0, [1, 2], [1, 2], 9)])
+    assert choose(flat, [AnswerRow(0, 0, [1], [1], 9)]) != choose(flat, [AnswerRow(0, 0, [1, 2], [1, 2], 9)])
 
 
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
@@ -369,8 +379,8 @@ def test_samples_follow_the_distribution(temperature: float) -> None:
     """
     logits = torch.tensor([1.0, 0.0, -float("inf"), 2.0, -1.0])
     wanted = torch.softmax(logits / temperature, -1)
-    rows = [Row(place, 0, [1], [1], 9) for place in range(20000)]
-    drawn = chooser(Decoding(temperature=temperature))(logits.expand(len(rows), -1), rows)
+    rows = [AnswerRow(place, 0, [1], [1], 9) for place in range(20000)]
+    drawn = token_chooser(Decoding(temperature=temperature))(logits.expand(len(rows), -1), rows)
     found = torch.bincount(torch.tensor(drawn), minlength=5) / len(rows)
     assert found[2] == 0
     assert (found - wanted).abs().le(5 * (wanted * (1 - wanted) / len(rows)).sqrt()).all()
@@ -436,7 +446,7 @@ def test_out_of_memory_halves_the_rows_and_goes_on(
     real, widths = generate_module.Batch.step, []
 
     def step(batch: generate_module.Batch) -> torch.Tensor:
-        if len(batch.rows) > 3 and any(len(row.said) > 2 for row in batch.rows):
+        if len(batch.rows) > 3 and any(len(row.tokens) > 2 for row in batch.rows):
             raise error
         widths.append(len(batch.rows))
         return real(batch)
@@ -482,7 +492,7 @@ def test_memory_bounds_the_rows(family: str, lively, monkeypatch: pytest.MonkeyP
     free.
     """
     student = lively(family)
-    rows = [Row(0, 0, [1] * 8, [1] * 8, 12), Row(1, 0, [1] * 4, [1] * 4, 12)]
+    rows = [AnswerRow(0, 0, [1] * 8, [1] * 8, 12), AnswerRow(1, 0, [1] * 4, [1] * 4, 12)]
     # llama's two heads share one of keys and values
     a_row = 2 * 2 * (8 if family == "llama" else 16) * 8 * 20
     free = type("free", (), {"available": 2 * 7 * a_row + 1})

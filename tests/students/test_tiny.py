@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from stages.students.load import content, load
+from stages.students.load import base_sha256, load
 from tools.pretrain.text import SKILLS, document
 
 TINY = ROOT / "students" / "tiny"
@@ -22,7 +22,7 @@ def tiny():
 
 def test_the_weights_are_those_that_params_pin() -> None:
     pinned = YAML(typ="safe").load(ROOT / "params.yaml")["students"]["tiny"]["base"]
-    assert pinned == {"path": "students/tiny", "sha256": content(TINY)}
+    assert pinned == {"path": "students/tiny", "sha256": base_sha256(TINY)}
 
 
 def test_the_checkpoint_is_small_and_comes_with_its_recipe() -> None:

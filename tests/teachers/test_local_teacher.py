@@ -29,7 +29,7 @@ from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, write_examples
 from stages.students import decode as decoder
 from stages.students import load as students
-from stages.students.load import content, load
+from stages.students.load import base_sha256, load
 from stages.teachers import transformers as local
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def write_params(blocks: dict) -> None:
 def block(folder: Path, **values) -> dict:
     return {
         "backend": "transformers",
-        "base": {"path": str(folder), "sha256": content(folder)},
+        "base": {"path": str(folder), "sha256": base_sha256(folder)},
         "max_tokens": 8,
         **values,
     }
@@ -106,7 +106,7 @@ def test_a_greedy_teacher_says_what_the_same_student_says(
     assert [(row.usage["in"], row.usage["out"]) for row in rows] == [
         (row.usage["in"], row.usage["out"]) for row in student
     ]
-    assert {(row.model, row.origin) for row in rows} == {(f"sha256:{content(folder)[:16]}", "local")}
+    assert {(row.model, row.origin) for row in rows} == {(f"sha256:{base_sha256(folder)[:16]}", "local")}
 
 
 SAMPLED = {"temperature": 1.0, "seed": 3}

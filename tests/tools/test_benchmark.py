@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from stages.records.example import Example, write_examples
 from stages.records.sequence import Segment, Sequence, write_sequences
-from stages.students.load import content
+from stages.students.load import base_sha256
 from stages.training.collate import collate
 from stages.training.steps import Shape
 from stages.training.trees import grow_tree
@@ -395,7 +395,7 @@ def project_of(folder: Path, student: Path) -> str:
         for d in range(4)
     ]
     write_sequences(folder / f"data/sequences/{name}.jsonl", rows)
-    student_block = {"base": {"path": str(student), "sha256": content(student)}, "lr": 0.01}
+    student_block = {"base": {"path": str(student), "sha256": base_sha256(student)}, "lr": 0.01}
     params = {
         "students": {"small": student_block},
         "methods": {"fine_tune_cot": {}},

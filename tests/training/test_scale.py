@@ -20,7 +20,7 @@ from test_train import PARAMS, build, environment, files, sequence
 from stages import train
 from stages.config.student import check_student
 from stages.records.sequence import write_sequences
-from stages.students.load import content, load
+from stages.students.load import base_sha256, load
 from stages.training.fit import fit
 
 WORKER = """
@@ -75,7 +75,7 @@ def students(tmp_path_factory, byte_tokenizer) -> dict[str, Path]:
 
 def project(folder: Path, student: Path, more: str = "") -> Path:
     folder.mkdir()
-    (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=content(student)) + more)
+    (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=base_sha256(student)) + more)
     (folder / "code").write_text("00ff  stages/train.py\n")
     rows = [sequence(i, words=i) for i in range(7)] + [sequence(i, "validation") for i in (97, 98, 99)]
     write_sequences(folder / "sequences.jsonl", rows)

@@ -25,7 +25,9 @@ from stages.config.base import Base
 from stages.config.load import check
 from stages.config.student import Lora, Student
 from stages.records.sequence import Segment, Sequence, write_sequences
-from stages.students.load import Loaded, add_adapters, content, load, load_trained, save_trained
+from stages.students.adapters import add_adapters
+from stages.students.load import Loaded, base_sha256, load, load_trained
+from stages.students.save import save_trained
 from stages.students.tokens import tokenize
 from stages.training.fit import fit
 from stages.training.rows import epoch_order, units_of
@@ -468,7 +470,7 @@ def test_four_bits_without_bitsandbytes_say_so(random_student) -> None:
 
 
 def test_adapters_are_merged_or_kept(random_student, tmp_path) -> None:
-    base = Base(path=str(random_student("llama")), sha256=content(random_student("llama")))
+    base = Base(path=str(random_student("llama")), sha256=base_sha256(random_student("llama")))
     kept = settings(base=base, lora=Lora(r=4, alpha=8, merge=False), lr=1e-2, epochs=2)
     merged = kept.model_copy(update={"lora": Lora(r=4, alpha=8, merge=True)})
     student = add_adapters(load(random_student("llama")), kept, 3)
@@ -505,7 +507,7 @@ students:
 
 
 def write_project(folder: Path, student: Path, rows: int = 12, more: str = "") -> list[str]:
-    sha256 = content(student)
+    sha256 = base_sha256(student)
     (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=sha256) + more)
     (folder / "code").write_text("00ff  stages/train.py\n")
     write_sequences(

@@ -21,10 +21,11 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor
 
 from stages.config.decoding import Decoding
-from stages.students.continuous import batching
-from stages.students.decode import loop
-from stages.students.generate import Row
-from stages.students.load import Loaded, autocast
+from stages.students.continuous import decode_by_batching
+from stages.students.decode import decode_in_loop
+from stages.students.device import autocast
+from stages.students.load import Loaded
+from stages.students.schedule import AnswerRow
 from tools.benchmark.decoding_runs import BASELINE, MAX_NEW, Run
 from tools.benchmark.measure import Spent, spent, summed_up, with_ratios
 from tools.benchmark.models import build
@@ -101,9 +102,9 @@ def hugging_face(student: Loaded, run: Run, name: str) -> tuple[int, int]:
     return said, steps
 
 
-def decoding_rows(run: Run) -> list[Row]:
+def decoding_rows(run: Run) -> list[AnswerRow]:
     return [
-        Row(place, sample, prompt, prompt, length)
+        AnswerRow(place, sample, prompt, prompt, length)
         for place, (prompt, length) in enumerate(zip(run.prompts, run.lengths, strict=True))
         for sample in range(run.samples)
     ]
@@ -116,15 +117,15 @@ def ours(student: Loaded, run: Run, name: str) -> tuple[int, int | None]:
         samples=run.samples, temperature=TEMPERATURE if run.samples > 1 else 0.0, max_new_tokens=MAX_NEW
     )
 
-    def is_over(row: Row) -> bool:
-        return len(row.said) == row.room
+    def is_over(row: AnswerRow) -> bool:
+        return len(row.tokens) == row.max_tokens
 
     if name == "batching":
-        batching(student, rows, decoding, is_over)
-        return sum(len(row.said) for row in rows), None
+        decode_by_batching(student, rows, decoding, is_over)
+        return sum(len(row.tokens) for row in rows), None
     with patch.dict(os.environ, COT_DECODE_ROWS=str(OURS[name])):
-        counts = loop(student, rows, decoding, is_over)
-    return sum(len(row.said) for row in rows), counts["steps"] + counts["reads"]
+        counts = decode_in_loop(student, rows, decoding, is_over)
+    return sum(len(row.tokens) for row in rows), counts["steps"] + counts["reads"]
 
 
 def measure(

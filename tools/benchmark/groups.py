@@ -25,7 +25,7 @@ from stages.predict import answer_all
 from stages.records.example import Example, read_examples
 from stages.records.sequence import Sequence, read_sequences
 from stages.results.metrics import grade, rates
-from stages.students.load import load_for_training
+from stages.students.adapters import load_for_training
 from stages.training.fit import fit
 from stages.training.steps import Shape, Steps, tokenize_parts
 

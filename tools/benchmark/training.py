@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate.utils import send_to_device
 
-from stages.students.load import autocast
+from stages.students.device import autocast
 from stages.training.attention import use_tree_attention
 from stages.training.layout import choose_layout
 from stages.training.objective import inner_model
