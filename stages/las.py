@@ -16,6 +16,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from stages.config.cli import run
+from stages.config.run import AXES
 from stages.corpus.leakage import cluster
 from stages.judging.simulate import plan, simulate
 from stages.records.completion import Completion, read_completions
@@ -92,23 +93,31 @@ def numbers(
 
 
 def main(
-    simulator: Annotated[str, typer.Argument(help="A block under `simulators` in params.yaml.")],
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
-    split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
+    split_file: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
     demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
     predictions: Annotated[Path, typer.Argument(help="Completions of the test questions.")],
     out: Annotated[Path, typer.Argument(help="Where the numbers go (JSON).")],
+    dataset: Annotated[str, typer.Option(help="What the student learned; this and all axes go to OUT.")],
+    split: Annotated[str, typer.Option()],
+    teacher: Annotated[str, typer.Option()],
+    curation: Annotated[str, typer.Option()],
+    method: Annotated[str, typer.Option()],
+    student: Annotated[str, typer.Option()],
+    seed: Annotated[int, typer.Option()],
+    simulator: Annotated[str, typer.Option(help="A block under `simulators` in params.yaml.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")
     ] = False,
 ) -> None:
     """How faithful a student's rationales are to its answers."""
-    parts = json.loads(split.read_text(encoding="utf-8"))
+    parts = json.loads(split_file.read_text(encoding="utf-8"))
     by_id = {example.id: example for example in read_examples(examples)}
     test = parts["test"]
     if unknown := [one for one in test if one not in by_id]:
         raise ValueError(
-            f"{split}: {len(unknown)} of {len(test)} test ids are not in {examples}, first {unknown[0]!r}"
+            f"{split_file}: {len(unknown)} of {len(test)} test ids are not in {examples}, first"
+            f" {unknown[0]!r}"
         )
     rows = answered(by_origin(read_completions(predictions), test, str(predictions))[SELECTED], by_id)
     text = demonstrations.read_text(encoding="utf-8")
@@ -122,7 +131,9 @@ def main(
     labels = [cluster(row.example, parts["templates"][row.example.id]) for row in rows]
     alone = said[: len(asked) - len(reasoned)]
     aided = said[len(asked) - len(reasoned) :]
-    write_json(out, rounded(numbers(rows, alone, aided, len(test), labels)))
+    axes = (dataset, split, teacher, curation, method, student, seed, None)
+    found = rounded(numbers(rows, alone, aided, len(test), labels))
+    write_json(out, {**found, **dict(zip(AXES, axes, strict=True)), "simulator": simulator})
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import polars as pl
 import typer
 
 from stages.config.cli import run
+from stages.config.run import AXES
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
@@ -213,12 +214,22 @@ def show(rows: list[Completion], examples: Mapping[str, Example], count: int) ->
 
 
 def main(
-    examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
-    split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
+    examples_file: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
+    split_file: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
     predictions: Annotated[Path, typer.Argument(help="Completions of the test questions.")],
     out: Annotated[Path, typer.Argument(help="Where the cell's numbers go (JSON).")],
-    teacher: Annotated[
-        Path | None, typer.Option(help="The teacher's completions, for its accuracy on the same questions.")
+    dataset: Annotated[str, typer.Option(help="What the student learned; this and all axes go to OUT.")],
+    split: Annotated[str, typer.Option()],
+    method: Annotated[str, typer.Option()],
+    student: Annotated[str, typer.Option()],
+    seed: Annotated[int, typer.Option()],
+    teacher: Annotated[str | None, typer.Option(help="None for a baseline.")] = None,
+    curation: Annotated[str | None, typer.Option(help="None for a baseline.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="What it is asked, if it learned another dataset.")
+    ] = None,
+    teacher_completions: Annotated[
+        Path | None, typer.Option(help="What the teacher says, for its accuracy on the same questions.")
     ] = None,
     learned: Annotated[
         Path | None,
@@ -227,19 +238,21 @@ def main(
     peek: Annotated[int, typer.Option("--show", help="Print this many mistakes instead of writing.")] = 0,
 ) -> None:
     """Score one cell of the grid."""
-    by_id = {example.id: example for example in read_examples(examples)}
-    parts = json.loads(split.read_text(encoding="utf-8") or "{}")
+    by_id = {example.id: example for example in read_examples(examples_file)}
+    parts = json.loads(split_file.read_text(encoding="utf-8") or "{}")
     if not parts.get("test"):
-        raise ValueError(f"{split}: no test ids, nothing to score")
+        raise ValueError(f"{split_file}: no test ids, nothing to score")
     groups = by_origin(read_completions(predictions), parts["test"], str(predictions))
     if peek:
         return show(groups[SELECTED], by_id, peek)
-    scores = cell(groups, by_id, parts) | (
-        teacher_accuracy(read_completions(teacher), by_id, parts["test"]) if teacher else {}
-    )
+    scores = cell(groups, by_id, parts)
+    if teacher_completions:
+        scores |= teacher_accuracy(read_completions(teacher_completions), by_id, parts["test"])
     if learned:
-        scores["n_train"] = unseen(parts["test"], json.loads(learned.read_text(encoding="utf-8")), str(split))
-    write_json(out, rounded(scores))
+        known = json.loads(learned.read_text(encoding="utf-8"))
+        scores["n_train"] = unseen(parts["test"], known, str(split_file))
+    axes = (dataset, split, teacher, curation, method, student, seed, target)
+    write_json(out, rounded(scores) | dict(zip(AXES, axes, strict=True)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Keep: a run's results under a name, with their settings; the next run's results then stand beside them.
 
-In: metrics/summary.json, table.md and transfers.md, and params.yaml as it stands. Out: NAME.json and NAME.md.
-The report reads what is kept.
+In: metrics/ and params.yaml as they stand. Out: NAME.json, the scores over seeds with their axes, and
+NAME.md, the tables. The report reads what is kept.
 """
 
 import json
@@ -11,9 +11,20 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.config.load import read_params
+from stages.config.load import check, read_params
+from stages.config.run import AXES, Run
 from stages.records.jsonl import write_json, write_text
-from stages.reporting.settings import settings_of
+from stages.reporting.pools import read_learns_from, settings_of
+from stages.results.cells import (
+    Cell,
+    group_seeds,
+    group_targets,
+    groups_elsewhere,
+    read_own,
+    read_transfers,
+    seed_scores,
+    summarize_cells,
+)
 from tools.terminal import checkout
 
 NEEDED = ("summary.json", "table.md", "transfers.md")
@@ -28,25 +39,30 @@ def check_name(name: str, out: Path, force: bool) -> None:
         raise ValueError(f"{', '.join(there)}: there already; take another name, or --force to write over it")
 
 
-def check_summary(summary: dict[str, Any], declared: dict[str, Any], path: Path) -> None:
-    """Raises ValueError for a summary of other data sets or splits than those declared: its settings would
-    not be those of params.yaml.
+def kept_row(group: list[Cell]) -> dict[str, Any]:
+    """The scores of a group of seeds with their axes."""
+    axes = {axis: group[0][axis] for axis in AXES if axis != "seed"}
+    return {**axes, **seed_scores(group), "samples": group[0].get("samples", 1)}
+
+
+def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:
+    """The declared cells, then the transfers to other data sets.
+
+    Raises ValueError where summary.json says something else: the tables would not be those of params.yaml.
     """
-    wanted = {f"{dataset}-{split}" for dataset in declared["datasets"] for split in declared["splits"]}
-    found = {
-        place for place in summary if not place.startswith("average-") and not place.endswith(", transfers")
-    }
-    if found != wanted:
-        raise ValueError(
-            f"{path} is of {', '.join(sorted(found))}, params.yaml declares {', '.join(sorted(wanted))}: `dvc"
-            " repro` first"
-        )
+    own = group_seeds(read_own(metrics / "cells", run))
+    targets = group_targets(read_transfers(metrics / "transfers", run), run)
+    path = metrics / "summary.json"
+    if json.loads(path.read_text(encoding="utf-8")) != summarize_cells(own, targets):
+        raise ValueError(f"{path} is not of the cells that params.yaml declares: `dvc repro` first")
+    elsewhere = [groups_elsewhere(targets, dataset) for dataset in run.datasets]
+    return [kept_row(group) for groups in (own, *elsewhere) for group in groups.values()]
 
 
 def main(
     name: Annotated[str, typer.Argument(help="Of a-z, 0-9 and _, such as cascod_alpha_0_5.")],
     metrics: Annotated[Path, typer.Option(help="Where the results are.")] = Path("metrics"),
-    out: Annotated[Path, typer.Option(help="Where they are kept.")] = Path("metrics/released"),
+    out: Annotated[Path, typer.Option(help="Where they are kept.")] = Path("metrics/kept"),
     force: Annotated[bool, typer.Option("--force", help="Write over what is kept under this name.")] = False,
 ) -> None:
     """Keep this run's summary and tables under a name, with the settings of params.yaml, for the report."""
@@ -56,9 +72,9 @@ def main(
     if missing:
         raise ValueError(f"{metrics}: no {', '.join(missing)}: `dvc repro` makes them")
     params = read_params()
-    summary = json.loads((metrics / "summary.json").read_text(encoding="utf-8"))
-    check_summary(summary, params["run"], metrics / "summary.json")
+    settings = settings_of(params, read_learns_from(metrics / "rendered"))
+    rows = kept_rows(metrics, check("run", params["run"], Run))
     tables = [(metrics / file).read_text(encoding="utf-8") for file in NEEDED[1:]]
-    write_json(out / f"{name}.json", {"settings": settings_of(params), **summary})
+    write_json(out / f"{name}.json", {"settings": settings, "cells": rows})
     write_text(out / f"{name}.md", "\n".join(tables))
     typer.echo(f"kept as {out / name}.json and .md: `cot report` reads it")

@@ -7,7 +7,7 @@ import typer
 
 from stages import las, teach
 from stages.config.load import check, read_params
-from stages.config.run import Run, axes, cells
+from stages.config.run import AXES, Axes, Run, declared_cells
 from tools.terminal import checkout, made_by
 
 DATA = Path("data")
@@ -21,9 +21,8 @@ def plan_teacher(teacher: str, dataset: str) -> None:
     teach.main(teacher, DATA / "raw" / dataset, examples, demonstrations, Path(), Path(), dry_run=True)
 
 
-def plan_simulator(simulator: str, cell: str) -> None:
+def plan_simulator(simulator: str, cell: str, at: Axes) -> None:
     """Say what is not in the store of what a simulator is asked about a cell; of cells that are there."""
-    at = axes(cell)
     predictions = DATA / f"predictions/{cell}.jsonl"
     if not predictions.is_file():
         typer.echo(f"{simulator}, {cell}: no predictions yet, it is asked about them")
@@ -33,7 +32,9 @@ def plan_simulator(simulator: str, cell: str) -> None:
     demonstrations = made_by(f"prepare@{dataset}", DATA / f"demonstrations/{dataset}.txt")
     parts = made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
     typer.echo(f"{simulator}, {cell}")
-    las.main(simulator, examples, parts, demonstrations, predictions, Path(), dry_run=True)
+    files = examples, parts, demonstrations, predictions, Path()
+    learned = {axis: at[axis] for axis in AXES if axis != "target"}
+    las.main(*files, **learned, simulator=simulator, dry_run=True)
 
 
 def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[list[str], list[str]]:
@@ -68,7 +69,7 @@ def main(
     for teacher in teachers:
         for dataset in wanted:
             plan_teacher(teacher, dataset)
-    about = [cell for cell in cells(run) if axes(cell)["teacher"] and axes(cell)["dataset"] in wanted]
     for simulator in simulators:
-        for cell in about:
-            plan_simulator(simulator, cell)
+        for cell, at in declared_cells(run).items():
+            if at["teacher"] and at["dataset"] in wanted:
+                plan_simulator(simulator, cell, at)

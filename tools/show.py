@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from stages import curate, render, score
-from stages.config.run import axes
+from stages.config.load import block
+from stages.config.run import Axes, Run, declared_cells, declared_transfers
 from tools.terminal import checkout, command_group, made_by
 
 DATA = Path("data")
@@ -20,6 +21,15 @@ app = command_group()
 def in_checkout() -> None:
     """Texts to read: what was kept, is trained, was answered wrongly. CELL is a name in metrics/cells."""
     checkout()
+
+
+def axes_of(cell: str) -> Axes:
+    """Raises ValueError for what is no declared cell and no declared transfer."""
+    run = block("run", Run)
+    declared = {**declared_cells(run), **declared_transfers(run)}
+    if cell not in declared:
+        raise ValueError(f"{cell!r} is no cell that `run` declares, wanted one such as {min(declared)}")
+    return declared[cell]
 
 
 def examples_and_split(dataset: str, split: str) -> tuple[Path, Path]:
@@ -49,8 +59,8 @@ def training(
     count: Count = 3,
 ) -> None:
     """The exact texts that a student is trained on, with weights."""
-    at = axes(cell)
-    corpus = "-".join([at["dataset"], at["split"], at["teacher"], at["curation"]])
+    at = axes_of(cell)
+    corpus = f"{at['dataset']}-{at['split']}-{at['teacher']}-{at['curation']}"
     kept = made_by(f"curate@{corpus}", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None
     render.main(at["method"], *examples_and_split(at["dataset"], at["split"]), corpus=kept, peek=count)
 
@@ -61,10 +71,9 @@ def mistakes(
     count: Count = 5,
 ) -> None:
     """Questions that a student answered wrongly, and what it said."""
-    at = axes(cell)
+    at = axes_of(cell)
     folder = "transfers" if at["target"] else "predictions"
     stage = f"predict{'_transfer' * bool(at['target'])}{'_baseline' * (not at['teacher'])}"
     predictions = made_by(f"{stage}@{cell}", DATA / f"{folder}/{cell}.jsonl")
-    score.main(
-        *examples_and_split(at["target"] or at["dataset"], at["split"]), predictions, Path(), peek=count
-    )
+    files = examples_and_split(at["target"] or at["dataset"], at["split"])
+    score.main(*files, predictions, Path(), **at, peek=count)

@@ -6,7 +6,6 @@ metrics/cells alone: how the others do where one cell fails.
 Source: Fine-tune-CoT appendix D, Tables 10 to 14.
 """
 
-import json
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.config.run import axes
 from stages.judging.judgement import right
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.jsonl import write_rows, write_text
+from stages.results.cells import read_cell
 from stages.text.rationale import answer_of, examples_of, rows_of
 from tools.pages.fill import with_data
 from tools.terminal import command_group
@@ -115,17 +114,6 @@ def accuracy(marks: str, places: Sequence[int]) -> float:
     return 100 * sum(marks[place] == "1" for place in places) / len(places)
 
 
-def marks_of(cell: str, folder: Path) -> str:
-    """A cell's marks. Raises ValueError where there is no such cell."""
-    path = folder / f"{cell}.json"
-    if not path.is_file():
-        raise ValueError(f"{cell!r} is no cell: there is no {path}")
-    numbers = json.loads(path.read_text(encoding="utf-8"))
-    if "correct" not in numbers:
-        raise ValueError(f"{path}: no field 'correct', wanted the numbers of a cell")
-    return str(numbers["correct"])
-
-
 @app.command()
 def failures(
     cells: Annotated[list[str] | None, typer.Argument(help="Cells; all by default.")] = None,
@@ -140,10 +128,12 @@ def failures(
         raise ValueError(f"{folder}: no cells, wanted their numbers as NAME.json")
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     for name in names:
-        marks = marks_of(name, folder)
-        at = axes(name)
-        asked = at["target"] or at["dataset"]
-        column = name if at["target"] else name.split("-", 2)[2]
-        groups[f"{asked}, {at['split']}"][column] = marks
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            raise ValueError(f"{name!r} is no cell: there is no {path}")
+        cell = read_cell(path)
+        place = f"{cell['dataset']}-{cell['split']}-"
+        column = name if cell["target"] else name.removeprefix(place)
+        groups[f"{cell['target'] or cell['dataset']}, {cell['split']}"][column] = cell["correct"]
     for title, correct in groups.items():
         typer.echo("\n".join([f"### {title}\n", *failure_table(correct), ""]))

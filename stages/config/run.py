@@ -1,29 +1,34 @@
 """The axes of the grid (`run` in params.yaml) and the cells they span. The lists are DVC's matrix axes."""
 
 import re
+from collections.abc import Sequence
 from itertools import product
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from stages.config.load import Block
 
+# What tells cells apart, each a field of the cell's JSON. None (null) stands where a cell has none: a
+# baseline has no teacher and no curation, a student on its own test part no target.
+AXES = tuple("dataset split teacher curation method student seed target".split())
+Axes = dict[str, Any]  # axis -> name, or the number of a seed, or None
+
 Value = TypeVar("Value", int, str)
 
 
 def slugs(values: list[str]) -> list[str]:
-    """Values become parts of stage names and paths, joined by "-": DVC drops a cell silently when two names
-    clash.
+    """Names that can stand in a stage's name, in a path and in a block's path.
 
-    Differs: DESIGN.md allows a dot too, but a dot in a block's name splits its path, `students.x.y`.
+    DVC joins them by "-" and drops a cell silently when two clash. A dot would split `students.NAME`.
     """
     bad = [value for value in values if not re.fullmatch(r"[a-z0-9_]+", value)]
     if bad:
         raise ValueError(f"{bad} must consist of a-z, 0-9 and _")
-    return once(values)
+    return distinct(values)
 
 
-def once(values: list[Value]) -> list[Value]:
+def distinct(values: list[Value]) -> list[Value]:
     twice = [value for place, value in enumerate(values) if value in values[:place]]
     if twice:
         raise ValueError(f"{twice} listed twice")
@@ -47,39 +52,47 @@ class Run(Block):
     methods: Slugs  # what is trained on a teacher's completions
     baselines: Slugs  # methods that need none: prompting the bare student, training on gold answers
     students: Slugs
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(once)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(distinct)]
     # who foresees the students' answers, with and without their rationales
     simulators: Slugs = Field(default_factory=list)
 
 
-def cells(run: Run) -> list[str]:
-    """The names of all cells, as DVC joins them: distilled ones, then baselines."""
-    distilled = product(
-        run.datasets, run.splits, run.teachers, run.curations, run.methods, run.students, run.seeds
+def product_cells(**lists: Sequence[int | str]) -> dict[str, Axes]:
+    """Name -> axes of the product of some axes' lists."""
+    return {
+        "-".join(map(str, values)): {**dict.fromkeys(AXES), **dict(zip(lists, values, strict=True))}
+        for values in product(*lists.values())
+    }
+
+
+def declared_cells(run: Run) -> dict[str, Axes]:
+    """Name -> axes of all cells, distilled ones first, then baselines; names as DVC joins them."""
+    distilled = product_cells(
+        dataset=run.datasets,
+        split=run.splits,
+        teacher=run.teachers,
+        curation=run.curations,
+        method=run.methods,
+        student=run.students,
+        seed=run.seeds,
     )
-    baseline = product(run.datasets, run.splits, run.baselines, run.students, run.seeds)
-    return ["-".join(map(str, values)) for values in (*distilled, *baseline)]
-
-
-def transfer_cells(run: Run) -> list[str]:
-    """The names of all cells once per target, the target last. A dataset that is its own target is there too:
-    DVC's matrix leaves none out.
-    """
-    return [f"{name}-{target}" for name in cells(run) for target in run.transfers]
-
-
-def axes(name: str) -> dict[str, str]:
-    """The axis values in a cell's name; a baseline's teacher and curation are "", and so is the target but in
-    a transfer.
-    """
-    values = name.split("-")
-    target = values.pop() if len(values) in (6, 8) else ""
-    if len(values) == 5:
-        values[2:2] = ["", ""]
-    return dict(
-        zip(
-            ("dataset", "split", "teacher", "curation", "method", "student", "seed", "target"),
-            [*values, target],
-            strict=True,
-        )
+    baselines = product_cells(
+        dataset=run.datasets,
+        split=run.splits,
+        method=run.baselines,
+        student=run.students,
+        seed=run.seeds,
     )
+    return distilled | baselines
+
+
+def declared_transfers(run: Run) -> dict[str, Axes]:
+    """All cells once per target, which comes last in the name.
+
+    A dataset that is its own target is there too: DVC's matrix leaves none out.
+    """
+    return {
+        f"{name}-{target}": {**axes, "target": target}
+        for name, axes in declared_cells(run).items()
+        for target in run.transfers
+    }

@@ -1,5 +1,6 @@
-"""The results under metrics/ that a paper's tables are made of: cells, transfers, LAS, splits, funnels, and
-the summaries that were kept.
+"""Pools: the results under metrics/ that a paper's tables are made of, and what they were made with.
+
+Results are cells, transfers, LAS, splits, funnels, and the cells of runs that were kept.
 """
 
 import csv
@@ -9,100 +10,148 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from stages.config.run import axes
-from stages.reporting.settings import AXES, Result, Settings, declared, settings_of, with_settings
+from stages.config.load import find
+from stages.config.run import AXES
+from stages.results.cells import read_cell
 
-NAMES = {"splits": AXES[:2], "funnels": AXES[:4]}  # the axes in a file's name; of cells, `axes` reads them
+Result = dict[str, Any]  # axes, settings, alpha, and the numbers of a file
+Settings = dict[str, Any]  # as `settings_of` makes them; {} where they are unknown
+# what tells lines of a table apart: seeds are averaged, and LAS has who foresees the student's answers
+LINE_AXES = (*(axis for axis in AXES if axis != "seed"), "simulator")
+# of the method's block, as text: one more name by which results are chosen; "" where unknown or where the
+# method has none
+ALPHA = "alpha"
 # as a target: the unweighted mean over all targets that the student did not learn (CasCoD Figure 6)
 UNSEEN = "OOD"
+LISTS = {  # axis -> the lists of `run` that its names stand in
+    "dataset": ("datasets", "extra_datasets"),
+    "split": ("splits",),
+    "teacher": ("teachers",),
+    "curation": ("curations",),
+    "method": ("methods", "baselines"),
+    "student": ("students",),
+    "target": ("transfers",),
+    "simulator": ("simulators",),
+}
 
 
-def placed(names: tuple[str, ...], stem: str) -> dict[str, str]:
-    return dict.fromkeys(AXES, "") | dict(zip(names, stem.split("-"), strict=False))
+def read_learns_from(rendered: Path) -> dict[str, str]:
+    """Method -> what it learns from, as `render` says in metrics/rendered."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(rendered.glob("*.json"))]
+    return {one["method"]: one["learns_from"] for one in found if "learns_from" in one}
 
 
-def released(path: Path) -> list[Result]:
-    """The cells of a summary that was kept (metrics/released), transfers and their average too: accuracy, n
-    and seeds alone.
+def settings_of(params: dict[str, Any], learns_from: dict[str, str]) -> Settings:
+    """The blocks of params.yaml that a run's cells were made with, and what its methods learn from.
+
+    Raises ValueError for a name without a block.
     """
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    settings: Settings = summary.pop("settings", {})
-    found: list[Result] = []
-    for place, labels in summary.items():
-        dataset, _, split = place.removesuffix(", transfers").partition("-")
-        if dataset == "average":
-            continue
-        for label, scores in labels.items():
-            method, _, corpus = label.removesuffix(")").partition(" (")
-            teacher, curation, student = ["", "", *corpus.split("/")][-3:]
-            at = dict(zip(AXES, (dataset, split, teacher, curation, method, student, ""), strict=True)) | {
-                "kept": path.stem
-            }
-            targets = {"": scores}
-            if place.endswith(", transfers"):
-                targets = {
-                    target: one for target, one in scores.items() if target not in (dataset, "AVERAGE")
-                }
-                targets[UNSEEN] = {
-                    name: number
-                    for name, number in targets[UNSEEN].items()
-                    if name in ("accuracy", "n_datasets")
-                }
-            found += [
-                with_settings({**at, "target": target, **one}, settings) for target, one in targets.items()
-            ]
-    return found
+    run = find(params, "run")
+
+    def blocks(kind: str, *lists: str) -> dict[str, Any]:
+        return {name: find(params, f"{kind}.{name}") for listed in lists for name in run.get(listed, [])}
+
+    varied = params["datasets"]  # of a data set what people vary; the rest of it is in stages/datasets
+    datasets = [name for listed in LISTS["dataset"] for name in run.get(listed, [])]
+    methods = blocks("methods", *LISTS["method"])
+    return {
+        "preset": run["preset"],
+        "students": blocks("students", *LISTS["student"]),
+        "methods": methods,
+        "learns_from": {name: learns_from[name] for name in methods if name in learns_from},
+        "decoding": find(params, "decoding"),
+        "subtasks": {name: chosen for name in datasets if (chosen := varied.get(name, {}).get("subtasks"))},
+        "curations": blocks("curations", *LISTS["curation"]),
+    }
 
 
-def unseen(transfers: list[Result]) -> list[Result]:
-    """Per student the mean accuracy over the data sets that it did not learn, each counting alike, without
-    interval.
+def is_declared(result: Result, run: dict[str, Any]) -> bool:
+    """Whether `run` spans this result.
+
+    One that it does not was left by another run, with settings that params.yaml no longer tells.
     """
-    groups: dict[tuple[str, ...], list[Result]] = defaultdict(list)
-    for one in transfers:
-        if one["target"] != one["dataset"]:
-            groups[tuple(one[axis] for axis in (*AXES[:-1], "seed"))].append(one)
-    names = (*AXES, "seed", "settings", "alpha")
+    return all(
+        not result[axis] or any(result[axis] in run.get(listed, []) for listed in lists)
+        for axis, lists in LISTS.items()
+    )
+
+
+def made_with(result: Result, settings: Settings) -> Result:
+    alpha = settings.get("methods", {}).get(result["method"], {}).get(ALPHA, "")
+    return {**result, "settings": settings, ALPHA: str(alpha)}
+
+
+def placed(found: Result) -> Result:
+    """A file's numbers with all axes that tell lines apart, "" for those it has no value on."""
+    return {**found, **{axis: found.get(axis) or "" for axis in LINE_AXES}}
+
+
+def read_kept(path: Path) -> list[Result]:
+    """The cells and transfers of a run that was kept (metrics/kept), and the transfers' means.
+
+    They have accuracies and numbers of questions and seeds, and not much else.
+    """
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    cells = [
+        made_with({**placed(cell), "kept": path.stem}, kept.get("settings", {})) for cell in kept["cells"]
+    ]
+    return [*cells, *unseen_means(cells)]
+
+
+def unseen_means(cells: list[Result]) -> list[Result]:
+    """Per student the mean accuracy over the targets that it did not learn, each counting alike."""
+    groups: dict[tuple[Any, ...], list[Result]] = defaultdict(list)
+    for one in cells:
+        if one["target"] not in ("", one["dataset"]):
+            student = (one[axis] for axis in LINE_AXES if axis != "target")
+            groups[*student, one.get("seed")].append(one)
+    shared = {*LINE_AXES, "seed", ALPHA, "settings", "kept"}
     return [
         {
-            **{name: group[0][name] for name in names},
-            **{
-                "target": UNSEEN,
-                "accuracy": fmean(one["accuracy"] for one in group),
-                "n_datasets": len(group),
-            },
+            **{name: value for name, value in group[0].items() if name in shared},
+            "target": UNSEEN,
+            "accuracy": round(fmean(one["accuracy"] for one in group), 4),
+            "n_datasets": len(group),
         }
         for group in groups.values()
     ]
 
 
-def dollars(path: Path) -> dict[str, float]:
+def read_dollars(path: Path) -> dict[str, float]:
     """What a cell's training data cost (cost_accuracy.csv), where that is known."""
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if path.exists() else []
     return {row["cell"]: float(row["dollars"]) for row in rows if row["dollars"]}
 
 
 def read_results(metrics: Path, params: dict[str, Any]) -> dict[str, list[Result]]:
-    """Everything that tables are made of, by the kind that an item asks for; `params` (params.yaml) says what
-    the tree's own were made with.
-    """
-    made = settings_of(params)
-    costs = dollars(metrics / "cost_accuracy.csv")
+    """Everything that tables are made of, by the kind that an item asks for.
 
-    def read(folder: str) -> list[Result]:
+    `params` (params.yaml) says what the tree's own results were made with.
+    """
+    made = settings_of(params, read_learns_from(metrics / "rendered"))
+    dollars = read_dollars(metrics / "cost_accuracy.csv")
+
+    def known(result: Result) -> Result:
+        result = placed(result)
+        return made_with(result, made if is_declared(result, params["run"]) else {})
+
+    def scored(folder: str) -> list[Result]:
+        paths = sorted((metrics / folder).glob("*.json"))
+        return [known({**read_cell(path), "dollars": dollars.get(path.stem)}) for path in paths]
+
+    def counted(folder: str) -> list[Result]:
+        """Of what comes before the students; a file's name has the first axes, joined by "-"."""
         found = []
         for path in sorted((metrics / folder).glob("*.json")):
-            names = (
-                placed(NAMES[folder], path.stem)
-                if folder in NAMES
-                else {**axes(path.stem), "dollars": costs.get(path.stem)}
-            )
-            result = {**json.loads(path.read_text(encoding="utf-8")), **names}
-            found.append(with_settings(result, made if declared(result, params["run"]) else {}))
+            names = dict(zip(AXES, path.stem.split("-"), strict=False))
+            found.append(known({**json.loads(path.read_text(encoding="utf-8")), **names}))
         return found
 
-    moved = read("transfers")
-    kept = [one for path in sorted((metrics / "released").glob("*.json")) for one in released(path)]
-    pools = {kind: read(kind) for kind in ("splits", "funnels", "las", "cells")}
-    pools["cells"] += [*moved, *unseen(moved), *kept]
-    return pools
+    transfers = scored("transfers")
+    kept = [one for path in sorted((metrics / "kept").glob("*.json")) for one in read_kept(path)]
+    return {
+        "splits": counted("splits"),
+        "funnels": counted("funnels"),
+        "las": scored("las"),
+        "cells": [*scored("cells"), *transfers, *unseen_means(transfers), *kept],
+    }

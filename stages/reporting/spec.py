@@ -1,5 +1,4 @@
-"""What a paper's tables and figures print, and which of our cells stand beside it: the files of
-stages/reporting/published, checked.
+"""Spec: what a paper's items print and which of our results stand beside it (published/NAME.yaml, checked).
 
 A pattern is a name on an axis ("*" and "?" as in a shell), or a list: its first is the paper's own, the
 others are deviations and shown by name; "!NAME" shuts one out. Columns and panels name exactly what they are;
@@ -8,6 +7,8 @@ means elsewhere: the paper's own first, others as deviations. Besides the axes t
 block.
 """
 
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,17 +22,28 @@ Pattern = dict[str, str | list[str]]  # axis -> names
 Printed = list[float | None]  # one per column, null where the paper has none
 
 
-def options(names: str | list[str]) -> list[str]:
+def pattern_names(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names
 
 
-def several(name: str) -> bool:
+def is_wild(name: str) -> bool:
     return bool(set(name) & set("*?["))
 
 
-def exact(names: str | list[str]) -> bool:
+def is_exact(names: str | list[str]) -> bool:
     """Whether a pattern says in full what may stand there."""
-    return not any(several(one) for one in options(names))
+    return not any(is_wild(name) for name in pattern_names(names))
+
+
+def lets_in(names: str | list[str], name: str) -> bool:
+    """Whether a pattern lets a name in; having none, as a baseline has no teacher, is written ""."""
+    wanted = pattern_names(names)
+    shut_out = f"!{name}" in wanted
+    return not shut_out and any(fnmatchcase(name, one) and bool(name) == bool(one) for one in wanted)
+
+
+def matches(axes: Mapping[str, str], pattern: Pattern) -> bool:
+    return all(lets_in(names, axes[axis]) for axis, names in pattern.items())
 
 
 class Column(Block):
@@ -47,7 +59,7 @@ class Column(Block):
 Kind = Literal["cells", "las", "splits", "funnels"]
 
 
-class Row(Block):
+class PrintedRow(Block):
     published: Printed | dict[str, Printed] = Field(default=[])  # per panel where there are panels
     ours: Pattern | None = None  # null: nothing of ours corresponds to it, a note says why
     field: str | None = None  # this and the next where they are not the item's
@@ -58,8 +70,9 @@ class Row(Block):
 
 
 class Made(Block):
-    """What the paper's runs were made with, as far as it says so; what of ours is known and departs from it
-    stands beside a line's name.
+    """What the paper's runs were made with, as far as it says so.
+
+    What of ours is known and departs from it stands beside a line's name.
     """
 
     # by our student's name; "*": whoever else stands for the paper's
@@ -70,11 +83,8 @@ class Made(Block):
 
 
 class Item(Block):
-    """A table, a figure (a table with a drawing), or a text that says where the paper's item
-    is found here.
-    """
+    """A table, a figure (a table with a drawing), or a text that says where an item is found here."""
 
-    covers: list[str]  # ids of the checklist (F23, S12, C16, ...)
     title: str
     kind: Literal["table", "figure", "text"] = "table"
     source: str  # of the printed numbers, or of the fact that there are none
@@ -86,7 +96,7 @@ class Item(Block):
     axis: str = ""  # what a figure's columns are
     panels: dict[str, Pattern] = Field(default={})
     columns: dict[str, Column] = Field(default={})
-    rows: dict[str, Row] = Field(default={})
+    rows: dict[str, PrintedRow] = Field(default={})
     notes: list[str] = Field(default=[])
     presets: list[str] = Field(default=[])  # whose kept summary comes before others'
     settings: Made = Made()  # over the paper's
@@ -107,7 +117,10 @@ class Item(Block):
                     )
         places = [*self.panels.values(), *(column.where for column in self.columns.values())]
         loose = [
-            options(names)[0] for where in places for names in where.values() if several(options(names)[0])
+            pattern_names(names)[0]
+            for where in places
+            for names in where.values()
+            if is_wild(pattern_names(names)[0])
         ]
         if loose:
             raise ValueError(f"columns and panels: {loose} stands for several names, wanted one")
@@ -142,21 +155,20 @@ class Paper(Block):
 
 
 def read_paper(name: str) -> Paper:
-    """stages/reporting/published/NAME.yaml. Raises ValueError for an unknown name, and for keys or values
-    that are not as described here.
+    """stages/reporting/published/NAME.yaml, checked.
+
+    Raises ValueError for an unknown name, and for keys or values that are not as described here.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.exists():
-        raise ValueError(
-            f"no paper {name!r}: wanted one of"
-            f" {', '.join(sorted(file.stem for file in FOLDER.glob('*.yaml')))}"
-        )
+        known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+        raise ValueError(f"no paper {name!r}: wanted one of {', '.join(known)}")
     try:
         return Paper.model_validate(YAML(typ="safe").load(path))
     except ValidationError as error:
         raise ValueError(f"stages/reporting/published/{name}.yaml: {error}") from error
 
 
-def printed(row: Row, panel: str) -> Printed:
+def printed_numbers(row: PrintedRow, panel: str) -> Printed:
     """The row's printed numbers in a panel; [] where there are none."""
     return row.published.get(panel, []) if isinstance(row.published, dict) else row.published

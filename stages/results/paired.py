@@ -15,12 +15,14 @@ RESAMPLED = (
     "Resampled are groups of questions that are alike (a contrast pair, a task, else a template) where there"
     f" are {FEWEST_CLUSTERS} or more, else the questions."
 )
-NOTE = f"""Difference in points on the same questions with its 95 % interval, from 10,000 paired bootstrap resamples, and p of McNemar's exact test,
-Holm-corrected over the datasets of the row.
-{RESAMPLED}
-Several seeds: difference and interval are of a question's mean over them; the test counts it once, for the side that answers it right with more
-seeds, and as independent of the others. Several samples: their majority answer counts.
-"""
+PAIRED_NOTE = (
+    "Difference in points on the same questions with its 95 % interval, from 10,000 paired bootstrap"
+    " resamples, and p of McNemar's exact test,\nHolm-corrected over the datasets of the row.\n"
+    f"{RESAMPLED}\n"
+    "Several seeds: difference and interval are of a question's mean over them; the test counts it once, for"
+    " the side that answers it right with more\nseeds, and as independent of the others. Several samples:"
+    " their majority answer counts.\n"
+)
 
 
 class Questions(NamedTuple):
@@ -31,11 +33,14 @@ class Questions(NamedTuple):
     place: str  # "DATASET-SPLIT"
 
 
-def questions(reports: Reports, place: str) -> Questions:
-    """What the leakage report at `place` says of its test part. Raises ValueError unless there are as many
-    labels as ids, or none.
+def asked_questions(reports: Reports, place: str) -> Questions:
+    """What the leakage report at `place` says of its test part.
+
+    Raises ValueError unless there are as many labels as ids, or none.
     """
-    ids, clusters = (reports.get(place, {}).get(field, "").split() for field in ("test_ids", "test_clusters"))
+    report = reports.get(place, {})
+    ids = report.get("test_ids", "").split()
+    clusters = report.get("test_clusters", "").split()
     if clusters and len(clusters) != len(ids):
         raise ValueError(
             f"metrics/splits/{place}.json: {len(clusters)} test_clusters for {len(ids)} test_ids, wanted one"
@@ -44,7 +49,7 @@ def questions(reports: Reports, place: str) -> Questions:
     return Questions(ids, clusters or None, place)
 
 
-def by_question(asked: Questions, marks: str) -> dict[str, int]:
+def marks_by_id(asked: Questions, marks: str) -> dict[str, int]:
     """1 or 0 per test id. Raises ValueError unless there is one id for each mark."""
     if len(asked.ids) != len(marks):
         raise ValueError(
@@ -83,30 +88,29 @@ class Difference(NamedTuple):
 
 def seeds_right(group: list[Cell], asked: Questions) -> dict[str, int]:
     """Per test id, the number of seeds that answer it right."""
-    marks = [by_question(asked, cell["correct"]) for cell in group]
+    marks = [marks_by_id(asked, cell["correct"]) for cell in group]
     return {one: sum(seed[one] for seed in marks) for one in asked.ids}
 
 
-def difference(ours: list[Cell], theirs: list[Cell], asked: Questions) -> Difference:
-    """Two groups of seeds: intervals pair a question's means over seeds, the test counts it once. Raises
-    ValueError for marks without ids.
+def paired_difference(ours: list[Cell], theirs: list[Cell], asked: Questions) -> Difference:
+    """Two groups of seeds: intervals pair a question's means over seeds, the test counts it once.
+
+    Raises ValueError for marks without ids.
     """
     counts = paired(seeds_right(ours, asked), seeds_right(theirs, asked))
-    first, second = (
-        [count / len(group) for count in side] for side, group in zip(counts, (ours, theirs), strict=True)
-    )
-    return Difference(
-        fmean(first) - fmean(second), paired_interval(first, second, asked.clusters), mcnemar(*counts)
-    )
+    first = [count / len(ours) for count in counts[0]]
+    second = [count / len(theirs) for count in counts[1]]
+    interval = paired_interval(first, second, asked.clusters)
+    return Difference(fmean(first) - fmean(second), interval, mcnemar(*counts))
 
 
-def points(share: float) -> str:
+def points_text(share: float) -> str:
     return f"{100 * share:+.1f}"
 
 
-def reach(interval: Interval) -> str:
+def interval_text(interval: Interval) -> str:
     """ "-8.1 to +27.4", in points."""
-    return f"{points(interval.low)} to {points(interval.high)}"
+    return f"{points_text(interval.low)} to {points_text(interval.high)}"
 
 
 def p_text(p: float) -> str:
@@ -121,29 +125,26 @@ def paired_table(
     pairs: Callable[[Heads], list[tuple[str, str]]],
     reports: Reports,
 ) -> list[list[str]]:
-    """First minus second of each pair, its interval and the corrected p of the paired test; the header says
-    what was resampled.
+    """First minus second of each pair, its interval and the corrected p of the paired test.
 
-    Raises ValueError for cells whose questions are not those of metrics/splits.
+    The header says what was resampled. Raises ValueError for cells whose questions are not those of
+    metrics/splits.
     """
-    head = ["", *datasets]
-    rows = []
-    asked = {dataset: questions(reports, f"{dataset}-{split}") for dataset in datasets}
-    for name, other in pairs(
-        {name: group[0] for (s, name, d), group in groups.items() if (s, d) == (split, datasets[0])}
-    ):
-        found = [
-            difference(groups[split, name, dataset], groups[split, other, dataset], asked[dataset])
+    table = [["", *datasets]]
+    asked = {dataset: asked_questions(reports, f"{dataset}-{split}") for dataset in datasets}
+    heads = {label: group[0] for (s, label, d), group in groups.items() if (s, d) == (split, datasets[0])}
+    for label, other in pairs(heads):
+        found = {
+            dataset: paired_difference(
+                groups[split, label, dataset], groups[split, other, dataset], asked[dataset]
+            )
             for dataset in datasets
+        }
+        corrected = holm([one.p for one in found.values()])
+        table[0] = ["", *(f"{dataset}, over {one.interval.over}" for dataset, one in found.items())]
+        texts = [
+            f"{points_text(one.mean)} ({interval_text(one.interval)}, p {p_text(p)})"
+            for one, p in zip(found.values(), corrected, strict=True)
         ]
-        corrected = holm([one.p for one in found])
-        cells = [
-            f"{points(one.mean)} ({reach(one.interval)}, p {p_text(p)})"
-            for one, p in zip(found, corrected, strict=True)
-        ]
-        head = [
-            "",
-            *(f"{dataset}, over {one.interval.over}" for dataset, one in zip(datasets, found, strict=True)),
-        ]
-        rows.append([f"{name} - {other}", *cells])
-    return [head, *rows]
+        table.append([f"{label} - {other}", *texts])
+    return table

@@ -1,5 +1,6 @@
-"""What Git and the working tree hold of params.yaml and metrics/, and what differs between two states of
-them. Needs no data and no cache.
+"""Revisions: params.yaml and metrics/ as Git and the working tree hold them, and what differs between two.
+
+Needs no data and no cache.
 """
 
 import io
@@ -13,10 +14,7 @@ from ruamel.yaml import YAML
 
 COST = ("completions", "tokens_in", "tokens_out", "dollars")
 FUNNEL = (
-    "train.questions_listed",
-    "train.rows_in",
-    "train.rows_out",
-    "train.questions_out",
+    *("train.questions_listed", "train.rows_in", "train.rows_out", "train.questions_out"),
     "validation.rows_out",
 )
 ROWS = ("rows.train", "rows.validation", "rows.test")
@@ -58,9 +56,9 @@ def in_working_tree() -> Files:
     }
 
 
-def folder(files: Files, name: str) -> dict[str, dict[str, Any]]:
-    """The objects of metrics/<name>/*.json by their name."""
-    start = f"metrics/{name}/"
+def read_objects(files: Files, folder: str) -> dict[str, dict[str, Any]]:
+    """The objects of metrics/FOLDER/*.json by their name."""
+    start = f"metrics/{folder}/"
     return {
         path.removeprefix(start).removesuffix(".json"): json.loads(text)
         for path, text in files.items()
@@ -68,11 +66,11 @@ def folder(files: Files, name: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def said(value: Any) -> str:
+def value_text(value: Any) -> str:
     return "-" if value is None else "a block" if isinstance(value, dict) else str(value)
 
 
-def at(value: Any, path: str) -> Any:
+def field_at(value: Any, path: str) -> Any:
     """What stands at a dotted path, None where nothing does."""
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
@@ -81,33 +79,36 @@ def at(value: Any, path: str) -> Any:
 
 def data_table(before: Files, after: Files) -> list[list[str]]:
     """Rows, questions, tokens and dollars of splits, corpora and teachers that moved, or came or went."""
-    rows = []
-    for name, fields in (("splits", ROWS), ("funnels", FUNNEL), ("costs", COST)):
-        old = folder(before, name)
-        new = folder(after, name)
-        for one in dict.fromkeys([*old, *new]):
-            pairs = [(field, at(old.get(one), field), at(new.get(one), field)) for field in fields]
-            rows += [
-                [f"{name}/{one}", field, said(then), said(now)] for field, then, now in pairs if then != now
-            ]
-    return [["what", "field", "before", "after"], *rows]
+    table = [["what", "field", "before", "after"]]
+    for folder, fields in (("splits", ROWS), ("funnels", FUNNEL), ("costs", COST)):
+        old = read_objects(before, folder)
+        new = read_objects(after, folder)
+        for name in dict.fromkeys([*old, *new]):
+            for field in fields:
+                then = field_at(old.get(name), field)
+                now = field_at(new.get(name), field)
+                if then != now:
+                    table.append([f"{folder}/{name}", field, value_text(then), value_text(now)])
+    return table
 
 
-def differing(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[list[str]]:
-    """[path, before, after] of the values that differ; "-" where a side has none, one line for a block that
-    only one side has.
+def changed_values(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[list[str]]:
+    """[path, before, after] of the values that differ; "-" where a side has none.
+
+    A block that only one side has is one line.
     """
     rows = []
     for key in dict.fromkeys([*before, *after]):
         then = before.get(key)
         now = after.get(key)
         if isinstance(then, dict) and isinstance(now, dict):
-            rows += differing(then, now, f"{path}{key}.")
+            rows += changed_values(then, now, f"{path}{key}.")
         elif then != now:
-            rows.append([f"{path}{key}", said(then), said(now)])
+            rows.append([f"{path}{key}", value_text(then), value_text(now)])
     return rows
 
 
 def params_table(before: Files, after: Files) -> list[list[str]]:
-    old, new = (YAML(typ="safe").load(files["params.yaml"]) for files in (before, after))
-    return [["parameter", "before", "after"], *differing(old, new)]
+    old = YAML(typ="safe").load(before["params.yaml"])
+    new = YAML(typ="safe").load(after["params.yaml"])
+    return [["parameter", "before", "after"], *changed_values(old, new)]

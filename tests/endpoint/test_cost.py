@@ -1,8 +1,5 @@
-"""What teachers cost: prices, the bound before a call, the plan of a dry run, the corpus' figures, the table
-of cost and accuracy.
-"""
+"""What teachers cost: prices, the bound before a call, the plan of a dry run, the corpus' figures."""
 
-import csv
 import json
 import random
 from datetime import date
@@ -13,7 +10,6 @@ import pytest
 from closure import ROOT
 
 from stages import cost as cost_stage
-from stages import cost_accuracy
 from stages.asking.conversation import Asking, ask_all, completions
 from stages.asking.prices import dollars, price_of
 from stages.asking.request import Answer, Request
@@ -617,133 +613,3 @@ def test_cost_stage(tmp_path, monkeypatch):
     )
     with pytest.raises(ValueError, match=r"prices\.gpt-4o-mini\.output.*got 'free'"):
         cost_stage.main(tmp_path / "rows.jsonl", tmp_path / "costs.json")
-
-
-# ---- cost and accuracy
-
-GRID = {
-    **{
-        "preset": "toy",
-        "datasets": ["toy"],
-        "splits": ["sample", "sample_8"],
-        "teachers": ["paid", "rules"],
-        "curations": ["d1", "d4"],
-    },
-    **{
-        "methods": ["fine_tune_cot"],
-        "baselines": ["zero_shot_cot", "fine_tune"],
-        "students": ["tiny"],
-        "seeds": [0, 1],
-    },
-}
-
-
-@pytest.fixture
-def grid(tmp_path, monkeypatch):
-    """Train parts of 70 and 8 questions; the teacher answered all but one of the first with 4 completions,
-    0.001 dollars each.
-    """
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(json.dumps({"run": GRID}))
-    for folder in ("cells", "costs", "funnels"):
-        (tmp_path / folder).mkdir()
-    for split, questions in (("sample", 70), ("sample_8", 8)):
-        for place, tail in enumerate(["paid-d1-fine_tune_cot", "paid-d4-fine_tune_cot", "rules-d1-fine_tune_cot", "rules-d4-fine_tune_cot",
-                                      "zero_shot_cot", "fine_tune"]):  # fmt: skip
-            for seed in (0, 1):
-                marks = "1" * (place + seed) + "0" * (10 - place - seed)
-                cell = {
-                    "accuracy": marks.count("1") / 10,
-                    "accuracy_low": 0.0,
-                    "accuracy_high": 1.0,
-                    "n": 10,
-                    "correct": marks,
-                    "n_train": questions,
-                }
-                (tmp_path / "cells" / f"toy-{split}-{tail}-tiny-{seed}.json").write_text(json.dumps(cell))
-        for teacher in ("paid", "rules"):
-            for curation, budget in (("d1", 1), ("d4", 4)):
-                answered = questions - (split == "sample")
-                tokens = (
-                    {"tokens_in": 20 * answered, "tokens_out": 30 * budget * answered}
-                    if teacher == "paid"
-                    else {"tokens_in": None, "tokens_out": None}
-                )
-                train = {
-                    "questions_listed": questions,
-                    "asked": {"completions": budget * answered, **tokens, "tokens_cached": None},
-                }
-                (tmp_path / "funnels" / f"toy-{split}-{teacher}-{curation}.json").write_text(
-                    json.dumps({"train": train})
-                )
-    (tmp_path / "costs" / "toy-paid.json").write_text(json.dumps({"dollars_per_completion": 0.001}))
-    (tmp_path / "costs" / "toy-rules.json").write_text(json.dumps({"dollars_per_completion": None}))
-    return tmp_path
-
-
-def run_table(grid):
-    cost_accuracy.main(grid / "cells", grid / "costs", grid / "funnels", grid / "out.csv", grid / "out.md")
-    with (grid / "out.csv").open() as file:
-        return {found["cell"]: found for found in csv.DictReader(file)}, (grid / "out.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("cell", "wanted"),
-    [
-        # wrong answers were paid, silent ones were not
-        ("toy-sample-paid-d1-fine_tune_cot-tiny-0", ("70", "69", 46.9, 0.069, 46.969)),
-        ("toy-sample-paid-d4-fine_tune_cot-tiny-1", ("70", "276", 46.9, 0.276, 47.176)),
-        ("toy-sample_8-paid-d4-fine_tune_cot-tiny-0", ("8", "32", 5.36, 0.032, 5.392)),
-        ("toy-sample-rules-d4-fine_tune_cot-tiny-0", ("70", "276", 46.9, None, None)),
-        ("toy-sample-fine_tune-tiny-0", ("70", "0", 46.9, 0.0, 46.9)),
-        ("toy-sample-zero_shot_cot-tiny-0", ("0", "0", 0.0, 0.0, 0.0)),
-    ],
-)
-def test_what_a_cell_cost(grid, cell, wanted):
-    found = run_table(grid)[0][cell]
-    assert (found["questions"], found["completions"]) == wanted[:2]
-    asked = 30 * int(found["completions"])
-    assert found["tokens_out"] == ("" if "rules" in cell else str(asked))
-    money = [float(found[name]) if found[name] else None for name in ("annotation", "teacher", "dollars")]
-    assert money == [value if value is None else pytest.approx(value) for value in wanted[2:]]
-
-
-def test_the_csv_has_every_cell_with_its_score(grid):
-    found = run_table(grid)[0]
-    assert len(found) == 2 * (2 * 2 + 2) * 2
-    assert (
-        found["toy-sample-paid-d4-fine_tune_cot-tiny-1"]
-        | {
-            "accuracy": "0.2",
-            "n": "10",
-            "corpus": "paid/d4",
-            "low": "0.0",
-            "high": "1.0",
-        }
-        == (found["toy-sample-paid-d4-fine_tune_cot-tiny-1"])
-    )
-    assert found["toy-sample-fine_tune-tiny-0"]["corpus"] == "-"
-
-
-def test_the_table_is_sorted_by_cost_with_the_unknown_last(grid):
-    lines = [line.split(" | ") for line in run_table(grid)[1].splitlines() if line.startswith("| sample")]
-    assert len(lines) == 12  # two seeds are one row
-    totals = [line[8] for line in lines]
-    known = [float(total) for total in totals if total]
-    assert len(known) == 8
-    assert known == sorted(known)
-    assert totals[8:] == [""] * 4
-    assert (
-        "| sample | fine_tune_cot (paid/d4/tiny) | 70 | 276 | 1,380 | 8,280 | 46.90 | 0.28 | 47.18 | 15.0 ±"
-        in run_table(grid)[1]
-    )
-
-
-@pytest.mark.parametrize(
-    "gone",
-    ["costs/toy-paid.json", "funnels/toy-sample-paid-d4.json", "cells/toy-sample-fine_tune-tiny-1.json"],
-)
-def test_a_missing_file_is_named(grid, gone):
-    (grid / gone).unlink()
-    with pytest.raises(ValueError, match=gone.split("/")[1].removesuffix(".json")):
-        run_table(grid)

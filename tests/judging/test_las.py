@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from api_server import Remote, serve
+from made_cells import axes_of
 from ruamel.yaml import YAML
 
 from stages import las
@@ -199,12 +200,12 @@ def write_params(**blocks: Any) -> None:
 
 
 def run(simulator: str = "one", dry_run: bool = False) -> dict[str, Any]:
-    las.main(
-        simulator,
-        *map(Path, ("examples.jsonl", "split.json", "demonstrations.txt", "predictions.jsonl", "out.json")),
-        dry_run,
-    )
+    files = map(Path, ("examples.jsonl", "split.json", "demonstrations.txt", "predictions.jsonl", "out.json"))
+    axes = axes_of("made-sample-t-d1-std_cot-tiny-0")
+    learned = {axis: name for axis, name in axes.items() if axis != "target"}
+    las.main(*files, **learned, simulator=simulator, dry_run=dry_run)
     found: dict[str, Any] = {} if dry_run else json.loads(Path("out.json").read_text())
+    assert dry_run or {**axes, "simulator": simulator}.items() <= found.items()
     return found
 
 

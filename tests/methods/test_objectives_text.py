@@ -11,10 +11,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from rich.console import Console
 
+from stages.corpus.targets import count_targets, task_weights
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from stages.records.sequence import END, Segment, Sequence, read_sequences, write_sequences
-from stages.render import audit, main, render, show, weights_of
+from stages.render import main, print_sequences, render
 
 EXAMPLES = [Example(f"made-{i}", "made", f"Question {i}?", str(i), "number") for i in range(12)]
 PARTS = {
@@ -80,12 +81,12 @@ def test_train_and_validation_only_in_the_order_of_the_examples() -> None:
         ("fine_tune", {"prompt_weight": 0.01}), ("answer_sft", {"label": "teacher"}), ("zero_shot", {}),
     ],
 )  # fmt: skip
-def test_audit_counts_what_is_rendered(name: str, settings: dict[str, object]) -> None:
+def test_counts_are_those_of_what_is_rendered(name: str, settings: dict[str, object]) -> None:
     """Against one flat list of (part, example, unit, task, text)."""
     method, chosen = load(name, **settings)
     said = corpus()
     sequences = render(method, chosen, EXAMPLES, PARTS, said)
-    report = audit(name, sequences, PARTS, said)
+    report = count_targets(sequences, PARTS, said)
     flat = [
         (s.part, i, seg.task, seg.text, seg.weight)
         for i, s in enumerate(sequences)
@@ -93,7 +94,6 @@ def test_audit_counts_what_is_rendered(name: str, settings: dict[str, object]) -
         if seg.task
     ]
     assert report["weights"] == {task: weight for _, _, task, _, weight in flat}
-    assert report["method"] == name
     for part in ("train", "validation"):
         mine = [s for s in sequences if s.part == part]
         found = report[part]
@@ -140,12 +140,12 @@ def test_audit_counts_what_is_rendered(name: str, settings: dict[str, object]) -
 )
 def test_faults_of_a_method_are_errors(segments: list[Segment], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        weights_of([Sequence("made-0", segments)])
+        task_weights([Sequence("made-0", segments)])
 
 
 def test_two_sequences_with_two_weights_are_a_fault() -> None:
     with pytest.raises(ValueError, match=r"made-1: task 'a' has weights 1.0 and 2.0"):
-        weights_of([Sequence("made-0", [Segment("x", "a")]), Sequence("made-1", [Segment("x", "a", 2.0)])])
+        task_weights([Sequence("made-0", [Segment("x", "a")]), Sequence("made-1", [Segment("x", "a", 2.0)])])
 
 
 def test_the_brackets_of_a_text_are_shown_as_they_are() -> None:
@@ -154,9 +154,8 @@ def test_the_brackets_of_a_text_are_shown_as_they_are() -> None:
         Completion("made-0", 0, ["p"], ["Bold [red]text[/red].", "0"], ["stop", "stop"], "t", "", answer="0")
     ]
     out = StringIO()
-    show(
-        render(method, settings, EXAMPLES, PARTS, said), 3, Console(file=out, width=200, force_terminal=False)
-    )
+    sequences = render(method, settings, EXAMPLES, PARTS, said)
+    print_sequences(sequences[:3], Console(file=out, width=200, force_terminal=False))
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     assert "made-0 (train, unit 0)" in lines[0]
     assert lines[1:] == [
@@ -168,11 +167,8 @@ def test_the_brackets_of_a_text_are_shown_as_they_are() -> None:
 def test_trained_text_has_its_tasks_colour() -> None:
     method, settings = load("scott")
     out = StringIO()
-    show(
-        render(method, settings, EXAMPLES, PARTS, corpus()),
-        12,
-        Console(file=out, width=200, force_terminal=True, color_system="standard"),
-    )
+    console = Console(file=out, width=200, force_terminal=True, color_system="standard")
+    print_sequences(render(method, settings, EXAMPLES, PARTS, corpus())[:12], console)
     assert {code for code in ("\x1b[32m", "\x1b[31m") if code in out.getvalue()} == {"\x1b[32m", "\x1b[31m"}
 
 
@@ -197,7 +193,8 @@ def test_command_writes_sequences_and_counts() -> None:
     call("cascod")
     sequences = read_sequences(Path("out.jsonl"))
     counts = json.loads(Path("counts.json").read_text())
-    assert counts == json.loads(json.dumps(audit("cascod", sequences, PARTS, corpus())))
+    made = {"method": "cascod", "learns_from": "rationales"}
+    assert counts == json.loads(json.dumps({**made, **count_targets(sequences, PARTS, corpus())}))
     assert counts["weights"] == {"answer": 0.3, "rationale": 0.7}
     first = Path("out.jsonl").read_bytes(), Path("counts.json").read_bytes()
     call("cascod")

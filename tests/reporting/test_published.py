@@ -1,6 +1,4 @@
-"""The numbers that the papers print: each against the table it was taken from, means against their columns,
-and all of them against a digest.
-"""
+"""Published numbers: against their source, means against their columns, all against a digest."""
 
 import hashlib
 import json
@@ -11,13 +9,13 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from stages.reporting.spec import Item, Printed, printed, read_paper
+from stages.reporting.spec import Item, Printed, printed_numbers, read_paper
 
 PAPERS = ("ft", "scotd", "cascod")
 Numbers = dict[tuple[str, str, str], Printed]  # (item, row, panel) -> one per column
 ALIAS = {"last_letter": "last_letter_concatenation"}  # the authors' notebook's name
 TASKS = {"CSQA": "csqa", "QuaRel": "quarel", "OpenBookQA": "openbookqa"}
-ELSEWHERE = {  # what the tables' files do not hold: read off the texts (PAPERS.md F26, S16, S17, C1, C4)
+ELSEWHERE = {  # what the tables' files do not hold: read off the papers' texts
     ("ft", "table_6", "rationales kept", ""): [258, 170, 123, 123],
     ("scotd", "figure_6", "text-curie-001", ""): [74.5],
     ("cascod", "statistics", "questions", ""): [6511, 5381, 2546, 2376, 1172],
@@ -25,13 +23,14 @@ ELSEWHERE = {  # what the tables' files do not hold: read off the texts (PAPERS.
 DIGEST = "aff79c47b1998805c4ca12e81db2b156249093274d3a8ae968a97cfa01659535"
 
 
-def rows(name: str) -> Iterator[tuple[str, Item, str, str, Printed]]:
+def printed_rows(name: str) -> Iterator[tuple[str, Item, str, str, Printed]]:
     """Item by item, row by row, panel by panel: what is printed, where anything is."""
     for key, item in read_paper(name).items.items():
         for row, spec in item.rows.items():
             for panel in item.panels or [""]:
-                if any(one is not None for one in printed(spec, panel)):
-                    yield key, item, row, panel, printed(spec, panel)
+                numbers = printed_numbers(spec, panel)
+                if any(one is not None for one in numbers):
+                    yield key, item, row, panel, numbers
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +48,10 @@ def padded(values: list[float | None], item: Item) -> Printed:
 
 
 def ft(source: dict[str, Any], items: dict[str, Item]) -> Numbers:
-    datasets = [
-        ALIAS.get(str(column.where["dataset"]), column.where["dataset"])
-        for column in items["table_1"].columns.values()
-    ]
-    tables = {
-        "table_1": "table1_performance",
-        **{f"table_9_{kind}": f"table9_{kind}" for kind in ("gpt3", "t5", "flan_t5", "gpt2")},
-    }
+    names = [str(column.where["dataset"]) for column in items["table_1"].columns.values()]
+    datasets = [ALIAS.get(name, name) for name in names]
+    tables = {f"table_9_{kind}": f"table9_{kind}" for kind in ("gpt3", "t5", "flan_t5", "gpt2")}
+    tables["table_1"] = "table1_performance"
     found: Numbers = {}
     for key, table in tables.items():
         for row in source[table]["rows"]:
@@ -81,24 +76,23 @@ def scotd(source: dict[str, Any], items: dict[str, Item]) -> Numbers:
     found: Numbers = {}
     for key, table in (("table_2a", "table2a"), ("table_2b", "table2b")):
         for first, second, *values in source[table]["rows"]:
-            found[key, " ".join(names.get(one, one) for one in (first, second) if one != "-"), ""] = values
+            row = " ".join(names.get(one, one) for one in (first, second) if one != "-")
+            found[key, row, ""] = values
     for first, voted, *values in source["table3a"]["rows"]:
-        found[
-            "table_3a", f"{names.get(first, first)}, {'self-consistency' if voted == 'Yes' else 'greedy'}", ""
-        ] = values
-    text, supervised = source["text"], dict(zip(TASKS, found["table_3a", "SCoTD, greedy", ""], strict=True))
+        how = "self-consistency" if voted == "Yes" else "greedy"
+        found["table_3a", f"{names.get(first, first)}, {how}", ""] = values
+    text = source["text"]
+    supervised = dict(zip(TASKS, found["table_3a", "SCoTD, greedy", ""], strict=True))
     for panel, task in TASKS.items():
         for voted, name in (("No", "greedy"), ("Yes", "self-consistency")):
             found["table_3b", f"Few-shot SCoTD, {name}", panel] = source["table3b"]["rows"][task][voted]
         found["figure_2", "SCoTD", panel] = [None] * 4 + [supervised[panel], text["n50"][task]]
     for name, key in (("Label-Only", "label_only"), ("SCoTD", "scotd")):
-        found["figure_5", name, ""] = padded(
-            [text["imdb"]["original"][key], text["imdb"]["contrast"][key]], items["figure_5"]
-        )
+        imdb = [text["imdb"]["original"][key], text["imdb"]["contrast"][key]]
+        found["figure_5", name, ""] = padded(imdb, items["figure_5"])
     found["figure_6", "SCoTD", ""] = [text["sst2_few_shot"]]
-    found["discarded", "code-davinci-002", ""] = [
-        round(100 - text["discarded_pct_supervised"][task], 1) for task in TASKS.values()
-    ]
+    dropped = text["discarded_pct_supervised"]
+    found["discarded", "code-davinci-002", ""] = [round(100 - dropped[task], 1) for task in TASKS.values()]
     return found
 
 
@@ -113,19 +107,17 @@ def cascod(source: dict[str, Any], items: dict[str, Item]) -> Numbers:
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_every_number_is_its_sources(name: str, sources: dict[str, Any]) -> None:
-    """And every number of the source stands somewhere: Table 9 repeats Random and the teacher of Table 1,
-    which stand there once.
+    """And every number of the source stands somewhere.
+
+    Table 9 repeats Random and the teacher of Table 1, which stand there once.
     """
     items = read_paper(name).items
     wanted = {"ft": ft, "scotd": scotd, "cascod": cascod}[name](sources[name], items)
     wanted |= {tuple(place): values for (paper, *place), values in ELSEWHERE.items() if paper == name}
-    here = {(key, row, panel): values for key, _, row, panel, values in rows(name)}
-    for place in [
-        place
-        for place in wanted
-        if name == "ft" and place[0].startswith("table_9") and place[1] in ("Random", "Teacher 175B")
-    ]:
-        assert wanted.pop(place) == here["table_1", *place[1:]]
+    here = {(key, row, panel): values for key, _, row, panel, values in printed_rows(name)}
+    for key, row, panel in list(wanted):
+        if key.startswith("table_9") and row in ("Random", "Teacher 175B"):
+            assert wanted.pop((key, row, panel)) == here["table_1", row, panel]
     assert here == wanted
 
 
@@ -135,33 +127,30 @@ def test_sizes_are_the_sources(sources: dict[str, Any]) -> None:
     for item in read_paper("ft").items.values():
         for column in item.columns.values():
             if column.n:
-                row = sizes[ALIAS.get(str(column.where["dataset"]), column.where["dataset"])]
+                dataset = str(column.where["dataset"])
+                row = sizes[ALIAS.get(dataset, dataset)]
                 whole = row["train"] + row["test"]
                 assert (column.n, column.whole or whole) == (row["test"], whole)
     cascod = sources["cascod"]
     found = {title: column.n for title, column in read_paper("cascod").items["table_1"].columns.items()}
     assert found["BB-sub"] == sum(row["size"] for row in cascod["table6_bb_sub"]["rows"])
-    assert (
-        found["AGIEval"]
-        == sum(n for n, _ in cascod["table3_agieval"]["rows"].values())
-        == cascod["table3_agieval"]["sum"]
-    )
+    agieval = cascod["table3_agieval"]
+    assert found["AGIEval"] == sum(n for n, _ in agieval["rows"].values()) == agieval["sum"]
 
 
 def test_settings_are_the_sources(sources: dict[str, Any]) -> None:
-    """What ours is said to depart from. SCoTD's L_p is of the released code (PAPERS.md S5), Fine-tune-CoT's
-    of its text (F13, F16, F17).
-    """
-    hyper, made = sources["cascod"]["hyper"], read_paper("cascod").settings
-    assert (made.epochs["tinyllama"], made.epochs["llama2_7b"], made.epochs["llama2_13b"]) == tuple(
-        hyper["epochs"][size] for size in ("1.1B", "7B", "13B")
-    )
+    """What ours is said to depart from."""
+    hyper = sources["cascod"]["hyper"]
+    made = read_paper("cascod").settings
+    for student, size in (("tinyllama", "1.1B"), ("llama2_7b", "7B"), ("llama2_13b", "13B")):
+        assert made.epochs[student] == hyper["epochs"][size]
     assert made.max_new_tokens == hyper["max_new_tokens_student"]
     for item in read_paper("cascod").items.values():
         assert item.where.get("alpha", ["0.3"])[0] == str(hyper["alpha"])
     assert "L_p=1024" in json.dumps(sources["ft"]["quoted_in_text"])
     assert "<=20 epochs" in json.dumps(sources["ft"]["quoted_in_text"])
-    assert (read_paper("ft").settings.max_new_tokens, read_paper("ft").settings.epochs["*"]) == (1024, 20)
+    made = read_paper("ft").settings
+    assert (made.max_new_tokens, made.epochs["*"]) == (1024, 20)
     assert sources["scotd"]["text"]["N"] == 30
 
 
@@ -169,7 +158,7 @@ def test_settings_are_the_sources(sources: dict[str, Any]) -> None:
 def test_printed_means_are_those_of_their_columns(name: str) -> None:
     """Within rounding: half a unit of the last printed decimal. No exception is known."""
     seen = 0
-    for _, item, _, _, values in rows(name):
+    for _, item, _, _, values in printed_rows(name):
         at = dict(zip(item.columns, values, strict=True))
         for title, column in item.columns.items():
             parts = [at[one] for one in column.mean_of]
@@ -180,43 +169,31 @@ def test_printed_means_are_those_of_their_columns(name: str) -> None:
 
 
 def test_what_is_printed_twice_is_the_same() -> None:
-    """Table 9 repeats Table 1's lines of GPT-3; SCoTD's tables repeat one another's but for OpenBookQA (trap
-    12: 67.0 and 65.8).
-    """
-    found = {
-        (name, key, row): values for name in PAPERS for key, _, row, panel, values in rows(name) if not panel
-    }
-    twice = [
-        row
-        for name, key, row in found
-        if (name, key) == ("ft", "table_9_gpt3") and ("ft", "table_1", row) in found
-    ]
+    """Table 9 repeats Table 1's lines of GPT-3; SCoTD's tables one another's but for OpenBookQA."""
+    ft = {(key, row): values for key, _, row, _, values in printed_rows("ft")}
+    twice = [row for key, row in ft if key == "table_9_gpt3" and ("table_1", row) in ft]
     assert len(twice) == 9
-    assert all(found["ft", "table_9_gpt3", row] == found["ft", "table_1", row] for row in twice)
-    assert (
-        found["scotd", "table_2b", "Few-shot SCoTD"]
-        == found["scotd", "table_3a", "Few-shot SCoTD, self-consistency"]
-    )
-    assert found["scotd", "table_2b", "Full SCoTD"] == [67, 83.8, 67]
-    assert found["scotd", "table_3a", "SCoTD, greedy"] == [67, 83.8, 65.8]
-    last = {(row, panel): values[-1] for key, _, row, panel, values in rows("scotd") if key == "table_3b"}
-    for kind in ("greedy", "self-consistency"):
-        row = f"Few-shot SCoTD, {kind}"
-        assert [last[row, panel] for panel in TASKS] == found["scotd", "table_3a", row]
+    assert all(ft["table_9_gpt3", row] == ft["table_1", row] for row in twice)
+    scotd = {(key, row, panel): values for key, _, row, panel, values in printed_rows("scotd")}
+    voted = "Few-shot SCoTD, self-consistency"
+    assert scotd["table_2b", "Few-shot SCoTD", ""] == scotd["table_3a", voted, ""]
+    assert scotd["table_2b", "Full SCoTD", ""] == [67, 83.8, 67]
+    assert scotd["table_3a", "SCoTD, greedy", ""] == [67, 83.8, 65.8]
+    for row in ("Few-shot SCoTD, greedy", voted):
+        last = [scotd["table_3b", row, panel][-1] for panel in TASKS]
+        assert last == scotd["table_3a", row, ""]
 
 
 def test_no_number_was_changed_by_accident() -> None:
-    """Where the source is not at hand. After a change on purpose, with its source beside it in the file: put
-    the new digest here.
+    """Where the source is not at hand.
+
+    After a change on purpose, with its source beside it in the file: put the new digest here.
     """
-    numbers = {
-        name: [[key, row, panel, values] for key, _, row, panel, values in rows(name)] for name in PAPERS
-    }
-    sizes = {
-        name: {
-            key: [[c.n, c.whole] for c in item.columns.values()]
-            for key, item in read_paper(name).items.items()
-        }
-        for name in PAPERS
-    }
+    numbers = {}
+    sizes: dict[str, dict[str, list[list[int | None]]]] = {}
+    for name in PAPERS:
+        numbers[name] = [[key, row, panel, values] for key, _, row, panel, values in printed_rows(name)]
+        sizes[name] = {}
+        for key, item in read_paper(name).items.items():
+            sizes[name][key] = [[column.n, column.whole] for column in item.columns.values()]
     assert hashlib.sha256(json.dumps([numbers, sizes], sort_keys=True).encode()).hexdigest() == DIGEST

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_cells import axes_of
 from scipy.stats import binomtest
 
 from stages.records.completion import Completion, write_completions
@@ -327,8 +328,11 @@ def test_a_transfer_is_scored_on_questions_that_were_not_learned(tmp_path):
     (tmp_path / "split.json").write_text(json.dumps(SPLIT))
     (tmp_path / "own.json").write_text(json.dumps(own))
     files = [tmp_path / name for name in ("examples.jsonl", "split.json", "predictions.jsonl", "cell.json")]
-    main(*files, learned=tmp_path / "own.json")
-    assert json.loads(files[-1].read_text())["n_train"] == 3
+    axes = axes_of("mix-sample-t-d1-std_cot-tiny-0-toy")
+    main(*files, **axes, learned=tmp_path / "own.json")
+    numbers = json.loads(files[-1].read_text())
+    assert numbers["n_train"] == 3
+    assert axes.items() <= numbers.items()
     for part in ("train", "validation"):
         (tmp_path / "own.json").write_text(json.dumps({**own, part: ["mix-1", "toy-8", "toy-10"]}))
         with pytest.raises(
@@ -337,7 +341,7 @@ def test_a_transfer_is_scored_on_questions_that_were_not_learned(tmp_path):
                 r"split\.json: the student was trained or chosen on 2 of its 5 test questions, first toy-10"
             ),
         ):
-            main(*files, learned=tmp_path / "own.json")
+            main(*files, **axes, learned=tmp_path / "own.json")
 
 
 def test_best_test_epoch_stands_beside_the_selected_one():
@@ -397,15 +401,21 @@ def test_command(tmp_path):
     write_completions(tmp_path / "teacher.jsonl", [said(row, f" {row + 1}.", prefix="") for row in range(12)])
     write_completions(tmp_path / "predictions.jsonl", PREDICTIONS)
     files = [tmp_path / name for name in ("examples.jsonl", "split.json", "predictions.jsonl", "cell.json")]
-    main(*files, peek=1)
+    axes = axes_of("toy-sample-fine_tune-tiny-7")
+    main(*files, **axes, peek=1)
     assert not files[-1].exists()
-    main(*files, teacher=tmp_path / "teacher.jsonl")
+    main(*files, **axes, teacher_completions=tmp_path / "teacher.jsonl")
     numbers = json.loads(files[-1].read_text())
+    assert axes.items() <= numbers.items()
+    assert (numbers["method"], numbers["seed"], numbers["teacher"], numbers["target"]) == (
+        *("fine_tune", 7),
+        *(None, None),
+    )
     assert numbers["accuracy"] == 0.4
     assert numbers["teacher_accuracy"] == 1.0
     (tmp_path / "split.json").write_text(json.dumps({**SPLIT, "test": []}))
     with pytest.raises(ValueError, match="no test ids"):
-        main(*files)
+        main(*files, **axes)
 
 
 def mirror(path):

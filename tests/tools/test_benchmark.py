@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 from stages.records.example import Example, write_examples
+from stages.records.jsonl import write_json
 from stages.records.sequence import Segment, Sequence, write_sequences
 from stages.students.load import base_sha256
 from stages.training.collate import collate
@@ -395,6 +396,7 @@ def project_of(folder: Path, student: Path) -> str:
         for d in range(4)
     ]
     write_sequences(folder / f"data/sequences/{name}.jsonl", rows)
+    write_json(folder / f"metrics/rendered/{name}.json", {"method": "fine_tune_cot"})
     student_block = {"base": {"path": str(student), "sha256": base_sha256(student)}, "lr": 0.01}
     params = {
         "students": {"small": student_block},

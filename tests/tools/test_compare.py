@@ -1,6 +1,4 @@
-"""Compare: a small Git repository with two states of metrics/, every number worked out by hand or by the
-function it comes from.
-"""
+"""Compare: two states of metrics/ in a Git repository, numbers by hand or by the function they come from."""
 
 import json
 import os
@@ -12,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_cells import axes_of
 
-from stages.results.revisions import at_revision, differing, in_working_tree
+from stages.results.revisions import at_revision, changed_values, in_working_tree
 from stages.results.statistics import mcnemar, paired_bootstrap, paired_interval
 from tools.compare.changes import changes, verdicts
 from tools.compare.tables import as_markdown, cell_table, tables
@@ -23,22 +22,22 @@ IDS = [f"toy-{row}" for row in range(12)]
 CELL, OTHER = "toy-sample-fine_tune-tiny-0", "toy-sample-zero_shot-tiny-0"
 
 
+def cell_file(name: str, marks: str, folder: str = "cells") -> dict[str, str]:
+    return {f"metrics/{folder}/{name}.json": json.dumps({**axes_of(name), "correct": marks})}
+
+
 def files(
     cells: dict[str, str], ids: list[str] = IDS, clusters: str | None = None, **more: Any
 ) -> dict[str, str]:
-    """A revision's files: cells with their marks, the split's ids and what they are grouped by, and whatever
-    else.
-    """
-    made = {f"metrics/cells/{cell}.json": json.dumps({"correct": marks}) for cell, marks in cells.items()}
+    """A revision's files: cells with their marks, the split's ids, what they are grouped by, and others."""
+    made: dict[str, str] = {}
+    for name, marks in cells.items():
+        made |= cell_file(name, marks)
     split = {"rows": {"train": 20, "validation": 2, "test": len(ids)}, "test_ids": " ".join(ids)}
     split |= {} if clusters is None else {"test_clusters": clusters}
     params = {"run": {"seeds": [0]}, "students": {"tiny": {"lr": 1}}}
-    return {
-        **made,
-        "metrics/splits/toy-sample.json": json.dumps(split),
-        "params.yaml": json.dumps(params),
-        **more,
-    }
+    made["metrics/splits/toy-sample.json"] = json.dumps(split)
+    return {**made, "params.yaml": json.dumps(params), **more}
 
 
 def test_a_cell_by_hand() -> None:
@@ -55,8 +54,9 @@ def test_a_cell_by_hand() -> None:
 
 
 def test_intervals_are_over_groups_of_questions_that_are_alike() -> None:
-    """Twelve groups of two, either side's order of ids; a revision from before the labels is compared by
-    question.
+    """Twelve groups of two, in either side's order of ids.
+
+    A revision from before the labels is compared by question.
     """
     ids = [f"toy-{row}" for row in range(24)]
     labels = [str(row // 2) for row in range(24)]
@@ -148,19 +148,26 @@ def test_tables_name_what_stands_on_one_side_and_what_data_and_parameters_did() 
 def test_transfers_are_compared_on_the_test_part_of_their_target() -> None:
     name = f"{CELL}-other"
     ids = {"metrics/splits/other-sample.json": json.dumps({"test_ids": "other-0 other-1"})}
-    before, after = (
-        files({}, **{f"metrics/transfers/{name}.json": json.dumps({"correct": marks})}, **ids)
-        for marks in ("00", "10")
-    )
+    before, after = (files({}, **cell_file(name, marks, "transfers"), **ids) for marks in ("00", "10"))
     assert [(one.cell, one.gained, one.lost) for one in changes(before, after)[0]] == [
         (name, ["other-0"], [])
     ]
 
 
+def test_cells_from_before_their_axes_stood_in_them() -> None:
+    """One side's axes are enough."""
+    old = files({CELL: "0" * 12})
+    old[f"metrics/cells/{CELL}.json"] = json.dumps({"correct": "0" * 12})
+    new = files({CELL: "1" * 12})
+    for before, after in ((old, new), (new, old)):
+        assert [one.family for one in changes(before, after)[0]] == [("sample", "fine_tune (tiny)")]
+    assert changes(old, old)[2] == {CELL: "scored before its axes stood in its file, at both revisions"}
+
+
 def test_differing_parameters() -> None:
     before = {"a": {"b": 1, "c": [1]}, "d": {}, "gone": 0}
     after = {"a": {"b": 2, "c": [1]}, "d": {}, "new": {"x": {"y": 1}}}
-    assert differing(before, after) == [["a.b", "1", "2"], ["gone", "0", "-"], ["new", "-", "a block"]]
+    assert changed_values(before, after) == [["a.b", "1", "2"], ["gone", "0", "-"], ["new", "-", "a block"]]
 
 
 def test_long_tables_say_what_they_leave_out() -> None:

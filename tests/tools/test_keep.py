@@ -1,4 +1,4 @@
-"""Keep: what a kept summary says of how it was made, what is refused."""
+"""Keep: what a kept run says of its cells and of how it was made, what is refused."""
 
 import json
 import shutil
@@ -9,33 +9,33 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from made_cells import write_cell
+from made_results import write_rendered
 from ruamel.yaml import YAML
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from stages.reporting.pools import read_results, released
-from stages.reporting.settings import settings_of
+from stages.config.run import Run
+from stages.reporting.pools import read_kept, read_results, settings_of
+from stages.results.cells import group_seeds, group_targets, read_own, read_transfers, summarize_cells
 from tools import keep
 from tools.presets import merge, read_preset
 
-SUMMARY = {
-    "a-sample": {"fine_tune (tiny)": {"accuracy": 0.5, "n": 10, "n_seeds": 1}},
-    "average-sample": {},
-    "a-sample, transfers": {},
-}
-RUN: dict[str, list[str]] = {
-    **{
-        "datasets": ["a"],
-        "splits": ["sample"],
-        "teachers": ["t"],
-        "curations": ["d1"],
-        "methods": ["cascod"],
-        "baselines": ["fine_tune"],
-    },
-    **{"students": ["tiny"], "extra_datasets": ["b"], "transfers": ["b"]},
+RUN: dict[str, Any] = {
+    "preset": "made_up_small",
+    "datasets": ["a"],
+    "splits": ["sample"],
+    "teachers": ["t"],
+    "curations": ["d1"],
+    "methods": ["cascod"],
+    "baselines": ["fine_tune"],
+    "students": ["tiny"],
+    "seeds": [0, 1],
+    "extra_datasets": ["b"],
+    "transfers": ["a", "b"],
 }
 PARAMS: dict[str, Any] = {
-    "run": {"preset": "made_up_small", **RUN},
+    "run": RUN,
     "students": {"tiny": {"epochs": 5, "lr": 0.002}, "large": {"epochs": 20}},
     "methods": {"cascod": {"alpha": 0.5}, "fine_tune": {"format": "paper"}, "scott": {"alpha": 0.3}},
     "decoding": {"max_new_tokens": 200},
@@ -46,19 +46,38 @@ SETTINGS = {
     "preset": "made_up_small",
     "students": {"tiny": {"epochs": 5, "lr": 0.002}},
     "methods": {"cascod": {"alpha": 0.5}, "fine_tune": {"format": "paper"}},
+    "learns_from": {"fine_tune": "answers"},
     "decoding": {"max_new_tokens": 200},
     "subtasks": {"a": ["x", "y"]},
     "curations": {"d1": {"per_question": 1}},
 }
+BASELINE = {"dataset": "a", "split": "sample", "teacher": None, "curation": None, "method": "fine_tune"}
+DISTILLED = {**BASELINE, "teacher": "t", "curation": "d1", "method": "cascod"}
+OVER_SEEDS = {"accuracy": 0.5, "n": 10, "n_seeds": 2, "sd": 0.1414, "min": 0.4, "max": 0.6, "samples": 2}
+
+
+def rows_of_student(axes: dict[str, str | None], target: str | None) -> dict[str, Any]:
+    return {**axes, "student": "tiny", "target": target, **OVER_SEEDS}
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run's results and parameters, and the working directory meanwhile."""
-    (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics/summary.json").write_text(json.dumps(SUMMARY), encoding="utf-8")
-    (tmp_path / "metrics/table.md").write_text("# Results\n", encoding="utf-8")
-    (tmp_path / "metrics/transfers.md").write_text("# Transfers\n", encoding="utf-8")
+    metrics = tmp_path / "metrics"
+    for student in ("fine_tune-tiny", "t-d1-cascod-tiny"):
+        for seed, accuracy in ((0, 0.4), (1, 0.6)):
+            cell = f"a-sample-{student}-{seed}"
+            numbers = {"accuracy": accuracy, "n": 10, "samples": 2, "correct": "1" * 10}
+            write_cell(metrics / "cells", cell, **numbers)
+            for target in ("a", "b"):
+                write_cell(metrics / "transfers", f"{cell}-{target}", **numbers)
+    write_rendered(metrics)
+    run = Run.model_validate(RUN)
+    own = group_seeds(read_own(metrics / "cells", run))
+    targets = group_targets(read_transfers(metrics / "transfers", run), run)
+    (metrics / "summary.json").write_text(json.dumps(summarize_cells(own, targets)), encoding="utf-8")
+    (metrics / "table.md").write_text("# Results\n", encoding="utf-8")
+    (metrics / "transfers.md").write_text("# Transfers\n", encoding="utf-8")
     YAML().dump(PARAMS, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -71,17 +90,21 @@ def call(*words: str) -> Result:
 
 
 def test_what_is_kept(folder: Path) -> None:
+    """The cells, and the transfers to other data sets than the student's own."""
     assert call("one_0_5").exit_code == 0
-    assert json.loads((folder / "metrics/released/one_0_5.json").read_text(encoding="utf-8")) == {
+    places = [(DISTILLED, None), (BASELINE, None), (DISTILLED, "b"), (BASELINE, "b")]
+    assert json.loads((folder / "metrics/kept/one_0_5.json").read_text(encoding="utf-8")) == {
         "settings": SETTINGS,
-        **SUMMARY,
+        "cells": [rows_of_student(axes, target) for axes, target in places],
     }
-    assert (folder / "metrics/released/one_0_5.md").read_text(
-        encoding="utf-8"
-    ) == "# Results\n\n# Transfers\n"
-    (kept,) = released(folder / "metrics/released/one_0_5.json")
-    assert (kept["kept"], kept["accuracy"], kept["settings"]) == ("one_0_5", 0.5, SETTINGS)
-    assert [one["kept"] for one in read_results(folder / "metrics", PARAMS)["cells"]] == ["one_0_5"]
+    tables = (folder / "metrics/kept/one_0_5.md").read_text(encoding="utf-8")
+    assert tables == "# Results\n\n# Transfers\n"
+    kept = read_kept(folder / "metrics/kept/one_0_5.json")
+    assert [one["target"] for one in kept] == ["", "", "b", "b", "OOD", "OOD"]
+    assert {one["kept"] for one in kept} == {"one_0_5"}
+    assert (kept[0]["accuracy"], kept[0]["settings"]) == (0.5, SETTINGS)
+    pool = read_results(folder / "metrics", PARAMS)["cells"]
+    assert sum("kept" in one for one in pool) == len(kept)
     assert call("other", "--metrics", "metrics", "--out", "elsewhere").exit_code == 0
     assert (folder / "elsewhere/other.json").exists()
 
@@ -89,44 +112,47 @@ def test_what_is_kept(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["Alpha", "a-b", "a/b", "../a", "", "a.b"])
 def test_a_bad_name_is_refused(name: str, folder: Path) -> None:
     assert "wanted a-z, 0-9 and _" in str(call(name).exception)
-    assert not (folder / "metrics/released").exists()
+    assert not (folder / "metrics/kept").exists()
 
 
 def test_what_is_missing_or_there_already_is_said(folder: Path) -> None:
     assert call("one").exit_code == 0
-    kept = folder / "metrics/released/one.json"
+    kept = folder / "metrics/kept/one.json"
     before = kept.read_bytes()
-    (folder / "metrics/summary.json").write_text(json.dumps({"a-sample": {}}), encoding="utf-8")
-    assert "one.json, metrics/released/one.md: there already" in str(call("one").exception)
-    assert kept.read_bytes() == before
+    kept.write_text("{}", encoding="utf-8")
+    assert "one.json, metrics/kept/one.md: there already" in str(call("one").exception)
+    assert kept.read_text(encoding="utf-8") == "{}"
     assert call("one", "--force").exit_code == 0
-    assert json.loads(kept.read_text(encoding="utf-8")) == {"settings": SETTINGS, "a-sample": {}}
-    (folder / "metrics/summary.json").write_text(json.dumps({"b-sample": {}}), encoding="utf-8")
-    assert "summary.json is of b-sample, params.yaml declares a-sample" in str(call("two").exception)
+    assert kept.read_bytes() == before
     (folder / "metrics/transfers.md").unlink()
     assert "no transfers.md" in str(call("two").exception)
     assert "no summary.json, table.md, transfers.md" in str(call("two", "--metrics", "nowhere").exception)
 
 
+def test_what_is_not_of_the_declared_cells_is_refused(folder: Path) -> None:
+    """Tables of an earlier run: other cells, or cells that were made anew since."""
+    path = write_cell(
+        folder / "metrics/cells", "a-sample-fine_tune-tiny-1", accuracy=0.7, n=10, correct="1" * 10
+    )
+    message = "metrics/summary.json is not of the cells that params.yaml declares: `dvc repro` first"
+    assert str(call("two").exception) == message
+    path.unlink()
+    assert "no file for 1 of 4 declared cells: a-sample-fine_tune-tiny-1" in str(call("two").exception)
+    assert not (folder / "metrics/kept").exists()
+
+
 def test_as_a_user_starts_it(folder: Path) -> None:
     command = [sys.executable, "-m", "tools", "keep", "No-Name"]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (
-        1,
-        "error: name 'No-Name': wanted a-z, 0-9 and _ only, it becomes the files' name\n",
-    )
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    wanted = "wanted a-z, 0-9 and _ only, it becomes the files' name"
+    assert done.stderr == f"error: name 'No-Name': {wanted}\n"
 
 
 def test_a_name_without_a_block_is_said() -> None:
     with pytest.raises(ValueError, match=r"no block `students\.huge`"):
-        settings_of({**PARAMS, "run": {**PARAMS["run"], "students": ["huge"]}})
+        settings_of({**PARAMS, "run": {**RUN, "students": ["huge"]}}, {})
 
 
 def test_the_settings_of_every_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -136,7 +162,7 @@ def test_the_settings_of_every_preset(monkeypatch: pytest.MonkeyPatch, tmp_path:
         for small in (False, True) if "small" in YAML(typ="safe").load(path) else (False,):
             params = YAML(typ="safe").load(ROOT / "params.yaml")
             merge(params, read_preset(path.stem, small), path.stem)
-            made = settings_of(params)
+            made = settings_of(params, {})
             assert made["preset"] == params["run"]["preset"]
             assert made["students"].keys() == set(params["run"]["students"])
             assert (made["subtasks"] != {}) == (small and path.stem.startswith("cascod"))

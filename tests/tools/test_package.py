@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from made_cells import write_cell
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -159,14 +160,12 @@ def test_the_report_of_a_pull_request_needs_no_more(absent: str, tmp_path: Path)
     """Two commits between which a cell moved, so that its tests are made."""
     git = ["git", "-c", "user.name=n", "-c", "user.email=n@example.org"]
     ids = [f"toy-{row}" for row in range(12)]
-    (tmp_path / "metrics/cells").mkdir(parents=True)
-    (tmp_path / "metrics/splits").mkdir()
+    (tmp_path / "metrics/splits").mkdir(parents=True)
     (tmp_path / "params.yaml").write_text("run: {}\n")
     (tmp_path / "metrics/splits/toy-sample.json").write_text(json.dumps({"test_ids": " ".join(ids)}))
     subprocess.run([*git, "init", "-q"], cwd=tmp_path, check=True)
     for marks in ("0" * 12, "1" * 12):
-        cell = tmp_path / "metrics/cells/toy-sample-fine_tune-tiny-0.json"
-        cell.write_text(json.dumps({"correct": marks}))
+        write_cell(tmp_path / "metrics/cells", "toy-sample-fine_tune-tiny-0", correct=marks)
         subprocess.run([*git, "add", "-A"], cwd=tmp_path, check=True)
         subprocess.run([*git, "commit", "-q", "-m", "state"], cwd=tmp_path, check=True)
     done = run_without(absent, tmp_path, "tools", "compare", "HEAD~1", "HEAD", "--markdown")

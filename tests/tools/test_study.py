@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_cells import write_cell
 from typer.testing import CliRunner
 
 from stages.records.completion import Completion, write_completions
@@ -156,20 +157,20 @@ def test_failures_by_hand() -> None:
 
 def test_failures_are_told_by_dataset_and_split(tmp_path: Path) -> None:
     for name, marks in {"x-s-m-tiny-0": "10", "x-s-n-tiny-0": "01", "y-s-m-tiny-0": "111"}.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps({"correct": marks}))
+        write_cell(tmp_path, name, correct=marks)
     output = call("failures", "--folder", tmp_path)
     assert output.count("### ") == 2
     assert "| m-tiny-0 fails | 1 | - | 100.0 |" in output
     assert "### y, s" in call("failures", "y-s-m-tiny-0", "--folder", tmp_path)
     # a transfer stands with its target's cells, under its whole name
-    (tmp_path / "x-s-m-tiny-0-y.json").write_text(json.dumps({"correct": "100"}))
+    write_cell(tmp_path, "x-s-m-tiny-0-y", correct="100")
     assert "| x-s-m-tiny-0-y fails | 2 | 100.0 | - |" in call(
         "failures", "y-s-m-tiny-0", "x-s-m-tiny-0-y", "--folder", tmp_path
     )
     (tmp_path / "o.json").write_text("{}")
     for names, message in (
         (["x"], "'x' is no cell: there is no"),
-        (["o"], "no field 'correct'"),
+        (["o"], "no field `dataset`"),
         (["--folder", tmp_path / "none"], "no cells"),
     ):
         with pytest.raises(ValueError, match=message):

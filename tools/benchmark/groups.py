@@ -19,7 +19,6 @@ import torch
 
 from stages.config.decoding import Decoding
 from stages.config.load import block
-from stages.config.run import axes
 from stages.config.student import Student, read_student
 from stages.predict import answer_all
 from stages.records.example import Example, read_examples
@@ -69,7 +68,7 @@ def read_cell(name: str, student: str, batch: int, epochs: int) -> Cell:
 
 def accuracy_of(cell: Cell, loaded: Any, decoding: Decoding) -> float:
     """Accuracy on the test questions, by the strict reading."""
-    name = axes(f"{cell.name}-student-0")["method"]
+    name = json.loads(Path(f"metrics/rendered/{cell.name}.json").read_text(encoding="utf-8"))["method"]
     method = import_module(f"stages.methods.{name}")
     asked = [cell.examples[one] for one in cell.test]
     rows = answer_all(

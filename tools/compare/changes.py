@@ -6,12 +6,11 @@ The test ids are in metrics/splits, in the order of the cell's `correct`.
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from stages.config.run import axes
-from stages.results.cells import label
-from stages.results.paired import Questions, by_question, questions
-from stages.results.revisions import Files, folder
+from stages.results.cells import Cell, cell_label
+from stages.results.paired import Questions, asked_questions, marks_by_id
+from stages.results.revisions import Files, read_objects
 from stages.results.statistics import Interval, holm, mcnemar, paired, paired_interval
 
 LEVEL = 0.05  # of the corrected p below which a difference has a word
@@ -40,28 +39,32 @@ class Comparison(NamedTuple):
     refused: dict[str, str]  # cell -> why it cannot be compared
 
 
-def scored_cells(files: Files) -> dict[str, dict[str, Any]]:
+def scored_cells(files: Files) -> dict[str, Cell]:
     """Cells and transfers by their name: a student on its own test part, and on another dataset's."""
-    return folder(files, "cells") | folder(files, "transfers")
+    return read_objects(files, "cells") | read_objects(files, "transfers")
 
 
-def questions_of(cell: str, files: Files) -> Questions:
+def questions_of(cell: Cell, files: Files) -> Questions:
     """The test questions of a cell, or of a transfer's target; none where there are no ids for them."""
-    at = axes(cell)
-    return questions(folder(files, "splits"), f"{at['target'] or at['dataset']}-{at['split']}")
+    place = f"{cell['target'] or cell['dataset']}-{cell['split']}"
+    return asked_questions(read_objects(files, "splits"), place)
 
 
 def change_of(
-    cell: str, before: Mapping[str, int], after: Mapping[str, int], clusters: list[str] | None
+    name: str,
+    cell: Cell,
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+    clusters: list[str] | None,
 ) -> Change:
-    """Both sides of a cell on the same questions; `clusters` in the order of `after`. Raises ValueError where
-    they are not the same.
+    """Both sides of a cell on the same questions; `clusters` in the order of `after`.
+
+    Raises ValueError where they are not the same.
     """
     new, old = paired(after, before)
-    at = axes(cell)
     return Change(
-        cell=cell,
-        family=(at["split"], label(at)),
+        cell=name,
+        family=(cell["split"], cell_label(cell)),
         before=sum(old) / len(old),
         after=sum(new) / len(new),
         n=len(new),
@@ -76,20 +79,24 @@ def changes(before: Files, after: Files) -> Comparison:
     """Every cell that both revisions have, compared or refused."""
     found = Comparison([], [], {})
     old = scored_cells(before)
-    for cell, numbers in scored_cells(after).items():
-        if cell not in old:
+    for name, numbers in scored_cells(after).items():
+        if name not in old:
             continue
+        cell = old[name] | numbers  # a revision's cells may be from before their axes stood in them
         try:
+            if "dataset" not in cell:
+                raise ValueError("scored before its axes stood in its file, at both revisions")
             asked = questions_of(cell, after)
-            marks_before = by_question(questions_of(cell, before), old[cell]["correct"])
-            change = change_of(cell, marks_before, by_question(asked, numbers["correct"]), asked.clusters)
+            marks_before = marks_by_id(questions_of(cell, before), old[name]["correct"])
+            marks_after = marks_by_id(asked, numbers["correct"])
+            change = change_of(name, cell, marks_before, marks_after, asked.clusters)
         except ValueError as error:
-            found.refused[cell] = str(error)
+            found.refused[name] = str(error)
             continue
         if change.gained or change.lost:
             found.changed.append(change)
         else:
-            found.same.append(cell)
+            found.same.append(name)
     return found
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sized
 from itertools import accumulate
 
-from stages.results.paired import p_text, points, reach
+from stages.results import tables as plain
+from stages.results.paired import interval_text, p_text, points_text
 from stages.results.revisions import Files, data_table, params_table
-from stages.summarize import markdown
 from tools.compare.changes import Change, changes, scored_cells, verdicts
 
 # Characters of a table: a comment at GitHub may have 65,536, and DVC's table of metrics follows.
@@ -17,8 +17,8 @@ Table = list[list[str]]  # header and rows
 def cell_table(changed: list[Change]) -> Table:
     rows = []
     for change, (p, word) in zip(changed, verdicts(changed), strict=True):
-        moved = points(change.after - change.before)
-        interval = f"{reach(change.interval)} over {change.interval.over}"
+        moved = points_text(change.after - change.before)
+        interval = f"{interval_text(change.interval)} over {change.interval.over}"
         shares = [f"{100 * share:.1f}" for share in (change.before, change.after)]
         questions = f"+{len(change.gained)} -{len(change.lost)}"
         rows.append([change.cell, str(change.n), *shares, moved, interval, p_text(p), word, questions])
@@ -60,4 +60,4 @@ def as_markdown(table: Table) -> str:
     ends = accumulate(len(" | ".join(row)) + 5 for row in safe)
     fits = max(2, sum(end <= LONGEST for end in ends))
     more = len(table) - fits
-    return markdown(safe[:fits]) + (f"\nand {more} more rows\n" if more > 0 else "")
+    return plain.as_markdown(safe[:fits]) + (f"\nand {more} more rows\n" if more > 0 else "")

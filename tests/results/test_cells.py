@@ -1,0 +1,158 @@
+"""The grid's cells: which are declared, what is read and refused, seeds, averages and transfers by hand."""
+
+import json
+
+import pytest
+from made_cells import axes_of
+from pydantic import ValidationError
+from toy_grid import GRID, MARKS, MOVED, TARGETS, WITH, WITHOUT, read_grid, write_grid
+
+from stages.config.run import Run, declared_cells, declared_transfers
+from stages.results.cells import (
+    average_scores,
+    group_seeds,
+    read_cell,
+    read_cells,
+    seed_scores,
+    summarize_cells,
+    transfer_scores,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_grid(tmp_path)
+    return tmp_path / "cells"
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """Groups of cells, and of transfers by target."""
+    write_grid(tmp_path)
+    return read_grid(tmp_path)
+
+
+def test_cells_are_the_product_in_order():
+    assert list(declared_cells(Run.model_validate(GRID))) == list(MARKS)
+    lists = {
+        "methods": ["a", "b", "c"],
+        "students": ["s", "t"],
+        "baselines": ["x", "y"],
+        "curations": ["k", "l"],
+    }
+    wide = declared_cells(Run.model_validate({**GRID, **lists}))
+    assert len(wide) == 2 * 1 * 1 * 2 * 3 * 2 * 2 + 2 * 1 * 2 * 2 * 2
+    assert declared_cells(Run.model_validate({**GRID, "teachers": [], "baselines": []})) == {}
+
+
+def test_transfers_are_all_cells_times_all_targets():
+    assert list(declared_transfers(Run.model_validate(TARGETS))) == list(MOVED)
+    assert declared_transfers(Run.model_validate(GRID)) == {}
+
+
+def test_axes_of_declared_cells():
+    run = Run.model_validate(TARGETS)
+    for name, axes in {**declared_cells(run), **declared_transfers(run)}.items():
+        assert axes == axes_of(name)
+        assert (axes["teacher"], axes["curation"]) in (("scripted_2", "answer"), (None, None))
+        assert (axes["target"] is None) == (name in MARKS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"datasets": []}, "at least 1"),
+        ({"splits": []}, "at least 1"),
+        ({"methods": ["with-steps"]}, "must consist of"),
+        ({"students": ["Tiny"]}, "must consist of"),
+        ({"teachers": ["a/b"]}, "must consist of"),
+        ({"datasets": [""]}, "must consist of"),
+        ({"datasets": ["toy_a", "toy_b", "toy_a"]}, "'toy_a'.* listed twice"),
+        ({"seeds": [1, 1]}, "listed twice"),
+        ({"seeds": [-1]}, "greater than or equal"),
+        ({"seeds": ["0"]}, "valid integer"),
+        ({"unknown": 1}, "not permitted"),
+    ],
+)
+def test_run_refuses(change, message):
+    with pytest.raises(ValidationError, match=message):
+        Run.model_validate({**GRID, **change})
+
+
+def test_missing_cell_is_named(folder):
+    (folder / "toy_b-sample-no_steps-tiny-1.json").unlink()
+    with pytest.raises(ValueError, match="1 of 8 declared cells: toy_b-sample-no_steps-tiny-1"):
+        read_cells(folder, list(MARKS))
+    with pytest.raises(ValueError, match="no cells"):
+        read_cells(folder, [])
+
+
+def test_cells_of_other_questions_are_refused(folder):
+    path = folder / "toy_b-sample-no_steps-tiny-1.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "correct": "111", "n": 3}))
+    with pytest.raises(ValueError, match=r"tiny-1\.json: 3 marks for n 3, wanted 4"):
+        read_cells(folder, list(MARKS))
+
+
+def test_undeclared_cells_are_ignored(folder):
+    (folder / "toy_c-sample-no_steps-tiny-0.json").write_text("{}")
+    assert [cell["cell"] for cell in read_cells(folder, list(MARKS))] == list(MARKS)
+
+
+def test_cells_without_axes_are_refused(folder):
+    path = folder / "toy_b-sample-no_steps-tiny-1.json"
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"tiny-1\.json: no field `dataset`"):
+        read_cell(path)
+
+
+def test_summary(folder):
+    summary = summarize_cells(group_seeds(read_cells(folder, list(MARKS))), {})
+    assert list(summary) == ["toy_a-sample", "toy_b-sample", "average-sample"]
+    spread = {"sd": 0.0707, "min": 0.7, "max": 0.8}
+    best = {"accuracy_best_test_epoch": 0.85}
+    assert summary["toy_a-sample"][WITH] == {"accuracy": 0.75, "n": 10, "n_seeds": 2, **spread, **best}
+    spread = {"sd": 0.1768, "min": 0.5, "max": 0.75}
+    assert summary["toy_b-sample"][WITHOUT] == {"accuracy": 0.625, "n": 4, "n_seeds": 2, **spread}
+    # (0.75 + 0.5) / 2 and (7.5 + 2) / 14
+    means = {"accuracy": 0.625, "accuracy_by_question": 0.6786, "n": 14, "n_datasets": 2}
+    assert summary["average-sample"][WITH] == means
+
+
+def test_one_seed_does_not_vary():
+    assert seed_scores([{"accuracy": 0.5, "n": 4}]) == {"accuracy": 0.5, "n": 4, "n_seeds": 1}
+
+
+def test_transfers_by_hand(grid):
+    students = transfer_scores(*grid, "sample", "toy_a")
+    assert list(students) == [WITH, WITHOUT]
+    scores = students[WITH]
+    assert scores["toy_a"]["accuracy"] == 0.75
+    spread = {"sd": 0.0, "min": 0.5, "max": 0.5}
+    best = {"accuracy_best_test_epoch": 0.6}
+    assert scores["toy_b"] == {"accuracy": 0.5, "n": 4, "n_seeds": 2, **spread, **best}
+    # 0.5 of 4 and 0.05 of 20
+    assert scores["OOD"] == {"accuracy": 0.275, "accuracy_by_question": 0.125, "n": 24, "n_datasets": 2}
+    by_question = round((7.5 + 2 + 1) / 34, 4)
+    means = {"accuracy": 0.4333, "accuracy_by_question": by_question, "n": 34, "n_datasets": 3}
+    assert scores["AVERAGE"] == means
+    # its own target is no transfer
+    assert list(transfer_scores(*grid, "sample", "toy_b")[WITH]) == ["toy_b", "toy_c", "OOD", "AVERAGE"]
+    assert transfer_scores(grid[0], {}, "sample", "toy_a") == {}
+
+
+def test_a_dataset_that_is_only_its_own_target_has_no_transfer(grid):
+    own, targets = grid
+    summary = summarize_cells(own, {"toy_b": targets["toy_b"]})
+    assert [place for place in summary if "transfers" in place] == ["toy_a-sample, transfers"]
+
+
+def test_averages_of_the_paper():
+    """CasCoD Table 1, two rows: its AVG counts every data set alike, whatever its number of questions."""
+    sizes = (1303, 5381, 2546, 2376, 1172)
+    rows = {49.6: (59.4, 37.0, 28.3, 70.6, 52.7), 41.8: (54.2, 28.7, 21.6, 59.6, 45.1)}
+    for printed, percents in rows.items():
+        scores = [{"accuracy": percent / 100, "n": n} for percent, n in zip(percents, sizes, strict=True)]
+        means = average_scores(scores)
+        assert round(100 * means["accuracy"], 1) == printed
+        assert means["accuracy_by_question"] != means["accuracy"]

@@ -1,0 +1,24 @@
+"""Made-up cells: written under the name that DVC would give them, with their axes as fields."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stages.config.run import AXES, Axes
+
+
+def axes_of(name: str) -> Axes:
+    """The axes of a cell that a test names; a target is last, a baseline has no teacher and no curation."""
+    values: list[Any] = name.split("-")
+    target = values.pop() if len(values) in (6, 8) else None
+    if len(values) == 5:
+        values[2:2] = [None, None]
+    return dict(zip(AXES, [*values[:6], int(values[6]), target], strict=True))
+
+
+def write_cell(folder: Path, name: str, **numbers: Any) -> Path:
+    """folder/NAME.json: the axes in its name, and `numbers`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({**axes_of(name), **numbers}), encoding="utf-8")
+    return path
