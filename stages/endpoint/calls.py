@@ -1,6 +1,11 @@
-"""Calls: one HTTP call to an OpenAI-compatible server, and what its outcome means."""
+"""Calls: one HTTP call to an OpenAI-compatible server, what its outcome means, and the key that it needs.
+
+The key is read from the environment; whatever is told or stored of an error goes through `hide_secrets`.
+"""
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -11,9 +16,8 @@ import openai
 
 from stages.asking.request import Answer
 from stages.config.endpoint import Endpoint
-from stages.endpoint import http as wire
+from stages.endpoint.http import Parcel, read_answers, request_body, request_path
 from stages.endpoint.limits import retry_after
-from stages.endpoint.secret import api_key, hide
 
 AGAIN = {408, 409, 429}  # and every 5xx: another try may succeed
 FILTERED = ("content_filter", "content_policy")
@@ -27,67 +31,65 @@ HINTS = {
     403: "this key may not use this model",
     404: "is `base_url` right, up to and with /v1, and does the server have this model?",
 }
+# name and password in an address; up to the last @, for a password may hold others
+LOGIN = re.compile(r"://[^\s\"'<>]*@")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Answers, or why there are none: `kind` names the failure; `again`: another try may help; `stop`: no
-    other call will succeed either.
-    """
+    """The answers of a call, or why there are none."""
 
     answers: dict[int, Answer] = field(default_factory=dict)
-    kind: str = ""
+    kind: str = ""  # names the failure
     message: str = ""
-    again: bool = False
-    stop: bool = False
+    again: bool = False  # another try may help
+    stop: bool = False  # no other call will succeed either
     busy: bool = False  # the server is overloaded
     wait: float | None = None  # seconds the server wants to be left alone
     billed: bool | None = None  # None: nobody knows, the response was lost
 
 
-def proxy_of(url: str) -> str | None:
-    """The proxy that $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY name for an address; looked up once, where
-    aiohttp would do so for every call.
-    """
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+def answer_outcome(answers: dict[int, Answer], samples: list[int]) -> Outcome:
+    """The outcome of a response with answers; what is missing of `samples` can be asked for again."""
+    if len(answers) == len(samples):
+        return Outcome(answers, billed=True)
+    message = f"{len(answers)} of {len(samples)} samples came"
+    return Outcome(answers, "short", message, again=True, billed=True)
 
 
-def classify(status: int, headers: Mapping[str, str], text: str) -> Outcome:
-    """What an error status means."""
+def filter_outcome(samples: list[int], source: str) -> Outcome:
+    """The outcome of a prompt that a filter refuses: the server's last word on it, and so an answer."""
+    return Outcome(dict.fromkeys(samples, Answer("", "content_filter", source=source)), billed=False)
+
+
+def error_outcome(status: int, headers: Mapping[str, str], text: str) -> Outcome:
+    """The outcome of a response with an error status."""
     if "insufficient_quota" in text:
-        return Outcome(
-            kind="quota",
-            message=f"{status}: {text}; no quota is left: add credit, then run again",
-            stop=True,
-            billed=False,
-        )
-    if status in AGAIN or status >= 500:
+        message = f"{status}: {text}; no quota is left: add credit, then run again"
+        return Outcome(kind="quota", message=message, stop=True, billed=False)
+    kind = f"http_{status}"
+    if may_pass(status):
+        busy = status in (429, 503)
         wait = retry_after(headers)
-        return Outcome(
-            kind=f"http_{status}",
-            message=text,
-            again=True,
-            busy=status in (429, 503),
-            wait=wait,
-            billed=False,
-        )
+        return Outcome(kind=kind, message=text, again=True, busy=busy, wait=wait, billed=False)
     if any(sign in text for sign in FILTERED):
         return Outcome(kind="content_filter", message=text, billed=False)
     if any(sign in text for sign in TOO_LONG):
         return Outcome(kind="context_length", message=text, billed=False)
-    return Outcome(
-        kind=f"http_{status}",
-        message=f"{status}: {text}; {HINTS.get(status, 'the server refuses the request')}",
-        stop=True,
-        billed=False,
-    )
+    message = f"{status}: {text}; {HINTS.get(status, 'the server refuses the request')}"
+    return Outcome(kind=kind, message=message, stop=True, billed=False)
+
+
+def may_pass(status: int) -> bool:
+    """Another try of a call that got this error status may succeed."""
+    return status in AGAIN or status >= 500
 
 
 class Caller:
-    """A connection to one endpoint. The client of the `openai` package says how to address it; the calls
-    themselves go through aiohttp, because the package spends three times as long on a call as a local server
-    may need. Used with `async with`.
+    """A connection to one endpoint, used with `async with`.
+
+    The client of the `openai` package says how to address it; the calls themselves go through aiohttp,
+    because the package spends three times as long on a call as a local server may need.
     """
 
     def __init__(self, name: str, endpoint: Endpoint) -> None:
@@ -108,50 +110,75 @@ class Caller:
     async def __aexit__(self, *error: object) -> None:
         await self.session.close()
 
-    async def call(self, parcel: wire.Parcel) -> Outcome:
+    async def call(self, parcel: Parcel) -> Outcome:
         """The samples of a parcel, in one call. Never raises for what a server or a network can do."""
-        asked = json.dumps(wire.body(parcel.request, parcel.samples)).encode()
+        body = json.dumps(request_body(parcel.request, parcel.samples)).encode()
         try:
-            async with self.session.post(self.url + wire.path(parcel.request), data=asked) as response:
+            async with self.session.post(self.url + request_path(parcel.request), data=body) as response:
                 content = await response.read()
             if response.status != 200:
-                outcome = classify(
-                    response.status,
-                    response.headers,
-                    self.clean(error_text(content.decode(errors="replace"))),
-                )
-                if outcome.kind != "content_filter":
-                    return outcome
-                # the server's last word
-                return Outcome(
-                    {sample: Answer("", "content_filter") for sample in parcel.samples}, billed=False
-                )
-            answers = wire.read(json.loads(content), parcel.samples, parcel.request.stop)
+                text = self.clean(error_text(content.decode(errors="replace")))
+                outcome = error_outcome(response.status, response.headers, text)
+                return filter_outcome(parcel.samples, "live") if outcome.kind == "content_filter" else outcome
+            answers = read_answers(json.loads(content), parcel.samples, parcel.request.stop)
+            return answer_outcome(answers, parcel.samples)
         except TimeoutError as error:
             return Outcome(kind="timeout", message=self.clean(str(error) or "no answer in time"), again=True)
         except (aiohttp.ClientError, OSError) as error:
-            return Outcome(
-                kind="connection", message=self.clean(str(error) or type(error).__name__), again=True
-            )
+            message = self.clean(str(error) or type(error).__name__)
+            return Outcome(kind="connection", message=message, again=True)
         except ValueError as error:
             return Outcome(kind="malformed", message=self.clean(str(error)), again=True)
-        if len(answers) == len(parcel.samples):
-            return Outcome(answers, billed=True)
-        return Outcome(
-            answers, "short", f"{len(answers)} of {len(parcel.samples)} samples came", again=True, billed=True
-        )
 
     def clean(self, text: str) -> str:
         """The beginning of a message, without secrets."""
-        return hide(text, self.endpoint)[:300]
+        return hide_secrets(text, self.endpoint)[:300]
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY name for an address.
+
+    Looked up once, where aiohttp would do so for every call.
+    """
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 def error_text(body: str) -> str:
-    """Code, type and message of an error body of OpenAI's form, the long one last; any other body
-    as it is.
-    """
+    """Code, type and message of an error body of OpenAI's form, the long one last; another body as it is."""
     try:
         error = json.loads(body)["error"]
         return ", ".join(str(error[name]) for name in ("code", "type", "message") if error.get(name))
     except (ValueError, KeyError, TypeError, AttributeError):
         return body or "no reason given"
+
+
+def api_key(name: str, endpoint: Endpoint) -> str:
+    """The key from the environment, without blanks around it; it goes into the client and nowhere else.
+
+    Raises ValueError, with the name of the variable and never its content, if it is not set or holds what no
+    header can carry.
+    """
+    if endpoint.key_env is None:
+        return "none"
+    if not (key := os.environ.get(endpoint.key_env, "").strip()):
+        raise ValueError(
+            f"endpoint {name!r}: ${endpoint.key_env} is not set: export the API key there (or use the store"
+            " alone: COT_MODE=replay)"
+        )
+    if not all("!" <= letter <= "~" for letter in key):
+        raise ValueError(
+            f"endpoint {name!r}: ${endpoint.key_env} holds a blank, a line break or a character outside"
+            " ASCII, as no API key does: export it anew"
+        )
+    return key
+
+
+def hide_secrets(text: str, endpoint: Endpoint) -> str:
+    """A text on one line, without the endpoint's key and without the login in any address.
+
+    Such an address is that of a proxy in $HTTPS_PROXY.
+    """
+    key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else ""
+    text = LOGIN.sub("://***@", text)
+    return " ".join((text.replace(key, "***") if key else text).split())

@@ -1,11 +1,12 @@
-"""Wire: a request as the body of one HTTP call, and the answers in what comes back. Live and batch calls
-share it.
+"""HTTP: a request as the body of one call, and the answers in what comes back. Live and batch calls share it.
 
 Chat and legacy completions as OpenAI, vLLM, SGLang, llama.cpp and `transformers serve` speak them.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 from stages.asking.conversation import Wanted
 from stages.asking.request import Answer, Request
@@ -26,100 +27,120 @@ class Parcel:
 
 def parcels(wanted: list[Wanted], size: int) -> list[Parcel]:
     """At most `size` samples a call; one where each has its own seed."""
-    cut = [(want, 1 if want.request.seed is not None else size) for want in wanted]
+    sizes = [1 if want.request.seed is not None else size for want in wanted]
     return [
         Parcel(want.request, want.key, want.samples[start : start + step])
-        for want, step in cut
+        for want, step in zip(wanted, sizes, strict=True)
         for start in range(0, len(want.samples), step)
     ]
 
 
-def path(request: Request) -> str:
+def narrow(wanted: list[Wanted], pairs: Container[tuple[str, int]]) -> list[Wanted]:
+    """The part of what is wanted whose (key, sample) lies in `pairs`."""
+    parts = [
+        Wanted(want.request, want.key, [sample for sample in want.samples if (want.key, sample) in pairs])
+        for want in wanted
+    ]
+    return [part for part in parts if part.samples]
+
+
+def request_path(request: Request) -> str:
     return {"chat": "/chat/completions", "completions": "/completions"}[request.kind]
 
 
-def body(request: Request, samples: list[int]) -> dict[str, Any]:
+def request_body(request: Request, samples: list[int]) -> dict[str, Any]:
     """The JSON body of a call for these samples."""
     if request.kind == "chat":
         system = [{"role": "system", "content": request.system}] if request.system else []
-        asked: dict[str, Any] = {"messages": [*system, {"role": "user", "content": request.prompt}]}
+        body: dict[str, Any] = {"messages": [*system, {"role": "user", "content": request.prompt}]}
     else:
-        asked = {"prompt": request.prompt}
+        body = {"prompt": request.prompt}
     settings = {name: getattr(request, name) for name in ("temperature", "top_p", "max_tokens")}
-    asked |= (
-        {"model": request.model}
-        | {name: value for name, value in settings.items() if value is not None}
-        | request.extra
-    )
+    body["model"] = request.model
+    body |= {name: value for name, value in settings.items() if value is not None}
+    body |= request.extra
     if request.stop:
-        asked["stop"] = list(request.stop)
+        body["stop"] = list(request.stop)
     if request.seed is not None:
-        asked["seed"] = request.seed + samples[0]
+        body["seed"] = request.seed + samples[0]
     if request.logprobs:
         # completions: how many other tokens to tell as well
-        asked["logprobs"] = True if request.kind == "chat" else 0
+        body["logprobs"] = True if request.kind == "chat" else 0
     if len(samples) > 1:
-        asked["n"] = len(samples)
-    return asked
+        body["n"] = len(samples)
+    return body
 
 
-def read(payload: Any, samples: list[int], stop: tuple[str, ...] = ()) -> dict[int, Answer]:
-    """Sample -> answer, in the order of the choices. A response may hold fewer choices than were asked for,
-    never other ones.
+class Choice(NamedTuple):
+    """One sample as a response has it."""
 
-    Texts end before the first of the `stop` marks: `transformers serve` leaves the mark in. Raises Malformed
-    for a response in which no choice has a text; beside others that have one, a choice without is left out.
+    text: str
+    reasoning: str
+    finish_reason: str
+    logprobs: list[tuple[str, float]] | None
+
+
+def read_answers(payload: Any, samples: list[int], stop: tuple[str, ...] = ()) -> dict[int, Answer]:
+    """Sample -> answer, in the order of the choices of a response.
+
+    A response may hold fewer choices than were asked for, never other ones. Texts end before the first of the
+    `stop` marks: `transformers serve` leaves the mark in. Raises Malformed for a response in which no choice
+    has a text; beside others that have one, a choice without is left out.
     """
-    choices = payload.get("choices") if isinstance(payload, dict) else None
-    if not isinstance(choices, list) or not choices:
-        raise Malformed(f"no choices in the response {str(payload)[:200]!r}")
-    read_ones = []
-    for choice in choices[: len(samples)]:
-        try:
-            read_ones.append(read_choice(choice))
-        except Malformed:
-            if len(choices) == 1:
-                raise
-    if not read_ones:
-        raise Malformed(f"no text in any choice of {str(choices)[:200]!r}")
+    choices = read_choices(payload, len(samples))
     usage = payload.get("usage") or {}
-    tokens_in = count(usage, "prompt_tokens")
-    tokens_out = count(usage, "completion_tokens")
-    cached = (
-        count(usage.get("prompt_tokens_details") or {}, "cached_tokens") if isinstance(usage, dict) else None
-    )
-    shares = share(tokens_out, [len(text) + len(reasoning) for text, reasoning, _, _ in read_ones])
-    return {
-        sample: Answer(
-            text=cut(text, stop),
-            finish_reason="stop" if cut(text, stop) != text else reason,
-            reasoning=reasoning,
-            tokens_in=tokens_in if place == 0 or tokens_in is None else 0,
-            tokens_out=shares[place],
-            tokens_cached=cached if place == 0 or cached is None else 0,
-            logprobs=logprobs,
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    tokens_in = token_count(usage, "prompt_tokens")
+    cached = token_count(details, "cached_tokens")
+    lengths = [len(choice.text) + len(choice.reasoning) for choice in choices]
+    shares = share_tokens(token_count(usage, "completion_tokens"), lengths)
+    answers: dict[int, Answer] = {}
+    for sample, choice, tokens_out in zip(samples, choices, shares, strict=False):
+        text = before_stop(choice.text, stop)
+        answers[sample] = Answer(
+            text=text,
+            finish_reason="stop" if text != choice.text else choice.finish_reason,
+            reasoning=choice.reasoning,
+            # the prompt is counted on the first answer
+            tokens_in=0 if answers and tokens_in is not None else tokens_in,
+            tokens_out=tokens_out,
+            tokens_cached=0 if answers and cached is not None else cached,
+            logprobs=choice.logprobs,
             model=str(payload.get("model") or ""),
             fingerprint=str(payload.get("system_fingerprint") or ""),
         )
-        for place, (sample, (text, reasoning, reason, logprobs)) in enumerate(
-            zip(samples, read_ones, strict=False)
-        )
-    }
+    return answers
 
 
-def cut(text: str, stop: tuple[str, ...]) -> str:
-    """The text before the first stop mark."""
-    return text[: min((text.index(mark) for mark in stop if mark in text), default=len(text))]
+def read_choices(payload: Any, most: int) -> list[Choice]:
+    """The first `most` choices of a response, without those that have no text. Raises Malformed for none."""
+    choices = payload.get("choices") if isinstance(payload, dict) else None
+    if not isinstance(choices, list) or not choices:
+        raise Malformed(f"no choices in the response {str(payload)[:200]!r}")
+    found = []
+    for choice in choices[:most]:
+        try:
+            found.append(read_choice(choice))
+        except Malformed:
+            if len(choices) == 1:
+                raise
+    if not found:
+        raise Malformed(f"no text in any choice of {str(choices)[:200]!r}")
+    return found
 
 
-def read_choice(choice: Any) -> tuple[str, str, str, list[tuple[str, float]] | None]:
-    """(text, reasoning, finish reason, token log-probabilities) of a chat or completions choice."""
+def read_choice(choice: Any) -> Choice:
+    """A choice of the chat or of the completions API. Raises Malformed for one without a text."""
     if not isinstance(choice, dict):
         raise Malformed(f"a choice is {choice!r}")
     reason = str(choice.get("finish_reason") or "unknown")
     message = choice.get("message")
-    text, reasoning = (message.get("content"), message.get("reasoning_content") or message.get("reasoning")) if isinstance(message, dict) else (
-        choice.get("text"), None)  # fmt: skip
+    reasoning = None
+    if isinstance(message, dict):
+        text = message.get("content")
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+    else:
+        text = choice.get("text")
     if text is None and (reasoning or reason in ("length", "content_filter")):
         text = ""  # all tokens went into the reasoning, or the filter took what there was
     if text is None and isinstance(message, dict) and isinstance(message.get("refusal"), str):
@@ -127,17 +148,14 @@ def read_choice(choice: Any) -> tuple[str, str, str, list[tuple[str, float]] | N
         reason = "refusal"
     if not isinstance(text, str):
         raise Malformed(f"no text in the choice {str(choice)[:200]!r}")
-    return (
-        text,
-        reasoning if isinstance(reasoning, str) else "",
-        reason,
-        read_logprobs(choice.get("logprobs")),
-    )
+    thought = reasoning if isinstance(reasoning, str) else ""
+    return Choice(text, thought, reason, read_logprobs(choice.get("logprobs")))
 
 
 def read_logprobs(given: Any) -> list[tuple[str, float]] | None:
-    """Tokens of the answer with their log-probabilities: chat has a list under `content`, completions two
-    lists. None for any other form.
+    """Tokens of the answer with their log-probabilities, None for an unknown form.
+
+    Chat has a list under `content`, completions two lists.
     """
     if not isinstance(given, dict):
         return None
@@ -150,7 +168,12 @@ def read_logprobs(given: Any) -> list[tuple[str, float]] | None:
         return None
 
 
-def count(usage: Any, name: str) -> int | None:
+def before_stop(text: str, stop: tuple[str, ...]) -> str:
+    """The text before the first stop mark."""
+    return text[: min((text.index(mark) for mark in stop if mark in text), default=len(text))]
+
+
+def token_count(usage: Any, name: str) -> int | None:
     """A token count, None where the server tells none or nonsense: an unknown cost is not a cost of zero.
 
     So is a number that SQLite cannot hold, which would keep out all answers in its transaction.
@@ -159,15 +182,10 @@ def count(usage: Any, name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
 
 
-def share(total: int | None, lengths: list[int]) -> list[int | None]:
+def share_tokens(total: int | None, lengths: list[int]) -> list[int | None]:
     """`total` tokens over samples in proportion to their lengths: whole numbers that add up to it."""
     if total is None:
         return [None] * len(lengths)
-    whole = sum(lengths) or len(lengths)
-    shares = []
-    before = 0
-    for place in range(len(lengths)):
-        through = total * (sum(lengths[: place + 1]) if sum(lengths) else place + 1) // whole
-        shares.append(through - before)
-        before = through
-    return list(shares)
+    weights = lengths if sum(lengths) else [1] * len(lengths)
+    ends = [total * through // sum(weights) for through in accumulate(weights)]
+    return [end - begin for begin, end in pairwise([0, *ends])]

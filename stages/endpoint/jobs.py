@@ -1,10 +1,9 @@
-"""Journal of batches: what was sent off to be answered later, in the store's table `job`, so that no step is
-ever taken twice.
+"""Jobs: the journal of batches, in the store's table `job`, so that no step is ever taken twice.
 
     intent -> uploaded -> submitted -> collected -> closed
 
-An open job (before `collected`) owns the claims of its answers and the reservation of their dollars as "job
-ID". A collected one only remembers what did not come, until that has been told to whoever wanted it.
+An open job (before `collected`) owns the claims of its answers and the reservation of their dollars as
+"job ID". A collected one only remembers what did not come, until that has been told to whoever wanted it.
 """
 
 import fcntl
@@ -13,13 +12,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from stages.asking.request import Request, read_request
 from stages.asking.store import Store, now, valid
 
 OPEN = ("intent", "uploaded", "submitted")
-ADD = """INSERT INTO job (id, kind, endpoint, state, record, time) VALUES (?, 'batch', ?, ?, ?, ?)
+ADD_JOB = """INSERT INTO job (id, kind, endpoint, state, record, time) VALUES (?, 'batch', ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET (state, record, time) = (excluded.state, excluded.record, excluded.time)"""
 
 
@@ -45,8 +45,8 @@ class Left(NamedTuple):
 class Job:
     """One file with its batch."""
 
-    # the beginning of `sha256` and how often this content was sent before: names the file and, in its
-    # metadata, the batch
+    # names the file and, in its metadata, the batch: the beginning of `sha256`, and how often this content
+    # was sent before
     id: str
     endpoint: str
     state: str
@@ -70,9 +70,8 @@ class Job:
 
     @property
     def record(self) -> dict[str, object]:
-        return {
-            name: value for name, value in asdict(self).items() if name not in ("id", "endpoint", "state")
-        }
+        own_columns = ("id", "endpoint", "state")
+        return {name: value for name, value in asdict(self).items() if name not in own_columns}
 
     @property
     def row(self) -> tuple[str, str, str, str, str]:
@@ -80,19 +79,22 @@ class Job:
 
 
 @contextmanager
-def alone(store: Store) -> Iterator[None]:
-    """One process at a time moves jobs on; whatever ends it lets the next one in."""
-    with store.path.with_name(store.path.name + ".batches").open("w") as lock:
+def alone(store: Store, part: str) -> Iterator[None]:
+    """One process at a time for a part of the store; whatever ends it lets the next one in."""
+    path = Path(f"{store.path}.{part}")
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def read(store: Store) -> list[Job]:
-    """All jobs, closed ones too, oldest first."""
+def all_jobs(store: Store) -> list[Job]:
+    """Closed ones too, oldest first."""
     jobs = []
     for number, (endpoint, state, record) in store.jobs("batch").items():
         job = Job(number, endpoint, state, **cast(dict[str, Any], record))
-        job.lines, job.left = [Line(*line) for line in job.lines], [Left(*left) for left in job.left]
+        job.lines = [Line(*line) for line in job.lines]
+        job.left = [Left(*left) for left in job.left]
         jobs.append(job)
     return jobs
 
@@ -104,20 +106,21 @@ def save(store: Store, job: Job) -> None:
 def begin(store: Store, job: Job) -> None:
     """Write a new job down and hand it this process's claims on its answers, both or neither."""
     with store.transaction() as db:
-        db.execute(ADD, job.row)
+        db.execute(ADD_JOB, job.row)
         for line in job.lines:
             pairs = [(job.owner, bytes.fromhex(line.key), sample, store.owner) for sample in line.samples]
             db.executemany("UPDATE claim SET owner = ? WHERE key = ? AND sample = ? AND owner = ?", pairs)
 
 
 def finish(store: Store, job: Job, state: str, failures: Iterable[tuple[str, int, str, str]] = ()) -> None:
-    """Lift the job's claims, pay `job.dollars` (None leaves the reservation, nobody knows) and record
-    failures (key, sample, kind, message).
+    """Lift the job's claims, pay its dollars and record failures (key, sample, kind, message).
+
+    Dollars of None leave the reservation as it is: nobody knows.
     """
     job.state = state
     job.lines = []
     with store.transaction() as db:
-        db.execute(ADD, job.row)
+        db.execute(ADD_JOB, job.row)
         db.execute("DELETE FROM claim WHERE owner = ?", (job.owner,))
         paid = db.execute(
             "UPDATE payment SET dollars = ifnull(?, dollars), owner = NULL WHERE owner = ?",
@@ -135,13 +138,12 @@ def finish(store: Store, job: Job, state: str, failures: Iterable[tuple[str, int
         db.executemany("INSERT INTO failure (key, sample, kind, message, time) VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def reserved(store: Store, job: Job) -> bool:
+def has_reservation(store: Store, job: Job) -> bool:
     return store.db.execute("SELECT 1 FROM payment WHERE owner = ?", (job.owner,)).fetchone() is not None
 
 
-def request(store: Store, job: Job, key: str) -> Request | None:
+def stored_request(store: Store, job: Job, key: str) -> Request | None:
     """A request that the job asks, from the store; None if it was pruned."""
-    row = store.db.execute(
-        "SELECT body FROM request WHERE key = ? AND body IS NOT NULL", (bytes.fromhex(key),)
-    ).fetchone()
+    query = "SELECT body FROM request WHERE key = ? AND body IS NOT NULL"
+    row = store.db.execute(query, (bytes.fromhex(key),)).fetchone()
     return replace(read_request(zlib.decompress(row[0]).decode()), logprobs=job.logprobs) if row else None

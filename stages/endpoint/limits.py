@@ -1,5 +1,6 @@
-"""How fast a server is asked: never faster than its limits, less at once when it says "too many", not at all
-while it says "wait".
+"""Limits: how fast a server is asked.
+
+Never faster than its limits a minute, less at once when it says "too many", not at all while it says "wait".
 """
 
 import asyncio
@@ -14,8 +15,9 @@ LONG = 30.0  # seconds; that a server asks for a longer wait is told
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the server asks: `Retry-After` in seconds or as an HTTP date, or the finer
-    `retry-after-ms`.
+    """Seconds that the server asks to wait.
+
+    It says so in `Retry-After`, as seconds or as an HTTP date, or in the finer `retry-after-ms`.
     """
     if (milliseconds := headers.get("retry-after-ms", "")).replace(".", "", 1).isdigit():
         return float(milliseconds) / 1000
@@ -29,22 +31,24 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def pause(attempt: int) -> float:
-    """Seconds before try number `attempt` + 1: doubling from half a second, spread so that clients do not
-    return in step.
+    """Seconds before try number `attempt` + 1.
+
+    They double from half a second, and are spread so that clients do not return in step.
     """
     return float(min(LONGEST, 0.5 * 2**attempt) * random.uniform(0.5, 1.0))
 
 
 class Gate:
-    """Lets calls through: at most `limit` at once, spaced by requests and tokens a minute, none before
-    `not_before`.
+    """Lets calls through: at most `limit` at once, none before `not_before`.
 
-    The limit falls by a third when the server is overloaded, at most once a second, and grows by one a full
-    round of successes.
+    Requests and tokens a minute space them. The limit falls by a third when the server is overloaded, at most
+    once a second, and grows by one a full round of successes.
     """
 
     def __init__(self, most: int, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
-        self.most, self.limit, self.inside = most, float(most), 0
+        self.most = most
+        self.limit = float(most)
+        self.inside = 0
         self.per_request = 60 / requests_per_minute if requests_per_minute else 0.0
         self.per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
         self.free = self.not_before = self.lowered = 0.0  # seconds of the loop's clock

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from stages.asking.conversation import Asking, Failures, Fulfil, Wanted
+from stages.asking.prices import price_of
 from stages.asking.request import Answer
 from stages.asking.reseed import reseed
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
-from stages.endpoint import estimate as cost
-from stages.endpoint.secret import hide
+from stages.endpoint.estimate import average_tokens, plan_calls, rehearse
 from stages.records.example import Example
 
 MODES = ("live", "batch", "replay")
@@ -79,8 +79,8 @@ def replay_miss(
 ) -> str:
     """Which answers replay lacks, and what they and the steps that follow would cost."""
     keys = ", ".join(want.key[:12] for want in wanted[:FIRST]) + (", ..." if len(wanted) > FIRST else "")
-    alone = cost.plan(
-        wanted, cost.price_of(prices, wanted[0].request.model), per_request=endpoint.samples_per_request
+    alone = plan_calls(
+        wanted, price_of(prices, wanted[0].request.model), per_request=endpoint.samples_per_request
     )
     return (
         f"replay: {sum(len(want.samples) for want in wanted)} answers to {len(wanted)} requests are not in"
@@ -114,16 +114,16 @@ def figures(talks: Talks, store: Store, endpoint: Endpoint, prices: Mapping[str,
         read[key] = [(answer.tokens_out, answer.logprobs is not None) for answer in found.values()]
         return found
 
-    wanted = cost.rehearse(examples, asking, stored)
+    wanted = rehearse(examples, asking, stored)
     held = under_way(store)
     request = asking.request("")
     answers = [answer for there in read.values() for answer in there]
     asked = without(wanted, lambda key: held.get(key, ()))
     busy = sum(len(want.samples) for want in wanted) - sum(len(want.samples) for want in asked)
-    seen = cost.averages(tokens for tokens, _ in answers)
-    price = cost.price_of(prices, request.model)
+    seen = average_tokens(tokens for tokens, _ in answers)
+    price = price_of(prices, request.model)
     told = str(
-        cost.plan(asked, price, seen, endpoint.samples_per_request, mode_of(endpoint) == "batch", busy)
+        plan_calls(asked, price, seen, endpoint.samples_per_request, mode_of(endpoint) == "batch", busy)
     )
     unscored = sum(not scored for _, scored in answers) if request.logprobs else 0
     return told + (f"\n{unscored:,} of {len(answers):,} stored answers {UNSCORED}" if unscored else "")
@@ -142,6 +142,8 @@ def under_way(store: Store) -> dict[str, set[int]]:
 
 def reasons(failed: Failures, store: Store, endpoint: Endpoint) -> str:
     """What did not come: a line for each kind of failure, with how often and the last message about it."""
+    from stages.endpoint.calls import hide_secrets
+
     lines = []
     last = {kind: pair for pair, kind in failed.items()}
     for kind, count in sorted(Counter(failed.values()).items()):
@@ -153,6 +155,7 @@ def reasons(failed: Failures, store: Store, endpoint: Endpoint) -> str:
         with store.reading() as db:
             row = db.execute(query, (bytes.fromhex(key), sample, kind)).fetchone()
         lines.append(
-            f"\n  {count} {kind}" + (f", the last one: {hide(row[0], endpoint)}" if row and row[0] else "")
+            f"\n  {count} {kind}"
+            + (f", the last one: {hide_secrets(row[0], endpoint)}" if row and row[0] else "")
         )
     return "".join(lines)

@@ -22,7 +22,8 @@ from stages.asking.conversation import Wanted
 from stages.asking.request import Request
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
-from stages.endpoint import batch, harvest, jobs, lines, live, server, transport
+from stages.endpoint import batch, batch_files, jobs, live, server, transport
+from stages.endpoint.estimate import most_dollars
 
 KEY = "sk-a-key-that-must-stay-secret"
 PRICES = {"gpt-4o-mini": Price(listed="2024-07-18", input=0.15, output=0.6, batch=0.5)}
@@ -40,7 +41,7 @@ def api():
 def clean(api: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
     api.reset()
     monkeypatch.setenv("TEST_KEY", KEY)
-    monkeypatch.setattr("stages.endpoint.once.pause", lambda attempt: 0.0)
+    monkeypatch.setattr("stages.endpoint.server.pause", lambda attempt: 0.0)
     monkeypatch.setattr(batch, "PAUSE", 0.02)
 
 
@@ -83,7 +84,7 @@ def posts(api: Remote, path: str) -> int:
 
 
 def under_way(store: Store) -> list[str]:
-    return [job.batch for job in jobs.read(store) if job.state == "submitted"]
+    return [job.batch for job in jobs.all_jobs(store) if job.state == "submitted"]
 
 
 def finish_all(api: Remote, store: Store, to: str = "completed", **values: Any) -> None:
@@ -129,7 +130,7 @@ def settled(api: Remote, store: Store, wanted: list[Wanted]) -> None:
     assert store.spent("remote") == pytest.approx(paid(store), rel=1e-9)
     assert count(store, "claim") == 0
     assert count(store, "payment", "owner IS NOT NULL") == 0
-    assert {job.state for job in jobs.read(store)} <= {"closed"}
+    assert {job.state for job in jobs.all_jobs(store)} <= {"closed"}
 
 
 # ---- the plain way
@@ -204,16 +205,16 @@ def test_answers_find_their_requests(api: Remote, store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "files"), [("REQUESTS", 4, 3), ("BYTES", 1000, 3), ("BYTES", 1, 10)]
+    ("limit", "value", "files"), [("MOST_REQUESTS", 4, 3), ("MOST_BYTES", 1000, 3), ("MOST_BYTES", 1, 10)]
 )
 def test_files_within_the_limits(
     api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, files: int
 ) -> None:
-    monkeypatch.setattr(lines, limit, value)
+    monkeypatch.setattr(batch_files, limit, value)
     waits(api, store, want(5))
     uploads = [call["body"] for call in api.calls("/files") if call["method"] == "POST"]
     assert len(uploads) == files
-    if limit == "BYTES" and value > 1:
+    if limit == "MOST_BYTES" and value > 1:
         assert max(upload["bytes"] for upload in uploads) <= value
     assert collect(api, store, want(5)) == {}
     settled(api, store, want(5))
@@ -293,7 +294,7 @@ def once_each(api: Remote, store: Store, wanted: list[Wanted]) -> None:
     uploads = [call["body"]["sha256"] for call in api.calls("/files") if call["method"] == "POST"]
     assert len(uploads) == len(set(uploads)) == 1
     assert posts(api, "/batches") == 1
-    assert len(jobs.read(store)) == 1
+    assert len(jobs.all_jobs(store)) == 1
     settled(api, store, wanted)
 
 
@@ -309,7 +310,7 @@ def test_killed_while_submitting(api: Remote, store: Store, place: str) -> None:
 def test_killed_while_collecting(
     api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr(harvest, "CHUNK", 3)
+    monkeypatch.setattr(batch_files, "CHUNK", 3)
     wanted = want(4)
     waits(api, store, wanted)
     finish_all(api, store)
@@ -321,7 +322,7 @@ def test_killed_while_collecting(
 def test_killed_in_the_middle_of_several_batches(
     api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "REQUESTS", 3)
+    monkeypatch.setattr(batch_files, "MOST_REQUESTS", 3)
     wanted = want(4)
     killed(api, store.path, wanted, after(server.Server, "create", 2))
     assert collect(api, store, wanted) == {}
@@ -337,7 +338,7 @@ def moments(api: Remote, store: Store, running: set[str]) -> set[str]:
     in_progress.
     """
     met, good = set(), Counter(line["batch"] for line in api.lines() if line["status"] == 200)
-    for job in jobs.read(store):
+    for job in jobs.all_jobs(store):
         met |= {job.state} & set(MOMENTS)
         if job.state == "submitted":
             arrived = sum(sample in store.answers(line.key) for line in job.lines for sample in line.samples)
@@ -359,7 +360,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def all_sent(store: Store, wanted: list[Wanted]) -> bool:
-    open_jobs = [job for job in jobs.read(store) if job.state in jobs.OPEN]
+    open_jobs = [job for job in jobs.all_jobs(store) if job.state in jobs.OPEN]
     held = {(line.key, sample) for job in open_jobs for line in job.lines for sample in line.samples}
     return {job.state for job in open_jobs} == {"submitted"} and held | stored(store, wanted) >= pairs(wanted)
 
@@ -394,7 +395,7 @@ def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pyte
     """15 kills, each where journal and server say that it hits; rows are added meanwhile, lines fail. No line
     that ended well is run again.
     """
-    monkeypatch.setattr(lines, "REQUESTS", 4)
+    monkeypatch.setattr(batch_files, "MOST_REQUESTS", 4)
     rng, path, met = random.Random(3), tmp_path / "store.sqlite", Counter[str]()
     faults: list[dict[str, Any]] = [{"fault": 500, "path": LINES, "share": 0.2, "seed": 1}]
     slow = [
@@ -406,7 +407,7 @@ def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pyte
             api.script(faults + slow)
             put = Store.put
             patch.setattr(Store, "put", lambda self, answered: (put(self, answered), time.sleep(0.05))[0])
-            patch.setattr(harvest, "CHUNK", 1)
+            patch.setattr(batch_files, "CHUNK", 1)
             for kill in range(15):
                 wanted = want(6 * (kill // 5 + 1))
                 met.update(kill_in(MOMENTS[kill % 5], api, path, wanted, rng.uniform(0, 0.02)))
@@ -421,10 +422,13 @@ def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pyte
             "each line that failed is recorded once"
         )
         assert (
-            posts(api, "/files") == posts(api, "/batches") == len(jobs.read(store)) >= len(pairs(wanted)) / 4
+            posts(api, "/files")
+            == posts(api, "/batches")
+            == len(jobs.all_jobs(store))
+            >= len(pairs(wanted)) / 4
         )
         assert store.spent("remote") == pytest.approx(paid(store), rel=1e-9)
-        assert {job.state for job in jobs.read(store)} == {"closed"}
+        assert {job.state for job in jobs.all_jobs(store)} == {"closed"}
         assert (count(store, "claim"), count(store, "payment", "owner IS NOT NULL")) == (0, 0)
 
 
@@ -469,7 +473,7 @@ def test_a_refused_post_leaves_nothing_behind(api: Remote, store: Store, path: s
     with pytest.raises(ValueError, match=r"endpoint 'remote', http://127"):
         fulfil(api, store, want(2))
     assert posts(api, path) == 1, "not asked again"
-    assert (store.spent("remote"), count(store, "claim"), {job.state for job in jobs.read(store)}) == (
+    assert (store.spent("remote"), count(store, "claim"), {job.state for job in jobs.all_jobs(store)}) == (
         0.0,
         0,
         {"closed"},
@@ -500,7 +504,7 @@ def test_a_server_without_batches_gets_no_job(api: Remote, store: Store) -> None
     api.script([{"fault": 404, "path": "/batches"}])
     with pytest.raises(ValueError, match=r"Batch API \(`mode: live` needs none\)"):
         fulfil(api, store, want(2))
-    assert (posts(api, "/files"), len(jobs.read(store)), count(store, "claim")) == (0, 0, 0)
+    assert (posts(api, "/files"), len(jobs.all_jobs(store)), count(store, "claim")) == (0, 0, 0)
 
 
 def test_a_download_that_breaks_is_repeated(api: Remote, store: Store) -> None:
@@ -582,7 +586,7 @@ def test_failures_survive_the_wait_for_other_batches(
     """A run that only collects one of two batches must not make the next one ask again for
     what was refused.
     """
-    monkeypatch.setattr(lines, "REQUESTS", 4)
+    monkeypatch.setattr(batch_files, "MOST_REQUESTS", 4)
     wanted = want(4)
     api.script([{"fault": 400, "path": LINES, "match": "<0>"}])
     waits(api, store, wanted)
@@ -707,7 +711,7 @@ def test_a_queue_that_holds_little(api: Remote, store: Store, monkeypatch: pytes
     wanted, real, tried = want(4), server.Server.batch, list[int]()
 
     def strict(self: server.Server, number: str) -> Any:
-        (size,) = [len(job.lines) for job in jobs.read(store) if job.batch == number]
+        (size,) = [len(job.lines) for job in jobs.all_jobs(store) if job.batch == number]
         if number not in asked:
             tried.append(size)
             asked.add(number)
@@ -726,7 +730,7 @@ def test_a_queue_that_holds_little(api: Remote, store: Store, monkeypatch: pytes
 def test_a_batch_that_is_gone_does_not_hold_up_the_others(
     api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "REQUESTS", 4)
+    monkeypatch.setattr(batch_files, "MOST_REQUESTS", 4)
     wanted = want(4)
     waits(api, store, wanted)
     first, second = under_way(store)
@@ -745,7 +749,7 @@ def test_a_batch_that_is_gone_does_not_hold_up_the_others(
 
 def test_budget_sends_what_it_holds(api: Remote, store: Store) -> None:
     wanted = want(6, samples=1)
-    line = live.cost.worst(wanted[0].request, 1, PRICES["gpt-4o-mini"], batch=True)
+    line = most_dollars(wanted[0].request, 1, PRICES["gpt-4o-mini"], batch=True)
     budget = {"budget": 3.5 * line}
     said = waits(api, store, wanted, **budget)
     assert "3 requests in 1 batches" in said
@@ -761,7 +765,7 @@ def test_budget_sends_what_it_holds(api: Remote, store: Store) -> None:
 
 def test_a_spent_budget_keeps_what_was_paid(api: Remote, store: Store) -> None:
     wanted = want(3, samples=1)
-    line = live.cost.worst(wanted[0].request, 1, PRICES["gpt-4o-mini"], batch=True)
+    line = most_dollars(wanted[0].request, 1, PRICES["gpt-4o-mini"], batch=True)
     waits(api, store, wanted, budget=1.01 * line)
     finish_all(api, store)
     with pytest.raises(
@@ -782,13 +786,13 @@ def test_no_budget_at_all_sends_nothing(api: Remote, store: Store) -> None:
     with pytest.raises(ValueError, match=r"the price of 'gpt-4o-mini' is unknown"):
         fulfil(api, store, want(2), prices={}, budget=10.0)
     assert sum(call["method"] == "POST" for call in api.calls()) == 0
-    assert (len(jobs.read(store)), count(store, "claim")) == (0, 0)
+    assert (len(jobs.all_jobs(store)), count(store, "claim")) == (0, 0)
 
 
 def test_unknown_price_without_budget(api: Remote, store: Store) -> None:
     assert collect(api, store, want(2), prices={}) == {}
     assert (store.spent("remote"), count(store, "payment")) == (0.0, 0)
-    assert [job.dollars for job in jobs.read(store)] == [None]
+    assert [job.dollars for job in jobs.all_jobs(store)] == [None]
 
 
 # ---- others
@@ -882,15 +886,15 @@ def test_another_version_would_write_the_file_otherwise(
     """Killed after the intent, then updated: nothing was sent, so the new version sends its own file; what
     was sent counts.
     """
-    real = lines.encode
+    real = batch_files.encode_line
     for place, files in ((before(server.Server, "upload"), 1), (after(server.Server, "upload"), 1)):
         api.reset()
         wanted, path = want(2), store.path.with_name(f"{len(list(store.path.parent.iterdir()))}.sqlite")
         killed(api, path, wanted, place)
         with monkeypatch.context() as patch:
             patch.setattr(
-                lines,
-                "encode",
+                batch_files,
+                "encode_line",
                 lambda line, asked: real(line, asked).replace(b'"method"', b'"note": "new", "method"'),
             )
             assert collect(api, Store(path), wanted) == {}
@@ -966,8 +970,8 @@ def test_a_job_and_its_claims_are_written_together(api: Remote, store: Store) ->
     )
     with pytest.raises((ValueError, sqlite3.Error)):
         jobs.begin(store, job)
-    assert jobs.read(store) == []
+    assert jobs.all_jobs(store) == []
     job.lines = [jobs.Line(wanted[0].key, [0])]
     jobs.begin(store, job)
-    assert jobs.read(store) == [job]
+    assert jobs.all_jobs(store) == [job]
     assert store.claim([(wanted[0].key, 0)]) == {(wanted[0].key, 0): "job x-0"}

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from closure import ROOT
+from conftest import ROOT
 
 from stages import cost as cost_stage
 from stages.asking.conversation import Asking, ask_all, completions
@@ -17,8 +17,16 @@ from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
 from stages.config.load import check, read_params
 from stages.cost import costs
-from stages.endpoint import estimate as cost
 from stages.endpoint import transport
+from stages.endpoint.estimate import (
+    Averages,
+    average_tokens,
+    estimate_tokens,
+    most_dollars,
+    paced_tokens,
+    plan_calls,
+    rehearse,
+)
 from stages.endpoint.http import parcels
 from stages.methods import few_shot_cot, zero_shot, zero_shot_cot
 from stages.records.completion import Completion, write_completions
@@ -186,14 +194,14 @@ def test_worst_bounds_what_the_longest_answers_cost(text, kind, batch):
         )
         tokens_in = 1.25 * (bytes_of(text) + bytes_of("Think. " + text) + 14)
         paid = (tokens_in * MINI.input + samples * most * MINI.output) / 1e6 * (MINI.batch if batch else 1)
-        bound = cost.worst(request, samples, MINI, batch)
+        bound = most_dollars(request, samples, MINI, batch)
         # 64 tokens for marks: not more than a hundredth of a cent above
         assert paid <= bound <= paid + 100 / 1e6
 
 
 def test_worst_counts_input_once_and_output_per_sample():
     request = Request(kind="chat", model="m", prompt="a" * 1000, max_tokens=10)
-    bounds = [cost.worst(request, samples, PLAIN) for samples in (1, 2, 3, 4)]
+    bounds = [most_dollars(request, samples, PLAIN) for samples in (1, 2, 3, 4)]
     assert [after - before for before, after in pairwise(bounds)] == pytest.approx([10 * 20 / 1e6] * 3)
 
 
@@ -211,9 +219,9 @@ def test_worst_counts_input_once_and_output_per_sample():
 )
 def test_worst_reads_the_cap_from_where_the_body_has_it(change, tokens_out):
     free_input = Price(listed="2026-01-01", input=0.0, output=1.0)
-    assert cost.worst(Request(kind="chat", model="m", prompt="a", **change), 1, free_input) == pytest.approx(
-        tokens_out / 1e6
-    )
+    assert most_dollars(
+        Request(kind="chat", model="m", prompt="a", **change), 1, free_input
+    ) == pytest.approx(tokens_out / 1e6)
 
 
 @pytest.mark.parametrize(
@@ -231,21 +239,22 @@ def test_worst_reads_the_cap_from_where_the_body_has_it(change, tokens_out):
 )
 def test_what_a_call_counts_against_a_limit_a_minute(change, samples, tokens):
     assert (
-        cost.load(Request(**{"kind": "chat", "model": "m", "prompt": "p" * 12, **change}), samples) == tokens
+        paced_tokens(Request(**{"kind": "chat", "model": "m", "prompt": "p" * 12, **change}), samples)
+        == tokens
     )
 
 
 def test_extra_fields_are_input_too():
     schema = {"response_format": {"type": "json_schema", "json_schema": {"description": "é" * 500}}}
     bare, with_schema = (
-        cost.worst(Request(kind="chat", model="m", prompt="a", max_tokens=1, extra=extra), 1, PLAIN)
+        most_dollars(Request(kind="chat", model="m", prompt="a", max_tokens=1, extra=extra), 1, PLAIN)
         for extra in ({}, schema)
     )
     assert with_schema - bare >= 1000 * 20 / 1e6
 
 
 def test_worst_of_an_unknown_price_is_unknown():
-    assert cost.worst(Request(kind="chat", model="m", prompt="a", max_tokens=1), 1, None) is None
+    assert most_dollars(Request(kind="chat", model="m", prompt="a", max_tokens=1), 1, None) is None
 
 
 def test_tokens_of_never_lies_below_the_rule_of_thumb():
@@ -255,16 +264,8 @@ def test_tokens_of_never_lies_below_the_rule_of_thumb():
     rng = random.Random(0)
     for length in range(0, 200, 7):
         english = "".join(rng.choice("abcdefgh ijk, ") for _ in range(length))
-        assert length / 4 <= cost.tokens_of(english) <= length
-        assert cost.tokens_of("漢" * length) == length
-
-
-@pytest.mark.parametrize(
-    ("left", "spent", "done", "wanted"),
-    [(30, 2.0, 10, 6.0), (0, 2.0, 10, 0.0), (5, None, 10, None), (5, 0.0, 0, None)],
-)
-def test_expected(left, spent, done, wanted):
-    assert cost.expected(left, spent, done) == wanted
+        assert length / 4 <= estimate_tokens(english) <= length
+        assert estimate_tokens("漢" * length) == length
 
 
 # ---- the plan of a dry run
@@ -341,8 +342,8 @@ def test_the_plan_foretells_a_run(method, per_request, already):
         sum(map(len, server.answers.values())),
     )
     asking = make_asking(method, 3, shown)
-    seen = cost.averages(server.tokens_out())
-    plan = cost.plan(cost.rehearse(EXAMPLES, asking, server.stored), MINI, seen, per_request)
+    seen = average_tokens(server.tokens_out())
+    plan = plan_calls(rehearse(EXAMPLES, asking, server.stored), MINI, seen, per_request)
     assert (server.calls, server.dollars) == (before_calls, before_dollars)  # a rehearsal asks nothing
     ask_all(EXAMPLES, asking, server.stored, server.fulfil)
     assert plan.requests == server.calls - before_calls
@@ -358,7 +359,7 @@ def test_the_plan_foretells_a_run(method, per_request, already):
 def test_the_plan_bounds_a_run_whose_answers_repeat():
     """Equal rationales share their second request: fewer calls than foretold, never more."""
     server = Server(0, 4, distinct=False)
-    plan = cost.plan(cost.rehearse(EXAMPLES, make_asking(), server.stored), MINI, None, 4)
+    plan = plan_calls(rehearse(EXAMPLES, make_asking(), server.stored), MINI, None, 4)
     ask_all(EXAMPLES, make_asking(), server.stored, server.fulfil)
     assert server.calls < plan.requests
     assert server.dollars < plan.at_most
@@ -370,27 +371,27 @@ def test_the_plan_expects_answers_as_long_as_the_stored_ones():
     """
     server = Server(0, shortest=MOST)
     ask_all(EXAMPLES[:2], make_asking(), server.stored, server.fulfil)
-    seen = cost.averages(server.tokens_out())
-    assert seen == cost.Averages(12, MOST)  # 2 questions, 3 samples, 2 steps
-    wanted = cost.rehearse(EXAMPLES, make_asking(), server.stored)
-    plan = cost.plan(wanted, MINI, seen)
+    seen = average_tokens(server.tokens_out())
+    assert seen == Averages(12, MOST)  # 2 questions, 3 samples, 2 steps
+    wanted = rehearse(EXAMPLES, make_asking(), server.stored)
+    plan = plan_calls(wanted, MINI, seen)
     assert plan.tokens_out == MOST * plan.samples
     first, second = (bytes_of(zero_shot_cot.ask(EXAMPLES[2], texts, None, "")) for texts in ([], [""]))
     steps = plan.samples // 2
     assert plan.tokens_in == pytest.approx(steps * (first + second) / 3 + steps * MOST, rel=0.02)
     assert plan.dollars == pytest.approx(dollars(MINI, plan.tokens_in, 0, plan.tokens_out))
-    assert cost.plan(wanted, MINI, seen, batch=True).dollars == pytest.approx(plan.dollars / 2)
+    assert plan_calls(wanted, MINI, seen, batch=True).dollars == pytest.approx(plan.dollars / 2)
 
 
 def test_averages_of_answers_that_tell_nothing_are_unknown():
-    assert cost.averages([]) is None
-    assert cost.averages([None]) is None
-    assert cost.averages([None, 7, 0]) == cost.Averages(2, 3.5)
+    assert average_tokens([]) is None
+    assert average_tokens([None]) is None
+    assert average_tokens([None, 7, 0]) == Averages(2, 3.5)
 
 
 def test_a_plan_says_what_is_unknown():
-    wanted = cost.rehearse(EXAMPLES, make_asking(model="somebody/else"), lambda key: {})
-    text = str(cost.plan(wanted, None))  # 6 texts, 3 samples, 2 steps: two of the 7 questions are one
+    wanted = rehearse(EXAMPLES, make_asking(model="somebody/else"), lambda key: {})
+    text = str(plan_calls(wanted, None))  # 6 texts, 3 samples, 2 steps: two of the 7 questions are one
     assert "missing: 36 samples: 0 under way, 36 to be asked in 36 requests" in text
     texts = [
         zero_shot_cot.ask(example, said, None, "")
@@ -406,14 +407,14 @@ def test_a_plan_says_what_is_unknown():
     assert f"at most {most_in:,} in, {36 * MOST:,} out\n" in text
     assert "dollars: expected unknown, at most unknown" in text
     assert "unknown for somebody/else: add it under `prices` in params.yaml" in text
-    known = str(cost.plan(wanted, MINI, cost.Averages(10, 20.0), batch=True))
+    known = str(plan_calls(wanted, MINI, Averages(10, 20.0), batch=True))
     assert "unknown" not in known
     assert "2026-02-07" in known
     assert "times 0.5 in a batch" in known
 
 
 def test_the_plan_of_nothing_is_zero():
-    plan = cost.plan([], MINI)
+    plan = plan_calls([], MINI)
     assert (plan.under_way, plan.most_in, plan.most_out) == (0, 0, 0)
     assert (plan.requests, plan.samples, plan.tokens_in, plan.tokens_out, plan.dollars, plan.at_most) == (
         0,

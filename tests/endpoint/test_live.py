@@ -23,17 +23,18 @@ import httpx
 import openai
 import pytest
 from api_server import Remote, serve
-from closure import ROOT
+from conftest import ROOT
 from ruamel.yaml import YAML
 
 from stages.asking.conversation import Asking, Failures, Wanted, ask_all, completions
 from stages.asking.request import Request, read_request
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
-from stages.endpoint import estimate as cost
-from stages.endpoint import limits, live, once
-from stages.endpoint.calls import classify
+from stages.endpoint import limits, live, progress
+from stages.endpoint.calls import error_outcome
+from stages.endpoint.estimate import most_dollars
 from stages.endpoint.limits import Gate
+from stages.endpoint.server import make_once
 from stages.methods import zero_shot, zero_shot_cot
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, write_examples
@@ -239,7 +240,7 @@ def test_a_wait_holds_every_call_back(status: int, monkeypatch: pytest.MonkeyPat
         for wait in ("", "7", "3"):
             await gate.enter(1)
             begun.append(clock[0])
-            outcome = classify(status, {"retry-after": wait}, "")
+            outcome = error_outcome(status, {"retry-after": wait}, "")
             assert outcome.busy
             gate.overloaded(outcome.wait)
             gate.leave()
@@ -399,13 +400,13 @@ TOLD = [
 
 @pytest.mark.parametrize(("figures", "told"), TOLD)
 def test_summary(figures: tuple[Any, ...], told: str) -> None:
-    assert live.summary(*figures) == told
+    assert progress.summary_line(*figures) == told
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(
     server: Remote, store: Store, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(live, "MINUTE", 0.05)
+    monkeypatch.setattr(progress, "MINUTE", 0.05)
     server.script([{"fault": "slow", "delay": 0.5, "match": "What is 2 + 1?"}])
     assert ask(server, store, questions(3), asking()) == {}
     *during, last = capfd.readouterr().err.splitlines()
@@ -436,7 +437,7 @@ def test_a_long_wait_before_an_upload_is_told(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(once.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     answers = [openai.RateLimitError("busy", response=httpx.Response(429, headers={"retry-after": wait}, request=httpx.Request("POST", "http://h")),
                                      body=None) for wait in ("31", "20")]  # fmt: skip
 
@@ -445,7 +446,7 @@ def test_a_long_wait_before_an_upload_is_told(
             raise answers.pop(0)
         return "made"
 
-    assert once.once(3, lambda: None, make) == "made"
+    assert make_once(3, lambda: None, make) == "made"
     assert slept == [31.0, 20.0]
     assert capfd.readouterr().err == "the server asks to wait 31 s\n"
 
@@ -557,7 +558,7 @@ def test_a_lost_response_stays_counted_as_spent(server: Remote, store: Store) ->
     assert ask(server, store, questions(1), asking(), budget=100.0) == {}
     (row,) = completions(questions(1), asking(), store.answers)
     paid = (PRICES["m"].input * (row.usage or {})["in"] + PRICES["m"].output * (row.usage or {})["out"]) / 1e6
-    lost = cost.worst(asking().request("Q: What is 0 + 1?"), 1, PRICES["m"])
+    lost = most_dollars(asking().request("Q: What is 0 + 1?"), 1, PRICES["m"])
     assert server.count() == 3
     assert store.spent("here") == pytest.approx(paid + (lost or 0.0))
 
@@ -832,6 +833,7 @@ def test_ctrl_c_keeps_what_came(folder: Run) -> None:
 FAULTY = """
 import itertools, json, os, runpy, time
 from stages.endpoint.live import Live
+from stages.endpoint.progress import CallProgress
 from stages.asking.store import Store
 
 log = os.open(os.environ["LOG"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
@@ -857,7 +859,8 @@ def fails_once(owner, name, place):
 Store.put, Live.keep = slow, logged
 if place := os.environ["PLACE"]:
     name = os.environ["WAY"]
-    fails_once(Store if name == "put" else Live, name, int(place))
+    owner = {"put": Store, "advance": CallProgress}.get(name, Live)
+    fails_once(owner, name, int(place))
 runpy.run_module("stages.teach", run_name="__main__", alter_sys=True)
 """
 WAYS: dict[str, list[int]] = {

@@ -17,7 +17,7 @@ from stages.asking.store import Store
 from stages.config.endpoint import Endpoint
 from stages.config.load import check
 from stages.endpoint import batch, fine_tune, live, transport
-from stages.endpoint.secret import hide
+from stages.endpoint.calls import hide_secrets
 
 KEY = "sk-the-right-key-1234"
 QUESTION = Request("chat", "gpt-4o-mini", "Q: 1 + 1?", max_tokens=8)
@@ -38,7 +38,7 @@ def folder(running: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
     monkeypatch.setenv("COT_POLL_SECONDS", "0.01")
     monkeypatch.delenv("COT_MODE", raising=False)
-    monkeypatch.setattr("stages.endpoint.once.pause", lambda attempt: 0.0)
+    monkeypatch.setattr("stages.endpoint.server.pause", lambda attempt: 0.0)
     return tmp_path
 
 
@@ -176,7 +176,7 @@ def test_the_login_of_a_proxy_is_nowhere(
 )
 def test_hide(monkeypatch: pytest.MonkeyPatch, text: str, wanted: str) -> None:
     monkeypatch.setenv("LOCAL_KEY", f"{KEY}\n")
-    assert hide(text, Endpoint(base_url="http://host/v1", key_env="LOCAL_KEY")) == wanted
+    assert hide_secrets(text, Endpoint(base_url="http://host/v1", key_env="LOCAL_KEY")) == wanted
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from stages import predict, train
 from stages.asking.store import Store
 from stages.config.student import HostedStudent, Student, check_student
-from stages.endpoint import fine_tune, once
+from stages.endpoint import fine_tune
 from stages.records.completion import read_completions
 from stages.records.example import Example, write_examples
 from stages.records.sequence import Segment, Sequence, write_sequences
@@ -47,7 +47,7 @@ def server(running: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("COT_POLL_SECONDS", "0.01")
     monkeypatch.setenv("COT_TEST_KEY", SECRET)
     monkeypatch.delenv("COT_MODE", raising=False)
-    monkeypatch.setattr(once, "pause", lambda attempt: 0.0)
+    monkeypatch.setattr("stages.endpoint.server.pause", lambda attempt: 0.0)
     write_params(running)
     write_examples(
         Path("examples.jsonl"),
