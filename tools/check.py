@@ -1,14 +1,24 @@
-"""Check: what is wrong with params.yaml, before any work. Nothing is written."""
+"""Check: what is wrong with params.yaml, and which stages the next `dvc repro` runs anew for their code.
+
+Nothing is written: that is the stage's work (stages/check.py), the first of `dvc repro`.
+"""
+
+from pathlib import Path
 
 import typer
 
-from stages.check import check_all
+from stages.check import stamps_of
+from stages.checking.stamps import moved, read_stamps
 from stages.config.load import read_params
 from tools.terminal import checkout
 
+CODE = Path("data/code")
+
 
 def main() -> None:
-    """Say what is wrong with params.yaml, before any work. `dvc repro` does so first of all, too."""
+    """Say what is wrong with params.yaml, and which code changed since the last `dvc repro`."""
     checkout()
-    check_all(read_params())
+    found = stamps_of(read_params())
     typer.echo("params.yaml is valid")
+    for part, names in moved(read_stamps(CODE), found).items():
+        typer.echo(f"{part} changed: {', '.join(names)} will run anew")

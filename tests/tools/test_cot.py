@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from typer.testing import CliRunner
 
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
+from stages.check import stamps_of
+from stages.checking.stamps import write_stamps
+from stages.config.load import read_params
 from tools import cot
 from tools.cot import LateGroup, real_command
 
@@ -171,9 +175,18 @@ def test_in_another_checkout_its_own_code_runs(tmp_path: Path) -> None:
     assert done.stdout == f"another {tmp_path / 'stages/__init__.py'} ['compare', 'HEAD']\n", done.stderr
 
 
-def test_in_this_checkout_it_is_this_code() -> None:
-    done = start("check", folder=ROOT)
+def test_check_tells_changed_code_and_writes_nothing(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    done = start("check", folder=tmp_path)
     assert (done.returncode, done.stdout) == (0, "params.yaml is valid\n"), done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+    write_stamps(tmp_path / "data/code", stamps_of(read_params(tmp_path / "params.yaml")))
+    train = tmp_path / "data/code/train"
+    before = train.read_text().replace("  stages/train.py", "0  stages/train.py")
+    train.write_text(before)
+    done = start("check", folder=tmp_path)
+    assert done.stdout == "params.yaml is valid\nstages/train.py changed: train will run anew\n"
+    assert train.read_text() == before
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "stages").rglob("*.py")), ids=lambda path: path.stem)
