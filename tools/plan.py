@@ -25,7 +25,7 @@ def plan_simulator(simulator: str, cell: str, at: Axes) -> None:
     """Say what is not in the store of what a simulator is asked about a cell; of cells that are there."""
     predictions = DATA / f"predictions/{cell}.jsonl"
     if not predictions.is_file():
-        typer.echo(f"{simulator}, {cell}: no predictions yet, it is asked about them")
+        typer.echo(f"{simulator}: {cell} has no predictions yet")
         return
     dataset, split = at["dataset"], at["split"]
     examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
