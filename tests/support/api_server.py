@@ -514,9 +514,7 @@ class Connection(asyncio.Protocol):
 
     def header(self, status: int, length: int, headers: str) -> bytes:
         reason = REASONS.get(status, "Unknown")
-        return f"HTTP/1.1 {status} {reason}\r\n{headers}Content-Length: {length}\r\n\r\n".encode(
-            "latin-1"
-        )
+        return f"HTTP/1.1 {status} {reason}\r\n{headers}Content-Length: {length}\r\n\r\n".encode("latin-1")
 
     def respond(
         self,

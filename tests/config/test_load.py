@@ -1,0 +1,54 @@
+"""Blocks and params.yaml as a file: what is wrong is named, with what is legal."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.config.load import Block, check, read_params
+
+
+class Inner(Block):
+    size: int
+
+
+class Outer(Block):
+    name: str
+    inner: Inner
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"name": "a", "inner": {"size": 1, "sise": 2}}, "`here.inner.sise`: unknown key; legal keys: size"),
+        (
+            {"name": "a", "inner": {"size": "1"}},
+            "`here.inner.size`: Input should be a valid integer, got '1'",
+        ),
+        ({"name": "a"}, "`here.inner`: missing"),
+        ({"nam": "a", "inner": {"size": 1}}, "`here.nam`: unknown key; legal keys: name, inner"),
+    ],
+)
+def test_faults_name_block_key_value_and_legal_keys(values: dict, said: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the text is compared below)
+        check("here", values, Outer)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("run: {a: [1}", "not YAML"),
+        ("a: 1\na: 2", "not YAML"),
+        ("", "got NoneType, wanted blocks"),
+        ("- 1", "got list"),
+    ],
+)
+def test_a_broken_file_is_one_error(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_no_params_file_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="run stages from the repository's root"):
+        read_params(tmp_path / "params.yaml")
