@@ -11,7 +11,7 @@ from pathlib import Path
 from stages.asking.conversation import Asking
 from stages.asking.import_own import Found
 from stages.asking.request import Answer
-from stages.parsing.released_archives import File, Released, read_released
+from stages.parsing.released_archives import ReleasedFile, ReleasedSample, read_released
 from stages.records.demonstrations import shown
 from stages.records.example import Example
 
@@ -60,7 +60,7 @@ def read_answers(path: Path, asking: Asking, examples: list[Example] | None) -> 
     return found
 
 
-def spelled(example: Example, row: Released, asking: Asking) -> Iterator[str | None]:
+def spelled(example: Example, row: ReleasedSample, asking: Asking) -> Iterator[str | None]:
     """The prompts as the method writes them; None from where the released ones differ in more than white
     space.
     """
@@ -72,7 +72,12 @@ def spelled(example: Example, row: Released, asking: Asking) -> Iterator[str | N
 
 
 def release(
-    row: Released, prompts: list[str | None], found: Found, taken: Counter[str], asking: Asking, path: Path
+    row: ReleasedSample,
+    prompts: list[str | None],
+    found: Found,
+    taken: Counter[str],
+    asking: Asking,
+    path: Path,
 ) -> None:
     """The steps of a row up to the first without a prompt. Samples count up per request, as
     stages/asking/conversation.py counts them.
@@ -100,7 +105,7 @@ def release(
         taken[request.key] += 1
 
 
-def tell_settings(file: File, asking: Asking, found: Found) -> None:
+def tell_settings(file: ReleasedFile, asking: Asking, found: Found) -> None:
     """Sampling parameters that a file states and the teacher's block has otherwise."""
     request = asking.request("")
     for name, value in file.settings.items():

@@ -18,13 +18,13 @@ CHOICES = ["yes", "no", "it is not possible to tell"]  # as they are shown
 def parse(raw: Path) -> list[Example]:
     parts = [part for part in FIRST_ROW if part != "train" or (raw / "train.jsonl").exists()]
     return [
-        example(part, FIRST_ROW[part] + row, where, source)
+        parse_row(part, FIRST_ROW[part] + row, where, source)
         for part in parts
         for row, (where, source) in enumerate(rows_with_place(raw / f"{part}.jsonl"))
     ]
 
 
-def example(part: str, row: int, where: str, source: dict[str, object]) -> Example:
+def parse_row(part: str, row: int, where: str, source: dict[str, object]) -> Example:
     label = field(source, "label", where, int)
     if label not in (0, 1, 2):
         raise ValueError(f"{where}: label is {label}, wanted 0, 1 or 2")

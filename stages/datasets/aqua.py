@@ -13,13 +13,13 @@ FIRST_ROW = {"train": 0, "test": 97467}
 def parse(raw: Path) -> list[Example]:
     parts = [part for part in FIRST_ROW if part == "test" or (raw / f"{part}.jsonl").exists()]
     return [
-        example(part, FIRST_ROW[part] + row, where, source)
+        parse_row(part, FIRST_ROW[part] + row, where, source)
         for part in parts
         for row, (where, source) in enumerate(rows_with_place(raw / f"{part}.jsonl"))
     ]
 
 
-def example(part: str, row: int, where: str, source: dict[str, object]) -> Example:
+def parse_row(part: str, row: int, where: str, source: dict[str, object]) -> Example:
     options = field(source, "options", where, list)
     if [str(option)[:2] for option in options] != [f"{letter})" for letter in LETTERS[:5]]:
         raise ValueError(f"{where}: options is {options!r}, wanted five texts 'A)...' to 'E)...'")

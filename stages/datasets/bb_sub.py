@@ -1,5 +1,5 @@
 """BB-sub: tasks of BIG-bench in three forms, all with lettered options. Sizes are those of CasCoD's Table 6;
-`missing()` names its tasks that no pinned file holds.
+`missing_tasks()` names its tasks that no pinned file holds.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.parsing.fields import LETTERS, field, right_choice, rows_with_place, with_options
 from stages.records.example import Example
 
-MOST = 100  # questions of a task
+MOST_QUESTIONS = 100  # questions of a task
 # Table 6: task, questions, options. The paper prints the sum 5,384; its rows give 5,381
 TABLE_6 = """
 abstract_narrative_understanding 100 5 | anachronisms 100 2 | analogical_similarity 100 7
@@ -34,7 +34,7 @@ symbol_interpretation 100 5 | timedial 100 3 | undo_permutation 100 5 | unit_int
 vitamin_c_fact_verification 100 3 | winowhy 100 2
 """
 # a task lies in the files that begin with its name
-NATIVE = (
+BIG_BENCH = (
     "epistemic_reasoning",
     "implicatures",
     "logical_fallacy_detection",
@@ -43,7 +43,7 @@ NATIVE = (
     "timedial",
     "winowhy",
 )
-RENUMBERED = (
+KINDS_OF_REASONING = (
     "abstract_narrative_understanding",
     "cause_and_effect_one_sentence",
     "cause_and_effect_two_sentences",
@@ -55,29 +55,29 @@ RENUMBERED = (
     "metaphor_boolean",
     "odd_one_out",
 )
-QUERIES = ("conceptual_combinations", "strange_stories")
+LLM_FOUNDRY = ("conceptual_combinations", "strange_stories")
 Question = tuple[str, list[str], str]  # what is asked, its options, the right letter
 
 
-def sizes() -> dict[str, int]:
+def table_6_sizes() -> dict[str, int]:
     """Table 6: questions of every task."""
     rows = (row.split() for row in TABLE_6.replace("|", "\n").strip().split("\n"))
     return {task: int(size) for task, size, _ in rows}
 
 
-def missing() -> list[str]:
+def missing_tasks() -> list[str]:
     """The tasks of Table 6 that no pinned file holds."""
     return [
         task
-        for task in sizes()
-        if not any(name.startswith(task) for name in (*NATIVE, *RENUMBERED, *QUERIES))
+        for task in table_6_sizes()
+        if not any(name.startswith(task) for name in (*BIG_BENCH, *KINDS_OF_REASONING, *LLM_FOUNDRY))
     ]
 
 
-SUBTASKS = tuple(task for task in sizes() if task not in missing())
+SUBTASKS = tuple(task for task in table_6_sizes() if task not in missing_tasks())
 
 
-def native(path: Path) -> Iterator[Question]:
+def big_bench_questions(path: Path) -> Iterator[Question]:
     """BIG-bench's task.json: options in the order of target_scores."""
     rows = list(rows_with_place(path, under="examples"))
     prefix = json.loads(path.read_text(encoding="utf-8")).get("task_prefix", "")
@@ -91,14 +91,14 @@ def native(path: Path) -> Iterator[Question]:
         )
 
 
-def instruction(text: str) -> str:
+def without_answer_form(text: str) -> str:
     """KindsOfReasoning's first message without the sentences that fix the form of the answer."""
     return " ".join(
         part for part in re.split(r"(?<=[.?]) ", text) if not re.match(r"I will provide|Answer with", part)
     )
 
 
-def lettered(asked: str, answer: str, where: str) -> Question:
+def with_letter(asked: str, answer: str, where: str) -> Question:
     """Options that are numbered at the end of the text, listed in it, or yes and no; the answer is an option
     or its number.
     """
@@ -116,26 +116,26 @@ def lettered(asked: str, answer: str, where: str) -> Question:
     return stem.strip(), [option.strip() for option in options], LETTERS[index]
 
 
-def renumbered(path: Path) -> Iterator[Question]:
+def kinds_of_reasoning_questions(path: Path) -> Iterator[Question]:
     """KindsOfReasoning's samples, which open with an instruction, and its demonstrations, which do not."""
     opening = ""
     for where, source in rows_with_place(path):
         messages = [field(message, "content", where, str) for message in field(source, "input", where, list)]
         if len(messages) != 2:
             raise ValueError(f"{where}: input is {messages!r}, wanted an instruction and a question")
-        opening = instruction(messages[0])
+        opening = without_answer_form(messages[0])
         asked = messages[1]
-        stem, options, letter = lettered(asked, field(source, "ideal", where, str), where)
+        stem, options, letter = with_letter(asked, field(source, "ideal", where, str), where)
         yield f"{opening}\n{stem}".strip(), options, letter
     for where, source in rows_with_place(path.with_name(f"{path.stem}_few_shot.jsonl")):
         asked, answer = (
             field(message, "content", where, str) for message in field(source, "sample", where, list)
         )
-        stem, options, letter = lettered(asked, answer, where)
+        stem, options, letter = with_letter(asked, answer, where)
         yield f"{opening}\n{stem}".strip(), options, letter
 
 
-def query(path: Path) -> Iterator[Question]:
+def llm_foundry_questions(path: Path) -> Iterator[Question]:
     """llm-foundry's rows: the options stand in the list, and in one task in the text too."""
     for where, source in rows_with_place(path):
         options = field(source, "choices", where, list)
@@ -151,33 +151,34 @@ def query(path: Path) -> Iterator[Question]:
 
 
 def parse(raw: Path) -> list[Example]:
+    absent = missing_tasks()
+    tasks: dict[str, list[Question]] = {task: [] for task in table_6_sizes()}
     print(
-        f"bb_sub: {len(missing())} of {len(sizes())} tasks of Table 6 are not among the pinned files:"
-        f" {', '.join(missing())}",
+        f"bb_sub: {len(absent)} of {len(tasks)} tasks of Table 6 are not among the pinned files:"
+        f" {', '.join(absent)}",
         file=sys.stderr,
     )
-    tasks: dict[str, list[Question]] = {task: [] for task in sizes()}
     forms = (
-        [(name, native, "json") for name in NATIVE]
-        + [(name, renumbered, "jsonl") for name in RENUMBERED]
-        + [(name, query, "jsonl") for name in QUERIES]
+        [(name, big_bench_questions, "json") for name in BIG_BENCH]
+        + [(name, kinds_of_reasoning_questions, "jsonl") for name in KINDS_OF_REASONING]
+        + [(name, llm_foundry_questions, "jsonl") for name in LLM_FOUNDRY]
     )
     for name, read_form, ending in forms:
         task = next(task for task in tasks if name.startswith(task))
         tasks[task] += read_form(raw / f"{name}.{ending}")
     examples: list[Example] = []
     for task, questions in tasks.items():
-        drawn = sorted(random.Random(f"0 {task}").sample(range(len(questions)), min(MOST, len(questions))))
-        for asked, choices, answer in (questions[row] for row in drawn):
-            question = with_options(asked, choices)
+        most = min(MOST_QUESTIONS, len(questions))
+        rows = sorted(random.Random(f"0 {task}").sample(range(len(questions)), most))
+        for asked, choices, answer in (questions[row] for row in rows):
             examples.append(
                 Example(
-                    f"bb_sub-{len(examples)}",
-                    "bb_sub",
-                    question,
-                    answer,
-                    "choice",
-                    choices,
+                    id=f"bb_sub-{len(examples)}",
+                    dataset="bb_sub",
+                    question=with_options(asked, choices),
+                    answer=answer,
+                    answer_type="choice",
+                    choices=choices,
                     source_split="test",
                     subtask=task,
                 )

@@ -10,13 +10,6 @@ def parse(raw: Path) -> list[Example]:
     examples = []
     for row, (where, source) in enumerate(rows_with_place(raw / "faithful_questions.jsonl")):
         question, answer = (field(source, name, where, str).strip() for name in ("question", "answer"))
-        examples.append(
-            Example(
-                f"date_open-{row}",
-                "date_open",
-                question,
-                canonical_date(answer.removeprefix("#### "), where),
-                "date",
-            )
-        )
+        date = canonical_date(answer.removeprefix("#### "), where)
+        examples.append(Example(f"date_open-{row}", "date_open", question, date, "date"))
     return examples

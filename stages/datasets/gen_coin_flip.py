@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.parsing.coin import PHRASINGS, Settings, draw, facts, rationale
+from stages.parsing.coin import PHRASINGS, Settings, draw_question, facts, rationale
 from stages.parsing.generated import generate_examples
 from stages.records.example import Example
 
@@ -10,4 +10,4 @@ __all__ = ["PHRASINGS", "Settings", "facts", "parse", "rationale"]
 
 
 def parse(raw: Path) -> list[Example]:
-    return generate_examples(raw, "gen_coin_flip", Settings, draw)
+    return generate_examples(raw, "gen_coin_flip", Settings, draw_question)

@@ -86,7 +86,7 @@ class Settings(DrawSettings):
     words: int = Field(default=3, ge=2, le=12)
 
 
-def draw(rng: random.Random, settings: Settings) -> Example:
+def draw_question(rng: random.Random, settings: Settings) -> Example:
     names = rng.sample(NAMES, settings.words)
     template = rng.choice(list(PHRASINGS))
     question = PHRASINGS[template].format(
@@ -97,7 +97,7 @@ def draw(rng: random.Random, settings: Settings) -> Example:
 
 
 def parse(raw: Path) -> list[Example]:
-    return generate_examples(raw, "gen_last_letter", Settings, draw)
+    return generate_examples(raw, "gen_last_letter", Settings, draw_question)
 
 
 def facts(question: str) -> list[str]:
@@ -106,29 +106,30 @@ def facts(question: str) -> list[str]:
     return re.findall(r"[A-Z]\w*", names)
 
 
-def slip(steps: list[tuple[str, str]], rng: random.Random) -> tuple[list[tuple[str, str]], str]:
-    """The same (name, letter) steps with one slip, and its name."""
-    at = rng.randrange(len(steps))
+def with_slip(taken: list[tuple[str, str]], rng: random.Random) -> tuple[list[tuple[str, str]], str]:
+    """The same names, each with the letter that is taken of it, with one slip, and the slip's name."""
+    at = rng.randrange(len(taken))
     if rng.random() < 0.3:
-        return steps[:at] + steps[at + 1 :], "skipped name"
-    name = steps[at][0]
-    return [*steps[:at], (name, name[-2].lower()), *steps[at + 1 :]], "misread letter"
+        return taken[:at] + taken[at + 1 :], "skipped name"
+    name = taken[at][0]
+    return [*taken[:at], (name, name[-2].lower()), *taken[at + 1 :]], "misread letter"
 
 
 def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRationale:
     """One way to reason about a question, with one wrong step if `wrong`."""
-    steps = [(name, name[-1]) for name in facts(question)]
+    taken = [(name, name[-1]) for name in facts(question)]
     error = ""
     if wrong:
-        steps, error = slip(steps, rng)
+        taken, error = with_slip(taken, rng)
     style = rng.choice(list(STEPS))
-    told = [
+    steps = [
         STEPS[style].format(
             name=name, letter=letter, number=number, dashed="-".join(name), commas=", ".join(name)
         )
-        for number, (name, letter) in enumerate(steps, 1)
+        for number, (name, letter) in enumerate(taken, 1)
     ]
-    letters = [letter for _, letter in steps]
+    letters = [letter for _, letter in taken]
     answer = "".join(letters)
     closing = rng.choice(CLOSINGS).format(list=", ".join(letters), plus=" + ".join(letters), answer=answer)
-    return WrittenRationale(join_steps(rng.choice(OPENINGS), told, closing, rng), answer, style, error)
+    opening = rng.choice(OPENINGS)
+    return WrittenRationale(join_steps(opening, steps, closing, rng), answer, style, error)

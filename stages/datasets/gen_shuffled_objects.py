@@ -23,8 +23,8 @@ HOLDS = "{person} holds the {color} {thing}"
 LIST = "{person}: {color} {thing}"
 PAIR = "{a} and {b} {verb}."
 WITH = "{a} {verb}s with {b}."
-# name: (text, how a holding is told, how a swap is told)
-TOLD = {
+# name: (text, how it tells who has what, how it tells a swap)
+STORIES = {
     "plain": ("{start}. {swaps} Which {thing} does {person} have at the end?", HAS, PAIR),
     "asked_first": ("Which {thing} does {person} have in the end? At first {start}. {swaps}", HAS, PAIR),
     "game": ("In a game {start}. {swaps} When the game is over, what is with {person}?", HOLDS, WITH),
@@ -36,7 +36,7 @@ TOLD = {
     "bus": ("On a bus {start}. {swaps} Which {thing} does {person} carry off the bus?", HOLDS, PAIR),
     "follow": ("Follow the swaps and say what {person} has last. {start}. {swaps}", HAS, PAIR),
 }
-PHRASINGS = {name: f"{text} Answer Choices: {{choices}}" for name, (text, _, _) in TOLD.items()}
+PHRASINGS = {name: f"{text} Answer Choices: {{choices}}" for name, (text, _, _) in STORIES.items()}
 THINGS = ["ball", "hat", "book", "cup", "pen", "bag", "card", "key"]
 COLORS = ["red", "blue", "green", "yellow", "black", "white", "pink", "brown", "gold", "gray"]
 
@@ -79,7 +79,7 @@ class Facts(NamedTuple):
     choices: list[str]  # "red ball", in the order of their letters
 
 
-def states(held: dict[str, str], swaps: list[tuple[str, str]]) -> list[dict[str, str]]:
+def states_after(held: dict[str, str], swaps: list[tuple[str, str]]) -> list[dict[str, str]]:
     """Who holds which colour after each swap."""
     found = []
     for a, b in swaps:
@@ -88,31 +88,33 @@ def states(held: dict[str, str], swaps: list[tuple[str, str]]) -> list[dict[str,
     return found
 
 
-def draw(rng: random.Random, settings: Settings) -> Example:
-    template = rng.choice(list(TOLD))
+def draw_question(rng: random.Random, settings: Settings) -> Example:
+    template = rng.choice(list(STORIES))
     thing = rng.choice(THINGS)
     people = rng.sample(SHORT_NAMES, settings.people)
     colors = rng.sample(COLORS, settings.people)
     pairs = [(a, b) for a, b in (rng.sample(people, 2) for _ in range(settings.swaps))]
-    _, holding, swap = TOLD[template]
+    _, holding, swap = STORIES[template]
     start = ", ".join(
         holding.format(person=person, color=color, thing=thing)
         for person, color in zip(people, colors, strict=True)
     )
-    told = " ".join(swap.format(a=a, b=b, verb=rng.choice(["swap", "trade"])) for a, b in pairs)
+    moves = " ".join(swap.format(a=a, b=b, verb=rng.choice(["swap", "trade"])) for a, b in pairs)
     choices = [f"{color} {thing}" for color in rng.sample(colors, len(colors))]
     listed = " ".join(
         f"({letter}) {choice}." for letter, choice in zip(ascii_uppercase, choices, strict=False)
     )
     person = rng.choice(people)
-    question = PHRASINGS[template].format(start=start, swaps=told, thing=thing, person=person, choices=listed)
-    end = states(dict(zip(people, colors, strict=True)), pairs)[-1][person]
+    question = PHRASINGS[template].format(
+        start=start, swaps=moves, thing=thing, person=person, choices=listed
+    )
+    end = states_after(dict(zip(people, colors, strict=True)), pairs)[-1][person]
     answer = ascii_uppercase[choices.index(f"{end} {thing}")]
     return Example("", "gen_shuffled_objects", question, answer, "choice", choices=choices, template=template)
 
 
 def parse(raw: Path) -> list[Example]:
-    return generate_examples(raw, "gen_shuffled_objects", Settings, draw)
+    return generate_examples(raw, "gen_shuffled_objects", Settings, draw_question)
 
 
 def facts(question: str) -> Facts:
@@ -123,7 +125,7 @@ def facts(question: str) -> Facts:
     return Facts(held, swaps, slots["person"], re.findall(r"\([A-Z]\) ([^.]+)\.", slots["choices"]))
 
 
-def slip(
+def with_slip(
     swaps: list[tuple[str, str]], people: list[str], rng: random.Random
 ) -> tuple[list[tuple[str, str]], str]:
     """The same swaps with one lost or made by the wrong pair, and the slip's name. Two people have no wrong
@@ -143,15 +145,15 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRational
     held, swaps, person, choices = facts(question)
     error = ""
     if wrong:
-        swaps, error = slip(swaps, list(held), rng)
+        swaps, error = with_slip(swaps, list(held), rng)
     style = rng.choice(list(STEPS))
     notation = rng.choice(NOTATIONS)
 
     def state(now: dict[str, str]) -> str:
         return ", ".join(notation.format(*item) for item in now.items())
 
-    after = states(held, swaps)
-    told = [
+    after = states_after(held, swaps)
+    steps = [
         STEPS[style].format(a=a, b=b, a_color=now[a], b_color=now[b], state=state(now), number=number)
         for number, ((a, b), now) in enumerate(zip(swaps, after, strict=True), 1)
     ]
@@ -159,6 +161,5 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRational
     thing = choices[0].split()[-1]
     letter = ascii_uppercase[choices.index(f"{color} {thing}")]
     closing = rng.choice(CLOSINGS).format(person=person, color=color, thing=thing, letter=letter)
-    return WrittenRationale(
-        join_steps(rng.choice(OPENINGS).format(state=state(held)), told, closing, rng), letter, style, error
-    )
+    opening = rng.choice(OPENINGS).format(state=state(held))
+    return WrittenRationale(join_steps(opening, steps, closing, rng), letter, style, error)

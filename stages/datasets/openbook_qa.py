@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_with_place, with_choices
+from stages.parsing.fields import LETTERS, field, rows_with_place, stem_and_choices
 from stages.records.example import Example
 
 FILES = {"train": "train.jsonl", "validation": "dev.jsonl", "test": "test.jsonl"}
@@ -12,21 +12,15 @@ def parse(raw: Path) -> list[Example]:
     examples: list[Example] = []
     for part, name in FILES.items():
         for where, source in rows_with_place(raw / name):
-            asked = field(source, "question", where, dict)
-            options = field(asked, "choices", where, list)
-            if "".join(field(option, "label", where, str) for option in options) != LETTERS[:4]:
-                raise ValueError(f"{where}: choices is {options!r}, wanted the labels A to D in order")
-            choices = [field(option, "text", where, str) for option in options]
-            question = with_choices(field(asked, "stem", where, str).strip(), choices).strip()
-            answer = field(source, "answerKey", where, str)
+            question, choices = stem_and_choices(source, LETTERS[:4], where)
             examples.append(
                 Example(
-                    f"openbook_qa-{len(examples)}",
-                    "openbook_qa",
-                    question,
-                    answer,
-                    "choice",
-                    choices,
+                    id=f"openbook_qa-{len(examples)}",
+                    dataset="openbook_qa",
+                    question=question,
+                    answer=field(source, "answerKey", where, str),
+                    answer_type="choice",
+                    choices=choices,
                     source_split=part,
                 )
             )

@@ -19,15 +19,14 @@ def parse(raw: Path) -> list[Example]:
                     f"{where}: question is {question!r} and answer_index {index}, wanted '... (A) ... (B)"
                     " ...' and 0 or 1"
                 )
-            choices = [option.strip() for option in options.groups()]
             examples.append(
                 Example(
-                    f"quarel-{len(examples)}",
-                    "quarel",
-                    question,
-                    LETTERS[index],
-                    "choice",
-                    choices,
+                    id=f"quarel-{len(examples)}",
+                    dataset="quarel",
+                    question=question,
+                    answer=LETTERS[index],
+                    answer_type="choice",
+                    choices=[option.strip() for option in options.groups()],
                     source_split=part,
                 )
             )

@@ -17,15 +17,14 @@ def parse(raw: Path) -> list[Example]:
             text, tab, label = line.partition("\t")
             if not tab or label not in ("0", "1"):
                 raise ValueError(f"{raw / name} row {row}: got {line!r}, wanted a text, a tab and 0 or 1")
-            question = f'What is the sentiment of the following sentence?\n"{text.strip()}"'
             examples.append(
                 Example(
-                    f"sst2-{len(examples)}",
-                    "sst2",
-                    question,
-                    CHOICES[int(label)],
-                    "exact",
-                    CHOICES,
+                    id=f"sst2-{len(examples)}",
+                    dataset="sst2",
+                    question=f'What is the sentiment of the following sentence?\n"{text.strip()}"',
+                    answer=CHOICES[int(label)],
+                    answer_type="exact",
+                    choices=CHOICES,
                     source_split=part,
                 )
             )

@@ -22,11 +22,11 @@ def parse(raw: Path) -> list[Example]:
         rationale = target.removeprefix(f"{word}.").strip()
         examples.append(
             Example(
-                f"strategy_qa-{row}",
-                "strategy_qa",
-                question,
-                word.lower(),
-                "yes_no",
+                id=f"strategy_qa-{row}",
+                dataset="strategy_qa",
+                question=question,
+                answer=word.lower(),
+                answer_type="yes_no",
                 rationale=rationale or None,
             )
         )

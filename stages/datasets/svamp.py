@@ -9,16 +9,8 @@ from stages.records.example import Example
 def parse(raw: Path) -> list[Example]:
     examples = []
     for row, (where, source) in enumerate(rows_with_place(raw / "SVAMP.json")):
-        question = (
-            f"{field(source, 'Body', where, str).strip()} {field(source, 'Question', where, str).strip()}"
-        )
-        examples.append(
-            Example(
-                f"svamp-{row}",
-                "svamp",
-                question,
-                canonical_number(field(source, "Answer", where, object), where),
-                "number",
-            )
-        )
+        body = field(source, "Body", where, str).strip()
+        question = field(source, "Question", where, str).strip()
+        answer = canonical_number(field(source, "Answer", where, object), where)
+        examples.append(Example(f"svamp-{row}", "svamp", f"{body} {question}", answer, "number"))
     return examples

@@ -12,16 +12,15 @@ def parse(raw: Path) -> list[Example]:
         scores = field(source, "target_scores", where, dict)
         choices = list(scores)
         # the input breaks off where the option goes on; zero-shot-CoT leaves one blank there
-        asked = f"{field(source, 'input', where, str).strip()} \nWhich choice is true ?"
-        answer = right_choice(scores, choices, where)
+        story = field(source, "input", where, str).strip()
         examples.append(
             Example(
-                f"tracking_shuffled_objects-{row}",
-                "tracking_shuffled_objects",
-                with_choices(asked, choices),
-                answer,
-                "choice",
-                choices,
+                id=f"tracking_shuffled_objects-{row}",
+                dataset="tracking_shuffled_objects",
+                question=with_choices(f"{story} \nWhich choice is true ?", choices),
+                answer=right_choice(scores, choices, where),
+                answer_type="choice",
+                choices=choices,
             )
         )
     return examples

@@ -78,11 +78,11 @@ class Facts(NamedTuple):
     events: list[tuple[str, bool]]  # who, and whether the coin is turned
 
 
-def other(side: str) -> str:
+def other_side(side: str) -> str:
     return SIDES[1 - SIDES.index(side)]
 
 
-def draw(rng: random.Random, settings: Settings) -> Example:
+def draw_question(rng: random.Random, settings: Settings) -> Example:
     """Each person turns the coin with probability 1/2, so that yes and no are equally likely."""
     template = rng.choice(list(PHRASINGS))
     text = PHRASINGS[template]
@@ -99,12 +99,12 @@ def draw(rng: random.Random, settings: Settings) -> Example:
         events=" ".join(f"{event}." for event in events),
         chain=", then ".join(events),
     )
-    end = other(start) if sum(flips) % 2 else start
+    end = other_side(start) if sum(flips) % 2 else start
     answer = "yes" if end == (asked if "{asked}" in text else start) else "no"
     return Example("", "gen_coin_flip", question, answer, "yes_no", template=template)
 
 
-def contrast(question: str, rng: random.Random) -> str:
+def contrast_question(question: str, rng: random.Random) -> str:
     """The question with one person's act turned into an opposite one: its answer is the other one."""
     found = rng.choice(list(ACT.finditer(question)))
     opposite = rng.choice([act for act, turns in ACTS.items() if turns != ACTS[found[2]]])
@@ -114,10 +114,9 @@ def contrast(question: str, rng: random.Random) -> str:
 def facts(question: str) -> Facts:
     """Start, asked side and events, read from the text of the question."""
     slots = read_slots(question, PHRASINGS)
-    told = re.findall(rf"([A-Z]\w*) ({'|'.join(ACTS)})", slots.get("events") or slots["chain"])
-    return Facts(
-        slots["start"], slots.get("asked", slots["start"]), [(name, ACTS[act]) for name, act in told]
-    )
+    acts = re.findall(rf"([A-Z]\w*) ({'|'.join(ACTS)})", slots.get("events") or slots["chain"])
+    events = [(name, ACTS[act]) for name, act in acts]
+    return Facts(slots["start"], slots.get("asked", slots["start"]), events)
 
 
 def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRationale:
@@ -126,17 +125,17 @@ def rationale(question: str, rng: random.Random, wrong: bool) -> WrittenRational
     slip = rng.randrange(len(events)) if wrong else -1
     error = "" if not wrong else "missed flip" if events[slip][1] else "flip too many"
     style = rng.choice(list(STEPS))
-    told = []
+    steps = []
     side = start
     count = 0
     for place, (name, flips) in enumerate(events):
         turned = flips != (place == slip)
         before = side
-        side = other(side) if turned else side
+        side = other_side(side) if turned else side
         count = count + turned
-        told.append(STEPS[style][0 if flips else 1].format(name=name, before=before, after=side, count=count))
+        step = STEPS[style][0 if flips else 1]
+        steps.append(step.format(name=name, before=before, after=side, count=count))
     answer = "yes" if side == asked else "no"
     closing = rng.choice(CLOSINGS).format(end=side, asked=asked, answer=answer)
-    return WrittenRationale(
-        join_steps(rng.choice(OPENINGS).format(start=start), told, closing, rng), answer, style, error
-    )
+    opening = rng.choice(OPENINGS).format(start=start)
+    return WrittenRationale(join_steps(opening, steps, closing, rng), answer, style, error)

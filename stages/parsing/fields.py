@@ -100,6 +100,18 @@ def with_options(question: str, choices: list[str]) -> str:
     )
 
 
+def stem_and_choices(source: RawRow, letters: str, where: str) -> tuple[str, list[str]]:
+    """CommonsenseQA's and OpenBookQA's question as it is asked, and its options, under these `letters`."""
+    asked = field(source, "question", where, dict)
+    options = field(asked, "choices", where, list)
+    if "".join(field(option, "label", where, str) for option in options) != letters:
+        raise ValueError(
+            f"{where}: choices is {options!r}, wanted the labels {letters[0]} to {letters[-1]} in order"
+        )
+    choices = [field(option, "text", where, str) for option in options]
+    return with_choices(field(asked, "stem", where, str).strip(), choices).strip(), choices
+
+
 def right_choice(scores: RawRow, choices: list[str], where: str) -> str:
     """The letter of the only choice with score 1 in BIG-bench's target_scores."""
     right = [letter for letter, choice in zip(LETTERS, choices, strict=False) if scores[choice] == 1]

@@ -21,14 +21,14 @@ from stages.records.jsonl import read_rows
 QUESTIONS = "faithful_questions.jsonl"
 
 
-class Answered(NamedTuple):
+class ReleasedAnswer(NamedTuple):
     question: str
     steps: list[tuple[str, str]]  # what was put after the text so far, and what the model said to it
     origin: str
     header: str = ""  # what was shown before the question, where it was released
 
 
-def there(path: Path) -> Path:
+def existing_file(path: Path) -> Path:
     """Raises ValueError where the file is not."""
     if not path.exists():
         raise ValueError(
@@ -37,49 +37,46 @@ def there(path: Path) -> Path:
     return path
 
 
-def read_log(path: Path) -> list[Answered]:
+def read_zero_shot_cot(path: Path) -> list[ReleasedAnswer]:
     try:
         records = parse_log(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return [
-        Answered(record.question, record.steps, f"zero_shot_cot log {path.name} record {number}")
+        ReleasedAnswer(record.question, record.steps, f"zero_shot_cot log {path.name} record {number}")
         for number, record in enumerate(records, 1)
     ]
 
 
-def read_faithful(path: Path) -> list[Answered]:
+def read_faithful_cot(path: Path) -> list[ReleasedAnswer]:
     """Faithful-CoT's predictions. The prompt is recorded without its few-shot header and without AQuA's list
     of options.
     """
     questions = {row["id"]: row["question"] for row in read_rows(path.with_name(QUESTIONS))}
     answered = []
     for number, row in enumerate(read_rows(path), 1):
-        missing = {"id", "completion"} - row.keys()
-        if missing or row["id"] not in questions:
-            raise ValueError(
-                f"{path} row {number}: no {sorted(missing)}"
-                if missing
-                else f"{path} row {number}: id {row['id']!r} not in {QUESTIONS}"
-            )
+        if missing := {"id", "completion"} - row.keys():
+            raise ValueError(f"{path} row {number}: no {sorted(missing)}")
+        if row["id"] not in questions:
+            raise ValueError(f"{path} row {number}: id {row['id']!r} not in {QUESTIONS}")
+        question = question_stem(questions[row["id"]])
         text = row["completion"].split("\nQ:")[0].rstrip("\n")  # a model may go on with a question of its own
-        answered.append(
-            Answered(stem(questions[row["id"]]), [("\nA:", text)], f"Faithful-CoT {path.name} id {row['id']}")
-        )
+        origin = f"Faithful-CoT {path.name} id {row['id']}"
+        answered.append(ReleasedAnswer(question, [("\nA:", text)], origin))
     return answered
 
 
-def stem(question: str) -> str:
+def question_stem(question: str) -> str:
     """The question without its options."""
     return re.split(r"\s*(?:# Answer option|Answer Choices):", question)[0].strip()
 
 
-def loose(question: str) -> str:
+def loose_key(question: str) -> str:
     """A key that survives what Faithful-CoT changed: options, case, spaces, periods and commas."""
-    return re.sub(r"[\s.,]", "", stem(question)).casefold()
+    return re.sub(r"[\s.,]", "", question_stem(question)).casefold()
 
 
-def read_bbh(path: Path) -> list[Answered]:
+def read_big_bench_hard(path: Path) -> list[ReleasedAnswer]:
     """BIG-Bench Hard's outputs of one task: the whole prompt is recorded, its demonstrations and its
     instruction to think included.
     """
@@ -90,19 +87,13 @@ def read_bbh(path: Path) -> list[Answered]:
         question, mark, instruction = last.partition("\nA:")
         if not ruler or not mark:
             raise ValueError(f"{where}: input is {asked[-200:]!r}, wanted demonstrations, 'Q: ...' and 'A:'")
-        text = field(row, "prediction", where, str)
-        answered.append(
-            Answered(
-                question,
-                [(mark + instruction, text)],
-                f"BIG-Bench Hard {path.name} row {number}",
-                f"{header}\n\n",
-            )
-        )
+        steps = [(mark + instruction, field(row, "prediction", where, str))]
+        origin = f"BIG-Bench Hard {path.name} row {number}"
+        answered.append(ReleasedAnswer(question, steps, origin, f"{header}\n\n"))
     return answered
 
 
-def read_palm(raw: Path) -> list[Answered]:
+def read_palm(raw: Path) -> list[ReleasedAnswer]:
     """PaLM's answers to CommonsenseQA's train and dev questions. They lie in lists of at most 1,000, in the
     order of a file of questions.
 
@@ -113,22 +104,22 @@ def read_palm(raw: Path) -> list[Answered]:
     for part in ("train", "test"):
         paths = takewhile(Path.exists, (raw / f"palm_{part}_{place}.json" for place in count()))
         texts = [text for path in paths for text in json.loads(path.read_text(encoding="utf-8"))]
-        rows = list(rows_with_place(there(raw / f"palm_questions_{part}.jsonl")))
+        rows = list(rows_with_place(existing_file(raw / f"palm_questions_{part}.jsonl")))
         if len(rows) != len(texts):
             raise ValueError(
                 f"{raw}: {len(texts)} texts in palm_{part}_0.json and on, wanted one for each of {len(rows)}"
                 " questions"
             )
         for number, ((where, row), text) in enumerate(zip(rows, texts, strict=True), 1):
+            stem = field(row, "question", where, str).strip()
+            question = with_choices(stem, field(row, "choices", where, list))
             said = re.sub(r"\([a-e]\)", lambda letter: letter[0].upper(), text.split("\n\nQ:")[0].rstrip())
-            question = with_choices(
-                field(row, "question", where, str).strip(), field(row, "choices", where, list)
-            )
-            answered.append(Answered(question, [("\nA:", f" {said.lstrip()}")], f"PaLM {part} row {number}"))
+            steps = [("\nA:", f" {said.lstrip()}")]
+            answered.append(ReleasedAnswer(question, steps, f"PaLM {part} row {number}"))
     return answered
 
 
-def read_source(source: str, raw: Path, subtasks: Iterable[str]) -> list[Answered]:
+def read_source(source: str, raw: Path, subtasks: Iterable[str]) -> list[ReleasedAnswer]:
     """All that a source holds. Raises ValueError for a file that is missing or not in its format."""
     if source == "palm":
         return read_palm(raw)
@@ -136,6 +127,7 @@ def read_source(source: str, raw: Path, subtasks: Iterable[str]) -> list[Answere
         return [
             answered
             for subtask in subtasks
-            for answered in read_bbh(there(raw / source.replace("{subtask}", subtask)))
+            for answered in read_big_bench_hard(existing_file(raw / source.replace("{subtask}", subtask)))
         ]
-    return read_log(there(raw / source)) if source.endswith(".log") else read_faithful(there(raw / source))
+    path = existing_file(raw / source)
+    return read_zero_shot_cot(path) if source.endswith(".log") else read_faithful_cot(path)

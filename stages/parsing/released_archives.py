@@ -16,7 +16,7 @@ UNKNOWN = "unknown"  # finish reason, where none was released
 
 
 @dataclass(frozen=True)
-class Step:
+class ReleasedStep:
     text: str  # what was said
     prompt: str | None = None  # None: not released
     finish_reason: str = UNKNOWN
@@ -24,108 +24,108 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Released:
+class ReleasedSample:
     """One released sample: its steps in order, as many as are finished."""
 
     place: str  # in its file, for messages
-    steps: list[Step]
+    steps: list[ReleasedStep]
     question: str | None = None
 
 
 @dataclass(frozen=True)
-class File:
+class ReleasedFile:
     """A file of released answers, and what it tells about how they were made."""
 
     kind: str
-    rows: list[Released]
+    rows: list[ReleasedSample]
     model: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-Read = tuple[list[Step], str | None]  # steps, question
+ParsedRow = tuple[list[ReleasedStep], str | None]  # steps, question
 
 
-def text(row: Any, name: str) -> str:
-    value = row.get(name) if isinstance(row, dict) else None
+def text_field(row: Any, name: str) -> str:
+    if not isinstance(row, dict):
+        raise ValueError(f"got {type(row).__name__}, wanted an object")
+    value = row.get(name)
     if not isinstance(value, str):
-        raise ValueError(
-            f"`{name}` is {value!r}, wanted a text"
-            if isinstance(row, dict)
-            else f"got {type(row).__name__}, wanted an object"
-        )
+        raise ValueError(f"`{name}` is {value!r}, wanted a text")
     return value
 
 
-def optional(row: Any, name: str) -> str | None:
-    return None if row.get(name) is None else text(row, name)
+def optional_text(row: Any, name: str) -> str | None:
+    return None if row.get(name) is None else text_field(row, name)
 
 
-def two_steps(row: Any) -> Iterator[Step]:
+def reasoning_teacher_steps(row: Any) -> Iterator[ReleasedStep]:
     """A sample of reasoning-teacher: rationale, then answer (zero-shot-CoT), or both in one. An interrupted
     run leaves steps without text.
     """
     if "reasoning_prompt" in row:
         if "reasoning_completion" not in row:
             return
-        yield Step(
-            text(row, "reasoning_completion"),
-            text(row, "reasoning_prompt"),
-            optional(row, "reasoning_finish_reason") or UNKNOWN,
+        yield ReleasedStep(
+            text_field(row, "reasoning_completion"),
+            text_field(row, "reasoning_prompt"),
+            optional_text(row, "reasoning_finish_reason") or UNKNOWN,
         )
     if "completion" in row:
-        yield Step(text(row, "completion"), text(row, "prompt"), optional(row, "finish_reason") or UNKNOWN)
+        yield ReleasedStep(
+            text_field(row, "completion"),
+            text_field(row, "prompt"),
+            optional_text(row, "finish_reason") or UNKNOWN,
+        )
 
 
-def reasoning_teacher(row: Any) -> Read:
-    question = text(row, "question")
-    return list(two_steps(row)), question
+def reasoning_teacher_row(row: Any) -> ParsedRow:
+    question = text_field(row, "question")
+    return list(reasoning_teacher_steps(row)), question
 
 
-def scotd(row: Any) -> Read:
+def scotd_row(row: Any) -> ParsedRow:
     """Its sampler appends the separator of the demonstrations to every response, and names token
     log-probabilities `token_probs`.
     """
-    response = text(row, "response").removesuffix("\n\n")
+    response = text_field(row, "response").removesuffix("\n\n")
     tokens = row.get("tokens")
     values = row.get("token_probs")
     if (tokens is None) != (values is None) or (tokens is not None and len(tokens) != len(values)):
         raise ValueError("`tokens` and `token_probs` must be lists of one length, or both be missing")
-    logprobs = (
-        None
-        if tokens is None
-        else [
-            (str(token), float(value))
-            for token, value in zip(tokens, values, strict=True)
-            if value is not None
-        ]
-    )
-    return [Step(response, text(row, "prompt"), logprobs=logprobs)], None
+    logprobs = None
+    if tokens is not None:
+        pairs = zip(tokens, values, strict=True)
+        logprobs = [(str(token), float(value)) for token, value in pairs if value is not None]
+    return [ReleasedStep(response, text_field(row, "prompt"), logprobs=logprobs)], None
 
 
-def cascod(row: Any) -> Read:
-    return [Step(text(row, "response"), optional(row, "prompt"))], text(row, "instruction")
+def cascod_row(row: Any) -> ParsedRow:
+    step = ReleasedStep(text_field(row, "response"), optional_text(row, "prompt"))
+    return [step], text_field(row, "instruction")
 
 
-def bbh(row: Any) -> Read:
-    return [Step(text(row, "prediction"), text(row, "input"))], None
+def bbh_row(row: Any) -> ParsedRow:
+    return [ReleasedStep(text_field(row, "prediction"), text_field(row, "input"))], None
 
 
-def read_each(path: Path, rows: Iterator[tuple[str, Any]], reader: Callable[[Any], Read]) -> list[Released]:
+def read_samples(
+    path: Path, rows: Iterator[tuple[str, Any]], reader: Callable[[Any], ParsedRow]
+) -> list[ReleasedSample]:
     """All rows by one reader. Raises ValueError with file and row."""
-    read = []
+    samples = []
     for place, row in rows:
         try:
-            read.append(Released(place, *reader(row)))
+            samples.append(ReleasedSample(place, *reader(row)))
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} {place}: {error}") from error
-    return read
+    return samples
 
 
-def numbered(rows: list[Any]) -> Iterator[tuple[str, Any]]:
+def with_places(rows: list[Any]) -> Iterator[tuple[str, Any]]:
     return ((f"row {number}", row) for number, row in enumerate(rows, 1))
 
 
-def read_released(path: Path) -> File:
+def read_released(path: Path) -> ReleasedFile:
     """A file in one of the four formats, told apart by their fields. Raises ValueError for anything else,
     with file and row.
     """
@@ -133,19 +133,16 @@ def read_released(path: Path) -> File:
         values = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON ({error})") from error
-    if (
-        isinstance(values, dict)
-        and isinstance(values.get("metadata"), dict)
-        and isinstance(values.get("data"), dict)
-    ):
-        return read_reasoning_teacher(path, values["metadata"], values["data"])
-    if isinstance(values, dict) and isinstance(values.get("outputs"), list):
-        return File("BIG-Bench Hard", read_each(path, numbered(values["outputs"]), bbh))
+    parts = values if isinstance(values, dict) else {}
+    if isinstance(parts.get("metadata"), dict) and isinstance(parts.get("data"), dict):
+        return read_reasoning_teacher(path, parts["metadata"], parts["data"])
+    if isinstance(parts.get("outputs"), list):
+        return ReleasedFile("BIG-Bench Hard", read_samples(path, with_places(values["outputs"]), bbh_row))
     if isinstance(values, list) and values and isinstance(values[0], dict):
         if "instruction" in values[0]:
-            return File("CasCoD", read_each(path, numbered(values), cascod))
+            return ReleasedFile("CasCoD", read_samples(path, with_places(values), cascod_row))
         if "response" in values[0] and "prompt" in values[0]:
-            return File("SCoTD", read_each(path, numbered(values), scotd))
+            return ReleasedFile("SCoTD", read_samples(path, with_places(values), scotd_row))
     raise ValueError(
         f"{path}: none of the known formats: reasoning-teacher {{metadata, data}}, BIG-Bench Hard {{outputs:"
         " [{input, prediction}]}, SCoTD [{prompt, response}], CasCoD [{instruction, response}], or"
@@ -153,7 +150,7 @@ def read_released(path: Path) -> File:
     )
 
 
-def read_reasoning_teacher(path: Path, metadata: dict[str, Any], data: dict[str, Any]) -> File:
+def read_reasoning_teacher(path: Path, metadata: dict[str, Any], data: dict[str, Any]) -> ReleasedFile:
     """`data` maps a question's number to its samples. Raises ValueError for the answers of a fine-tuned
     student: they are no teacher's.
     """
@@ -162,19 +159,19 @@ def read_reasoning_teacher(path: Path, metadata: dict[str, Any], data: dict[str,
             f"{path}: answers of {metadata.get('base_model')!r} after training ({metadata['train_key']!r}),"
             " wanted a teacher's"
         )
-    samples: list[tuple[str, Any]] = []
+    rows: list[tuple[str, Any]] = []
     for index, listed in data.items():
         if not isinstance(listed, list):
             raise ValueError(
                 f"{path} sample {index}: got {type(listed).__name__}, wanted a list of completions"
             )
-        samples += [(f"sample {index}, completion {place}", row) for place, row in enumerate(listed)]
+        rows += [(f"sample {index}, completion {place}", row) for place, row in enumerate(listed)]
     settings = {
         name: value for name, value in metadata.items() if name.endswith(("temperature", "max_tokens"))
     }
-    return File(
+    return ReleasedFile(
         "reasoning-teacher",
-        read_each(path, iter(samples), reasoning_teacher),
+        read_samples(path, iter(rows), reasoning_teacher_row),
         metadata.get("base_model"),
         settings,
     )

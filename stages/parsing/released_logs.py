@@ -54,7 +54,7 @@ def split_steps(
     rest = reply.removeprefix(cot_trigger)
     places = [found.start() for found in re.finditer(re.escape(trigger), rest)]
     # rationale and answer may repeat the trigger, and older logs print the answer trimmed and without colons
-    fits = [place for place in places if bare(rest[place + len(trigger) :]) == bare(before)]
+    fits = [place for place in places if comparable(rest[place + len(trigger) :]) == comparable(before)]
     if len(fits) != 1:
         raise ValueError(
             f"{len(fits)} of {len(places)} places of {trigger!r} leave the answer {before!r}, wanted 1:"
@@ -66,7 +66,7 @@ def split_steps(
     return [(f"\nA: {cot_trigger}", rationale.removesuffix(" ")), (space + trigger, answer)]
 
 
-def bare(text: str) -> str:
+def comparable(text: str) -> str:
     return re.sub(r"[\s:]", "", text)
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import field_validator
 
 from stages.config.load import Block
-from stages.parsing.released import Answered, loose, read_source
+from stages.parsing.released import ReleasedAnswer, loose_key, read_source
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -52,7 +52,7 @@ class Settings(Block):
         return sources
 
 
-def completion(example: Example, sample: int, source: str, answered: Answered) -> Completion:
+def completion(example: Example, sample: int, source: str, answered: ReleasedAnswer) -> Completion:
     """A released answer as a completion of the example's question: each step's prompt repeats all that was
     said before.
     """
@@ -67,7 +67,9 @@ def completion(example: Example, sample: int, source: str, answered: Answered) -
     return Completion(example.id, sample, prompts, texts, reasons, model, answer_prefix, answered.origin)
 
 
-def matched(examples: list[Example], source: str, raw: Path) -> tuple[list[tuple[Example, Answered]], int]:
+def matched(
+    examples: list[Example], source: str, raw: Path
+) -> tuple[list[tuple[Example, ReleasedAnswer]], int]:
     """(examples with what a source says to them, rows in the source). Questions that occur twice take their
     records in order.
 
@@ -75,11 +77,11 @@ def matched(examples: list[Example], source: str, raw: Path) -> tuple[list[tuple
     """
     # options are part of other sources' questions: with letters in another order their answers would mean
     # something else
-    key: Callable[[str], str] = loose if source.startswith("faithful_") else str.strip
+    key: Callable[[str], str] = loose_key if source.startswith("faithful_") else str.strip
     answers = read_source(
         source, raw, dict.fromkeys(example.subtask for example in examples if example.subtask is not None)
     )
-    waiting: defaultdict[str, deque[Answered]] = defaultdict(deque)
+    waiting: defaultdict[str, deque[ReleasedAnswer]] = defaultdict(deque)
     for answered in answers:
         waiting[key(answered.question)].append(answered)
     pairs = [

@@ -365,18 +365,18 @@ EITHER = {"Yes": 0, "No": 1}
 
 def bb_sub_files(raw: Path) -> None:
     """One row of each kind in every file of its form."""
-    for name in bb_sub.NATIVE:
+    for name in bb_sub.BIG_BENCH:
         rows = [{"input": "A. B. ", "target_scores": EITHER}]
         (raw / f"{name}.json").write_text(json.dumps({"task_prefix": "Does it follow?\n", "examples": rows}))
     numbered = "What if?\n1. This.\n2. That."
-    for name in bb_sub.RENUMBERED:
+    for name in bb_sub.KINDS_OF_REASONING:
         opening = "It is so. I will provide you options. Answer with the correct index (1 or 2)."
         write(raw / f"{name}.jsonl", [{"input": [{"content": opening}, {"content": numbered}], "ideal": "2"}])
         write(
             raw / f"{name}_few_shot.jsonl",
             [{"sample": [{"content": numbered.replace("if", "then")}, {"content": "1"}]}],
         )
-    for name in bb_sub.QUERIES:
+    for name in bb_sub.LLM_FOUNDRY:
         write(
             raw / f"{name}.jsonl",
             [
@@ -416,32 +416,32 @@ def test_bb_sub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_lettered(asked: str, answer: str, expected: bb_sub.Question) -> None:
-    assert bb_sub.lettered(asked, answer, "row 0") == expected
+    assert bb_sub.with_letter(asked, answer, "row 0") == expected
 
 
 def test_broken_rows_of_bb_sub_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"row 0: answer is '3', wanted one of \['This\.', 'That\.'\] or its number"
     ):
-        bb_sub.lettered("x\n1. This.\n2. That.", "3", "row 0")
+        bb_sub.with_letter("x\n1. This.\n2. That.", "3", "row 0")
     write(tmp_path / "x.jsonl", [{"query": "x", "choices": ["no"], "gold": 1}])
     with pytest.raises(ValueError, match=r"x\.jsonl row 0: gold is 1, wanted a place in"):
-        list(bb_sub.query(tmp_path / "x.jsonl"))
+        list(bb_sub.llm_foundry_questions(tmp_path / "x.jsonl"))
     write(tmp_path / "x.jsonl", [{"input": [{"content": "x"}], "ideal": "1"}])
     with pytest.raises(
         ValueError, match=r"x\.jsonl row 0: input is .*, wanted an instruction and a question"
     ):
-        list(bb_sub.renumbered(tmp_path / "x.jsonl"))
+        list(bb_sub.kinds_of_reasoning_questions(tmp_path / "x.jsonl"))
 
 
 def test_table_6() -> None:
-    assert len(bb_sub.sizes()) == 61
-    assert sum(bb_sub.sizes().values()) == 5381  # the paper prints 5,384
-    assert len(bb_sub.missing()) == 43
+    assert len(bb_sub.table_6_sizes()) == 61
+    assert sum(bb_sub.table_6_sizes().values()) == 5381  # the paper prints 5,384
+    assert len(bb_sub.missing_tasks()) == 43
     published = ROOT.parent / "shared" / "published" / "cascod.json"
     if published.exists():
         rows = json.loads(published.read_text())["table6_bb_sub"]["rows"]
-        assert bb_sub.sizes() == {row["task"]: row["size"] for row in rows}
+        assert bb_sub.table_6_sizes() == {row["task"]: row["size"] for row in rows}
 
 
 # ---- a mixture
@@ -561,7 +561,7 @@ def test_facts_about_the_real_rows(real: dict[str, list[Example]]) -> None:
         assert {*subtasks[name]} == {*known_subtasks(name)}
     assert list(subtasks["agieval"].values()) == [254, 651, 230, 510, 269, 220, 206, 206]  # Table 3
     assert subtasks["bb_sub"] == {
-        task: size for task, size in bb_sub.sizes().items() if task not in bb_sub.missing()
+        task: size for task, size in bb_sub.table_6_sizes().items() if task not in bb_sub.missing_tasks()
     }
     assert subtasks["olympiad_bench"] == {
         "algebra": 264,

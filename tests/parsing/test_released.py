@@ -15,7 +15,7 @@ from stages.config.load import check
 from stages.datasets import commonsense_qa
 from stages.download import mirror_path
 from stages.parsing.readers import parse_raw
-from stages.parsing.released import loose, stem
+from stages.parsing.released import loose_key, question_stem
 from stages.parsing.released_logs import parse_log
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import read_rows
@@ -178,12 +178,12 @@ def test_a_file_without_header_is_refused():
     ],
 )
 def test_loose_keys(ours, theirs):
-    assert loose(ours) == loose(theirs)
-    assert loose(ours) != loose("How many pens?")
+    assert loose_key(ours) == loose_key(theirs)
+    assert loose_key(ours) != loose_key("How many pens?")
 
 
 def test_stem_keeps_a_question_without_options():
-    assert stem("How many?\nTell. ") == "How many?\nTell."
+    assert question_stem("How many?\nTell. ") == "How many?\nTell."
 
 
 @pytest.fixture
@@ -485,7 +485,7 @@ def test_every_source_covers_its_questions(mirror, tmp_path, dataset, covered):
     assert len({(row.sample, row.origin) for row in rows}) == len(rows)
     questions = {example.id: example.question for example in examples}
     assert all(
-        loose(row.prompts[0].removeprefix("Q: ").split("\nA:")[0]) == loose(questions[row.example_id])
+        loose_key(row.prompts[0].removeprefix("Q: ").split("\nA:")[0]) == loose_key(questions[row.example_id])
         for row in rows
     )
 
