@@ -11,14 +11,20 @@ def is_block(kind: object) -> bool:
 
 def legal_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     """The keys that are legal where pydantic found an unknown one; "" where several blocks would be legal."""
-    block: Any = model
+    blocks: list[Any] = [model]
     for key in location[:-1]:
-        annotation = block.model_fields[key].annotation if key in block.model_fields else None
-        blocks = [kind for kind in (annotation, *get_args(annotation)) if is_block(kind)]  # `Lora | None` too
-        if len(blocks) != 1:
+        if len(blocks) > 1:  # told apart by `kind`, and the key is that kind
+            blocks = [one for one in blocks if key in get_args(one.model_fields["kind"].annotation)]
+        elif key in blocks[0].model_fields:
+            annotation = blocks[0].model_fields[key].annotation
+            blocks = [
+                kind for kind in (annotation, *get_args(annotation)) if is_block(kind)
+            ]  # `Lora | None` too
+        else:
             return ""
-        block = blocks[0]
-    return "; legal keys: " + ", ".join(block.model_fields)
+        if not blocks:
+            return ""
+    return "; legal keys: " + ", ".join(blocks[0].model_fields) if len(blocks) == 1 else ""
 
 
 def faults(where: str, error: ValidationError, model: type[BaseModel]) -> str:

@@ -47,6 +47,7 @@ def test_a_missing_file_says_the_lines_to_write(name: str, monkeypatch: pytest.M
             {"source": LOCAL, "columns": {**COLUMNS, "hue": 1}},
             "`columns.hue`: unknown key; legal keys: files",
         ),
+        ({"source": {**LOCAL, "file": 1}}, "`source.local.file`: unknown key; legal keys: kind, files$"),
         ({"source": LOCAL, "rows": "7"}, "`rows`: Input should be a valid integer, got '7'"),
         ({"source": LOCAL, "subtasks": ["a"]}, "`subtasks`: unknown key"),
         ({"source": {"kind": "local", "files": ["x.txt"]}, "columns": COLUMNS}, r"no \.csv or \.jsonl"),
