@@ -67,9 +67,7 @@ WRONG = [
         ("teachers", "scripted", "backend"),
         "scripts",
         (
-            r"`teachers.scripted.backend`: stages/teachers/scripts.py does not exist. To write it, it has:"
-            r"
-  class Settings"
+            r"`teachers.scripted.backend`: stages/teachers/scripts.py does not exist. To write it, it has:\n  class Settings"
         ),
     ),
     (
