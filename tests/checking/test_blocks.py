@@ -66,9 +66,7 @@ WRONG = [
     (
         ("teachers", "scripted", "backend"),
         "scripts",
-        (
-            r"`teachers.scripted.backend`: stages/teachers/scripts.py does not exist. To write it, it has:\n  class Settings"
-        ),
+        (r"backend`: stages/teachers/scripts.py does not exist. To write it, it has:\n  class Settings"),
     ),
     (
         ("teachers", "scripted", "error_rate"),
