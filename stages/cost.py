@@ -2,8 +2,8 @@
 (Fine-tune-CoT appendices C and F).
 
 In: a teacher's completions, the price table. Out: a JSON file for plots and diffs. Dollars are list prices of
-the tokens that the rows report, not a bill: failed tries and talks that did not finish are not in it. What is
-not known is null, never zero.
+the tokens that the rows report, not a bill: failed tries and conversations that did not finish are not in it.
+What is not known is null, never zero.
 """
 
 from collections import Counter
@@ -18,29 +18,27 @@ from stages.config.cli import run
 from stages.config.endpoint import Price
 from stages.config.load import check, find, read_params
 from stages.corpus.usage import once, tokens
-from stages.records.completion import Completion, read_completions
+from stages.records.completion import Completion, Step, read_completions
 from stages.records.jsonl import write_json
 
 
-def was_asked(row: Completion) -> bool:
-    """Whether an endpoint answered it: scripted, released and human rows have no request, a local model has
-    no endpoint.
-    """
-    return bool(row.key) and row.origin != "local"
-
-
 def row_dollars(row: Completion, prices: Mapping[str, Price]) -> float | None:
-    """By the model that answered, at the Batch API's price if it came from there; a talk has the origin of
-    its last step.
+    """Each step by the model that answered, at the Batch API's price if it came from there; None if one is
+    unknown. A row without steps costs what its model's tokens do.
     """
-    usage = row.usage or {}
-    return dollars(
-        price_of(prices, row.model),
-        usage.get("in"),
-        usage.get("cached"),
-        usage.get("out"),
-        row.origin == "batch",
-    )
+    parts = row.steps or [Step("", 0, row.model, "", usage=row.usage)]
+    paid = [
+        dollars(
+            price_of(prices, step.model),
+            (step.usage or {}).get("in"),
+            (step.usage or {}).get("cached"),
+            (step.usage or {}).get("out"),
+            batch=step.source == "batch",
+        )
+        for step in parts
+    ]
+    known = [value for value in paid if value is not None]
+    return sum(known) if len(known) == len(paid) else None
 
 
 def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, object]:
@@ -51,15 +49,15 @@ def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, obje
     paid = [row_dollars(row, prices) for row in counted]
     known = [value for value in paid if value is not None]
     total = sum(known) if rows and len(known) == len(paid) else None
-    asked = Counter(row.model for row in rows if was_asked(row) or row.usage is not None)
+    asked = Counter(row.model for row in rows if row.paid or row.usage is not None)
     listed = {model: price_of(prices, model) for model in sorted(asked)}
     questions = len({row.example_id for row in rows})
     return {
-        "paid": any(map(was_asked, rows)),
+        "paid": any(row.paid for row in rows),
         "questions": questions,
         "completions": len(rows),
         "completions_without_usage": sum(row.usage is None for row in rows),
-        "requests": len({step.partition("/")[0] for row in rows for step in row.key.split()}),
+        "requests": len({step.key for row in rows for step in row.steps}),
         **tokens(counted),
         "dollars": rounded(total),
         "dollars_known": rounded(sum(known)) if known else None,

@@ -1,43 +1,46 @@
-"""Talk: lead every sample of every question through the steps of a method, with the store of answers as the
-only state.
+"""Conversation: lead every sample of every question through the steps of a method, be it a teacher's or a
+student's.
 
-A talk is replayed from the store each time it is looked at: the prompts follow from the method and from the
-answers so far, and what is not stored is what is still to be asked. So a killed run, a second worker and a
-larger D all continue the same way.
+A conversation is replayed from the answers there are each time it is looked at: the prompts follow from the
+method and from the answers so far, and what is not there is what is still to be asked. So a killed run, a
+second worker and a larger D all continue the same way. What differs is who answers: an `Answerer`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator
 
 from stages.asking.request import Answer, Request
 from stages.config.load import check, find, read_params
-from stages.records.completion import Completion
-from stages.records.demonstrations import shown
+from stages.records.completion import Completion, Step
+from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 
 
-def there_is(method: str) -> str:
-    if find_spec(f"stages.methods.{method}") is None:
-        raise ValueError(f"stages/methods/{method}.py does not exist")
-    return method
+def existing_method(name: str) -> str:
+    if find_spec(f"stages.methods.{name}") is None:
+        raise ValueError(f"stages/methods/{name}.py does not exist")
+    return name
 
 
-MethodName = Annotated[str, AfterValidator(there_is)]
+MethodName = Annotated[str, AfterValidator(existing_method)]
 Stored = Callable[[str], dict[int, Answer]]  # key -> the samples there are
 Failures = dict[tuple[str, int], str]  # (key, sample) -> why it did not come
+UNSCORED = (
+    "have no log-probabilities: `logprobs: true` does not ask again for what is stored, another `salt` does,"
+    " where the server tells them"
+)
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Who is asked how: a method's asking side, and the request that a prompt becomes."""
+    """How questions are asked: a method's asking side, and the request that a prompt becomes."""
 
     method: ModuleType
     settings: Any
@@ -45,19 +48,51 @@ class Asking:
     samples: int
     request: Callable[[str], Request]
     keep_reasoning: bool = False  # put what a reasoning model thought in front of what it said
+    paid: bool = False  # an endpoint bills the answers
+    # Answers are kept in the store, and conversations that come to the same prompt draw from the same ones.
+    # False (a student in this process): every question and every later step has draws of its own
+    shared: bool = True
+
+    def next_prompt(self, example: Example, texts: list[str]) -> str | None:
+        """What is asked after these texts; None: the conversation is over."""
+        shown = demonstrations_for(example, self.demonstrations)
+        prompt: str | None = self.method.ask(example, texts, self.settings, shown)
+        return prompt
+
+    def text_of(self, answer: Answer) -> str:
+        thought = self.keep_reasoning and answer.reasoning
+        return f"{answer.reasoning}\n{answer.text}" if thought else answer.text
 
 
 @dataclass
 class Wanted:
-    """Samples of one request that the store does not have."""
+    """Samples of one request that are not there."""
 
     request: Request
     key: str
     samples: list[int] = field(default_factory=list)
 
 
-# puts the wanted answers into the store; returns those that did not come
+# gets the wanted answers to where `Stored` finds them; returns those that did not come
 Fulfil = Callable[[list[Wanted]], Failures]
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """Who answers: a model behind an endpoint or in this process, through the store or from memory."""
+
+    stored: Stored
+    fulfil: Fulfil
+    reasons: Callable[[Failures], str] = lambda failed: ""  # why answers did not come, for people
+
+
+class Turn(NamedTuple):
+    """A prompt and its answer."""
+
+    prompt: str
+    key: str
+    draw: int  # which of the samples under this key
+    answer: Answer
 
 
 def asking_method(name: str) -> tuple[ModuleType, Any]:
@@ -68,114 +103,106 @@ def asking_method(name: str) -> tuple[ModuleType, Any]:
     return method, check(f"methods.{name}", find(read_params(), "methods").get(name) or {}, method.Settings)
 
 
-def said(answer: Answer, asking: Asking) -> str:
-    return f"{answer.reasoning}\n{answer.text}" if asking.keep_reasoning and answer.reasoning else answer.text
-
-
-def walk(example: Example, asking: Asking, stored: Stored) -> tuple[list[Completion], dict[str, Wanted]]:
-    """The finished completions of a question, and what is wanted next for the others.
+def replay(example: Example, asking: Asking, stored: Stored) -> tuple[list[Completion], dict[str, Wanted]]:
+    """The finished completions of a question, and what is wanted next for the others, by key.
 
     The i-th sample of a question that comes to ask a prompt takes the prompt's sample i: samples are
     independent draws and nested (the first 8 of 16 are those of 8), and a text that two samples share is not
     the same draw twice.
     """
-    done: list[Completion] = []
+    finished: list[Completion] = []
     wanted: dict[str, Wanted] = {}
-    known: dict[str, tuple[Request, str, dict[int, Answer]]] = {}
+    requests: dict[str, Request] = {}
+    keys: dict[str, str] = {}
+    answers: dict[str, dict[int, Answer]] = {}
     taken: Counter[str] = Counter()
-    demonstrations = shown(asking.demonstrations, example)
     for sample in range(asking.samples):
-        prompts: list[str] = []
-        answers: list[Answer] = []
-        keys: list[str] = []
-        while (
-            prompt := asking.method.ask(
-                example, [said(a, asking) for a in answers], asking.settings, demonstrations
-            )
-        ) is not None:
-            if prompt not in known:
-                request = asking.request(prompt)
-                known[prompt] = (request, request.key, stored(request.key))
-            request, key, samples = known[prompt]
-            place = taken[prompt]
-            taken[prompt] += 1
-            if place not in samples:
-                wanted.setdefault(key, Wanted(request, key)).samples.append(place)
+        turns: list[Turn] = []
+        while (prompt := asking.next_prompt(example, [asking.text_of(t.answer) for t in turns])) is not None:
+            if prompt not in requests:
+                requests[prompt] = asking.request(prompt)
+                keys[prompt] = requests[prompt].key if asking.shared else example.id
+            key = keys[prompt]
+            if turns and not asking.shared:
+                key = f"{example.id}, sample {sample}, step {len(turns)}"
+            if key not in answers:
+                answers[key] = stored(key)
+            draw = taken[key]
+            taken[key] += 1
+            if draw not in answers[key]:
+                wanted.setdefault(key, Wanted(requests[prompt], key)).samples.append(draw)
                 break
-            prompts.append(prompt)
-            answers.append(samples[place])
-            keys.append(f"{key}/{place}")
+            turns.append(Turn(prompt, key, draw, answers[key][draw]))
         else:
-            done.append(completion(example, sample, prompts, answers, keys, asking))
-    return done, wanted
+            finished.append(completion(example, sample, turns, asking))
+    return finished, wanted
 
 
-def completion(
-    example: Example, sample: int, prompts: list[str], answers: list[Answer], keys: list[str], asking: Asking
-) -> Completion:
-    """A finished talk as a row. Prompts stand without the demonstrations that all questions share
+def completion(example: Example, sample: int, turns: list[Turn], asking: Asking) -> Completion:
+    """A finished conversation as a row. Prompts stand without the demonstrations that all questions share
     (data/demonstrations has them).
     """
-    header = shown(asking.demonstrations, example).rstrip()
-    usages = [usage(answer) for answer in answers]
-    scores = [score(answer) for answer in answers]
+    header = demonstrations_for(example, asking.demonstrations).rstrip()
+    prompts = [turn.prompt for turn in turns]
+    if header:
+        prompts = [prompt.removeprefix(header).lstrip("\n") for prompt in prompts]
+    steps = tuple(step(turn, asking) for turn in turns)
+    scores = [step.logprob for step in steps if step.logprob is not None]
     return Completion(
         example_id=example.id,
         sample=sample,
-        prompts=[prompt.removeprefix(header).lstrip("\n") if header else prompt for prompt in prompts],
-        texts=[said(answer, asking) for answer in answers],
-        finish_reasons=[answer.finish_reason for answer in answers],
-        model=model(answers[-1], asking),
+        prompts=prompts,
+        texts=[asking.text_of(turn.answer) for turn in turns],
+        finish_reasons=[turn.answer.finish_reason for turn in turns],
+        model=steps[-1].model,
         answer_prefix=asking.method.answer_prefix(asking.settings),
-        origin=answers[-1].source,
-        key=" ".join(key + aside(answer, answers, asking) for key, answer in zip(keys, answers, strict=True)),
-        usage=(
-            None
-            if None in usages
-            else {name: sum(used[name] for used in usages if used) for name in ("in", "out", "cached")}
-        ),
-        logprob=None if None in scores else sum(value for value in scores if value is not None),
+        origin=steps[-1].source,
+        paid=asking.paid,
+        steps=steps if asking.shared else (),
+        usage=total_usage(step.usage for step in steps),
+        logprob=sum(scores) if len(scores) == len(steps) else None,
+    )
+
+
+def step(turn: Turn, asking: Asking) -> Step:
+    """Where the answer lies, and what a row of several answers, or of thought and speech in one text, does not
+    tell of it.
+    """
+    answer = turn.answer
+    return Step(
+        key=turn.key,
+        sample=turn.draw,
+        model=answer.model or asking.request("").model,
+        source=answer.source,
+        reasoning=len(answer.reasoning) if asking.keep_reasoning else 0,
+        usage=usage(answer),
+        # the sum over tokens
+        logprob=None if answer.logprobs is None else float(sum(value for _, value in answer.logprobs)),
     )
 
 
 def usage(answer: Answer) -> dict[str, int] | None:
-    """Tokens in, out and (part of in) cached; None where the server did not tell."""
+    """Tokens in, out and, where told, (part of in) cached; None where the server did not tell."""
     if answer.tokens_in is None or answer.tokens_out is None:
         return None
-    return {"in": answer.tokens_in, "out": answer.tokens_out, "cached": answer.tokens_cached or 0}
+    told = {"in": answer.tokens_in, "out": answer.tokens_out}
+    return told if answer.tokens_cached is None else told | {"cached": answer.tokens_cached}
 
 
-def model(answer: Answer, asking: Asking) -> str:
-    """As the server names it, else as it was asked for."""
-    return answer.model or asking.request("").model
-
-
-def score(answer: Answer) -> float | None:
-    """Sum of the token log-probabilities, None where there are none."""
-    return None if answer.logprobs is None else float(sum(value for _, value in answer.logprobs))
-
-
-def aside(answer: Answer, answers: list[Answer], asking: Asking) -> str:
-    """What a row does not say otherwise about a step's answer, as `?name=value&...`, so that `cot store
-    import` can give it back to the store.
-
-    A row has one usage, logprob, model and origin for all steps together, and one text for what a model
-    thought and what it said.
-    """
-    told: dict[str, object] = (
-        {"reasoning": len(answer.reasoning)} if asking.keep_reasoning and answer.reasoning else {}
-    )
-    if len(answers) > 1 and (value := score(answer)) is not None:
-        told["logprob"] = value  # of the last step too: differences of floats are not exact
-    if answer is not answers[-1]:
-        told |= usage(answer) or {}
-        told |= {"model": named} if (named := model(answer, asking)) != model(answers[-1], asking) else {}
-        told |= {"source": answer.source} if answer.source != answers[-1].source else {}
-    return f"?{urlencode(told)}" if told else ""
+def total_usage(usages: Iterable[dict[str, int] | None]) -> dict[str, int] | None:
+    """Of all steps together; None unless every one tells. Untold cached tokens are none."""
+    total: Counter[str] = Counter()
+    for used in usages:
+        if used is None:
+            return None
+        total.update(used)
+    return dict(total)
 
 
 def ask_all(examples: list[Example], asking: Asking, stored: Stored, fulfil: Fulfil) -> Failures:
-    """Ask until every talk is finished or has failed: all first steps, then all second ones, and so on."""
+    """Ask until every conversation is finished or has failed: all first steps, then all second ones, and so
+    on.
+    """
     failed: Failures = {}
     asked: set[tuple[str, int]] = set()
     pending = examples
@@ -184,7 +211,7 @@ def ask_all(examples: list[Example], asking: Asking, stored: Stored, fulfil: Ful
         waiting: list[Example] = []
         for example in pending:
             before = len(waiting)
-            for key, want in walk(example, asking, stored)[1].items():
+            for key, want in replay(example, asking, stored)[1].items():
                 if samples := [sample for sample in want.samples if (key, sample) not in failed]:
                     # two questions with the same text share their answers
                     merged = wanted.setdefault(key, Wanted(want.request, key))
@@ -206,4 +233,4 @@ def ask_all(examples: list[Example], asking: Asking, stored: Stored, fulfil: Ful
 def completions(examples: list[Example], asking: Asking, stored: Stored) -> Iterator[Completion]:
     """The finished completions of all questions, in order."""
     for example in examples:
-        yield from walk(example, asking, stored)[0]
+        yield from replay(example, asking, stored)[0]

@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl
 from stages.asking.conversation import Asking
 from stages.asking.request import Answer, Request, read_request
 from stages.asking.store import Store
-from stages.records.completion import Completion
+from stages.records.completion import Completion, Step
 from stages.records.demonstrations import by_subtask
 from stages.records.jsonl import read_rows
 
 BATCH = 1000  # requests a transaction: others wait for it
-STEP = re.compile(r"(?P<key>[0-9a-f]{64})/(?P<sample>\d+)(?:\?(?P<aside>\S*))?")
+PACKED_STEP = re.compile(r"(?P<key>[0-9a-f]{64})/(?P<sample>\d+)(?:\?(?P<told>\S*))?")
 Samples = dict[str, dict[int, Answer]]  # key -> sample -> answer
 
 
@@ -81,10 +81,11 @@ def read_own(path: Path, asking: Asking | None) -> Found:
         try:
             if "request" in row:
                 read_export(row, found)
-            elif row.get("key"):
-                read_completion(Completion(**row), found, asking)
+            elif steps := (row := with_steps(row)).get("steps"):
+                whole = Completion(**row | {"steps": tuple(Step(**step) for step in steps)})
+                read_completion(whole, found, asking)
             else:
-                found.mark("rows without a key: no answers of an endpoint", f"row {number}")
+                found.mark("rows without steps: no answers of a store", f"row {number}")
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError(f"{path} row {number}: {error}") from error
     return found
@@ -105,52 +106,62 @@ def read_export(row: dict[str, Any], found: Found) -> None:
 
 
 def read_completion(row: Completion, found: Found, asking: Asking | None) -> None:
-    """The answers of a finished talk, one a step (stages/asking/conversation.py, `completion`, wrote it)."""
-    steps = [STEP.fullmatch(step) for step in row.key.split(" ")]
-    if None in steps or not len(steps) == len(row.prompts) == len(row.texts) == len(row.finish_reasons):
+    """The answers of a finished conversation, one a step (stages/asking/conversation.py, `completion`)."""
+    if not len(row.steps) == len(row.prompts) == len(row.texts) == len(row.finish_reasons):
         raise ValueError(
-            f"{len(row.texts)} texts, {len(row.prompts)} prompts and the key {row.key!r}, wanted KEY/SAMPLE"
-            " for each step"
+            f"{len(row.texts)} texts, {len(row.prompts)} prompts and {len(row.steps)} steps, wanted as many of"
+            " each"
         )
-    asides = [dict(parse_qsl(step["aside"] or "", keep_blank_values=True)) for step in steps if step]
-    used = usages(row, asides)
-    for step, aside, usage, prompt, text, reason in zip(
-        steps, asides, used, row.prompts, row.texts, row.finish_reasons, strict=True
-    ):
-        assert step
-        cut = int(aside["reasoning"]) if "reasoning" in aside else None
-        logprob = aside.get("logprob", row.logprob if len(steps) == 1 else None)
+    for step, prompt, text, reason in zip(row.steps, row.prompts, row.texts, row.finish_reasons, strict=True):
+        used = step.usage or {}
         answer = Answer(
-            text=text if cut is None else text[cut + 1 :],
+            text=text[step.reasoning + 1 :] if step.reasoning else text,
             finish_reason=reason,
-            reasoning="" if cut is None else text[:cut],
-            tokens_in=usage.get("in"),
-            tokens_out=usage.get("out"),
-            tokens_cached=usage.get("cached"),
-            logprobs=None if logprob is None else [("", float(logprob))],  # their sum is all that a row has
-            model=aside.get("model", row.model),
-            source=aside.get("source", row.origin),
+            reasoning=text[: step.reasoning],
+            tokens_in=used.get("in"),
+            tokens_out=used.get("out"),
+            tokens_cached=used.get("cached"),
+            # their sum is all that a row has
+            logprobs=None if step.logprob is None else [("", step.logprob)],
+            model=step.model,
+            source=step.source,
         )
-        found.add(step["key"], int(step["sample"]), answer)
-        if asking and (request := recognise(step["key"], prompt, asking)):
-            found.requests[step["key"]] = request
+        found.add(step.key, step.sample, answer)
+        if asking and (request := recognise(step.key, prompt, asking)):
+            found.requests[step.key] = request
 
 
-def usages(row: Completion, asides: list[dict[str, str]]) -> list[dict[str, int]]:
-    """Tokens of each step: the last has what the others leave of the row's; {} where they were not told."""
-    earlier: list[dict[str, int]] = [
-        {name: int(aside[name]) for name in ("in", "out", "cached") if name in aside} for aside in asides[:-1]
-    ]
-    if row.usage is None:
-        return [*earlier, {}]
-    if any(len(used) < 3 for used in earlier):
-        raise ValueError(
-            f"the usage of {len(asides)} steps together, and the key does not divide it: {row.key!r}"
+def with_steps(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it is written today. One of before packed its steps into `key`, as KEY/SAMPLE?NAME=VALUE&...
+    with what the row does not tell of a step; the last one used the tokens that the others leave of the
+    row's.
+    """
+    if "key" not in row:
+        return row
+    steps: list[dict[str, Any]] = []
+    left = row.get("usage") or {}
+    for part in row["key"].split():
+        if not (found := PACKED_STEP.fullmatch(part)):
+            raise ValueError(f"the key {row['key']!r} of an older row, wanted KEY/SAMPLE for each step")
+        told = dict(parse_qsl(found["told"] or "", keep_blank_values=True))
+        used = {name: int(told[name]) for name in ("in", "out", "cached") if name in told}
+        left = {name: count - used.get(name, 0) for name, count in left.items()}
+        steps.append(
+            {
+                "key": found["key"],
+                "sample": int(found["sample"]),
+                "model": told.get("model", row["model"]),
+                "source": told.get("source", row.get("origin", "")),
+                "reasoning": int(told.get("reasoning", 0)),
+                "usage": used or None,
+                "logprob": float(told["logprob"]) if "logprob" in told else None,
+            }
         )
-    return [
-        *earlier,
-        {name: total - sum(used[name] for used in earlier) for name, total in row.usage.items()},
-    ]
+    if steps:
+        steps[-1]["usage"] = left or None
+    if len(steps) == 1:
+        steps[0]["logprob"] = row.get("logprob")
+    return {name: value for name, value in row.items() if name != "key"} | {"steps": steps}
 
 
 def recognise(key: str, prompt: str, asking: Asking) -> Request | None:

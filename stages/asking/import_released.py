@@ -12,20 +12,12 @@ from stages.asking.conversation import Asking
 from stages.asking.import_own import Found
 from stages.asking.request import Answer
 from stages.parsing.released_archives import ReleasedFile, ReleasedSample, read_released
-from stages.records.demonstrations import shown
 from stages.records.example import Example
 
 
 def squeeze(text: str) -> str:
     """Releases differ from one another, and from this project, in white space."""
     return "".join(text.split())
-
-
-def ask(example: Example, texts: list[str], asking: Asking) -> str | None:
-    prompt: str | None = asking.method.ask(
-        example, texts, asking.settings, shown(asking.demonstrations, example)
-    )
-    return prompt
 
 
 def read_answers(path: Path, asking: Asking, examples: list[Example] | None) -> Found:
@@ -41,7 +33,7 @@ def read_answers(path: Path, asking: Asking, examples: list[Example] | None) -> 
         raise ValueError(f"{path}: answers of {file.model!r}, but the teacher's model is {model!r}")
     found = Found()
     taken = Counter[str]()
-    by_prompt = {squeeze(ask(example, [], asking) or ""): example for example in examples or []}
+    by_prompt = {squeeze(asking.next_prompt(example, []) or ""): example for example in examples or []}
     by_question = {squeeze(example.question): example for example in examples or []}
     for row in file.rows:
         if not row.steps:
@@ -65,7 +57,7 @@ def spelled(example: Example, row: ReleasedSample, asking: Asking) -> Iterator[s
     space.
     """
     for place, step in enumerate(row.steps):
-        prompt = ask(example, [earlier.text for earlier in row.steps[:place]], asking)
+        prompt = asking.next_prompt(example, [earlier.text for earlier in row.steps[:place]])
         if prompt is None or (step.prompt is not None and squeeze(step.prompt) != squeeze(prompt)):
             return
         yield prompt

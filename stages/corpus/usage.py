@@ -9,8 +9,14 @@ def once(rows: list[Completion]) -> list[Completion]:
     """Rows without those that hold the very answers of another: two questions with the same text share
     answers that were paid once.
     """
-    keyed = {row.key: row for row in reversed(rows) if row.key}
-    return [row for row in rows if not row.key or keyed[row.key] is row]
+    seen: set[tuple[tuple[str, int], ...]] = set()
+    first = []
+    for row in rows:
+        answers = tuple((step.key, step.sample) for step in row.steps)
+        if not answers or answers not in seen:
+            first.append(row)
+        seen.add(answers)
+    return first
 
 
 def tokens(rows: list[Completion]) -> dict[str, int | None]:

@@ -1,25 +1,21 @@
 """Transport: how wanted answers get into the store - live calls, the Batch API, or not at all (replay)."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from stages.asking.conversation import Asking, Failures, Fulfil, Wanted
+from stages.asking.conversation import UNSCORED, Answerer, Asking, Failures, Wanted, replay
 from stages.asking.prices import price_of
 from stages.asking.request import Answer
 from stages.asking.reseed import reseed
 from stages.asking.store import Store
-from stages.config.endpoint import Endpoint, Price
+from stages.config.endpoint import Endpoint, Price, endpoint_and_prices
 from stages.endpoint.estimate import average_tokens, plan_calls, rehearse
 from stages.records.example import Example
 
 MODES = ("live", "batch", "replay")
-UNSCORED = (
-    "have no log-probabilities: `logprobs: true` does not ask again for what is stored, another `salt` does,"
-    " where the server tells them"
-)
 FIRST = 5  # keys that replay names
-Talks = tuple[list[Example], Asking]  # all that will be asked, every step of it
 
 
 def mode_of(endpoint: Endpoint) -> str:
@@ -30,27 +26,29 @@ def mode_of(endpoint: Endpoint) -> str:
     return mode
 
 
-def connect(
-    name: str, endpoint: Endpoint, prices: Mapping[str, Price], talks: Talks | None = None
-) -> tuple[Store, Fulfil]:
-    """The store, and what puts missing answers into it. With `talks`, replay says of a miss what the later
-    steps cost too.
+def connect(name: str, examples: list[Example], asking: Asking) -> Answerer:
+    """The store, and the endpoint that puts missing answers into it. `examples` are all that will be asked:
+    replay says of a miss what they cost, the later steps too.
     """
+    endpoint, prices = endpoint_and_prices(name)
     store = Store()
     mode = mode_of(endpoint)
-    reseeded = False
+    begun = False
 
     def fulfil(wanted: list[Wanted]) -> Failures:
         """Take back what DVC has, then ask for the rest in the endpoint's mode."""
-        nonlocal reseeded
-        if not reseeded:
-            reseeded = True
+        nonlocal begun
+        if not begun:
+            begun = True
             if reseed(store):
                 wanted = without(wanted, store.answers)
+            there = sum(len(replay(example, asking, store.answers)[0]) for example in examples)
+            total = len(examples) * asking.samples
+            print(f"{there:,} of {total:,} completions are in the store already", file=sys.stderr)
         if not wanted:
             return {}
         if mode == "replay":
-            raise ValueError(replay_miss(wanted, store, name, endpoint, prices, talks))
+            raise ValueError(replay_miss(wanted, examples, asking, name, endpoint, prices, store))
         # the client's library takes a second to import: not where all is in the store
         if mode == "batch":
             from stages.endpoint.batch import fulfil as send
@@ -58,7 +56,7 @@ def connect(
             from stages.endpoint.live import fulfil as send
         return send(wanted, store, name, endpoint, prices)
 
-    return store, fulfil
+    return Answerer(store.answers, fulfil, lambda failed: reasons(failed, store, endpoint))
 
 
 def without(wanted: list[Wanted], held: Callable[[str], Iterable[int]]) -> list[Wanted]:
@@ -71,41 +69,38 @@ def without(wanted: list[Wanted], held: Callable[[str], Iterable[int]]) -> list[
 
 def replay_miss(
     wanted: list[Wanted],
-    store: Store,
+    examples: list[Example],
+    asking: Asking,
     name: str,
     endpoint: Endpoint,
     prices: Mapping[str, Price],
-    talks: Talks | None,
+    store: Store,
 ) -> str:
     """Which answers replay lacks, and what they and the steps that follow would cost."""
     keys = ", ".join(want.key[:12] for want in wanted[:FIRST]) + (", ..." if len(wanted) > FIRST else "")
-    alone = plan_calls(
-        wanted, price_of(prices, wanted[0].request.model), per_request=endpoint.samples_per_request
-    )
     return (
         f"replay: {sum(len(want.samples) for want in wanted)} answers to {len(wanted)} requests are not in"
-        f" {store.path} (first keys: {keys}). Asked at endpoint {name!r},"
-        f" {'with all steps that follow' if talks else 'without the steps that follow'}:\n{figures(talks, store, endpoint, prices) if talks else alone}\nBring"
-        " a store along ($COT_STORE), re-seed it (`cot store import data/completions/*.jsonl`),"
-        " or ask with `mode: live`"
+        f" {store.path} (first keys: {keys}). Asked at endpoint {name!r}, with all steps that follow:\n"
+        f"{figures(examples, asking, endpoint, prices, store)}\nBring a store along ($COT_STORE), re-seed it"
+        " (`cot store import data/completions/*.jsonl`), or ask with `mode: live`"
     )
 
 
-def plan(
-    examples: list[Example], asking: Asking, name: str, endpoint: Endpoint, prices: Mapping[str, Price]
-) -> str:
+def plan(name: str, examples: list[Example], asking: Asking) -> str:
     """What asking would take, all steps of it, and what was spent so far. Nothing is asked."""
+    endpoint, prices = endpoint_and_prices(name)
     store = Store()
     budget = "" if endpoint.budget is None else f" of a budget of {endpoint.budget:.2f}"
-    told = figures((examples, asking), store, endpoint, prices)
+    told = figures(examples, asking, endpoint, prices, store)
     return f"{told}\nspent at endpoint {name!r} so far: {store.spent(name):.4f} dollars{budget}"
 
 
-def figures(talks: Talks, store: Store, endpoint: Endpoint, prices: Mapping[str, Price]) -> str:
-    """The plan for all that is missing of some talks, with what is stored of them as its base; a line more
-    for answers without wanted scores.
+def figures(
+    examples: list[Example], asking: Asking, endpoint: Endpoint, prices: Mapping[str, Price], store: Store
+) -> str:
+    """The plan for all that is missing of some conversations, with what is stored of them as its base; a line
+    more for answers without wanted scores.
     """
-    examples, asking = talks
     # of each stored answer: its tokens, whether it has log-probabilities
     read: dict[str, list[tuple[int | None, bool]]] = {}
 

@@ -14,7 +14,7 @@ from typing import Any
 from stages.config.load import check, find, read_params
 from stages.judging.consult import consult, consulted
 from stages.judging.consult import plan as plan_to_consult
-from stages.records.demonstrations import shown
+from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 from stages.teachers import scripted
 from stages.text.answers import read
@@ -27,7 +27,7 @@ Asked = Sequence[tuple[Example, str]]  # a question, and a rationale or "" for t
 
 def task_of(demonstrations: str, example: Example) -> str:
     """The task's description: what stands before the first demonstration, "" where nothing does."""
-    return re.split(r"(?:^|\n\s*)Q: ", shown(demonstrations, example).strip())[0].strip()
+    return re.split(r"(?:^|\n\s*)Q: ", demonstrations_for(example, demonstrations).strip())[0].strip()
 
 
 def prompt(example: Example, rationale: str, demonstrations: str) -> str:

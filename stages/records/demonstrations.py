@@ -23,7 +23,7 @@ def by_subtask(demonstrations: str) -> dict[str, str]:
     return {} if before.strip() else dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def shown(demonstrations: str, example: Example) -> str:
+def demonstrations_for(example: Example, demonstrations: str) -> str:
     """What is shown before this question. Raises ValueError where the text has subtasks and the question's is
     none of them.
     """

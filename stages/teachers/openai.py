@@ -13,21 +13,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.asking.conversation import (
-    Asking,
-    Failures,
-    Fulfil,
-    MethodName,
-    Stored,
-    Wanted,
-    ask_all,
-    asking_method,
-    completions,
-    walk,
-)
+from stages.asking.conversation import UNSCORED, Asking, MethodName, ask_all, asking_method, completions
 from stages.asking.request import Request
-from stages.config.endpoint import endpoint_and_prices
 from stages.config.load import Block
+from stages.endpoint import transport
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -65,10 +54,19 @@ def to_request(settings: Settings, stops: list[str]) -> Callable[[str], Request]
 
     def request(prompt: str) -> Request:
         return Request(
-            kind=settings.api, model=settings.model, prompt=prompt, system=settings.system, temperature=settings.temperature, top_p=settings.top_p,
-            max_tokens=settings.max_tokens, stop=tuple(stops if settings.stop is None else settings.stop), seed=settings.seed, extra=settings.extra,
-            salt=settings.salt, logprobs=settings.logprobs,
-        )  # fmt: skip
+            kind=settings.api,
+            model=settings.model,
+            prompt=prompt,
+            system=settings.system,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            stop=tuple(stops if settings.stop is None else settings.stop),
+            seed=settings.seed,
+            extra=settings.extra,
+            salt=settings.salt,
+            logprobs=settings.logprobs,
+        )
 
     return request
 
@@ -77,25 +75,7 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
     """The method's asking side with this teacher's request."""
     method, how = asking_method(settings.method)
     request = to_request(settings, method.stops(how))
-    return Asking(method, how, demonstrations, settings.samples, request, settings.keep_reasoning)
-
-
-def announced(fulfil: Fulfil, examples: list[Example], asked: Asking, stored: Stored) -> Fulfil:
-    """Before the first call, say how much is there already."""
-    silent = True
-
-    def tell_once(wanted: list[Wanted]) -> Failures:
-        nonlocal silent
-        if silent:
-            silent = False
-            there = sum(len(walk(example, asked, stored)[0]) for example in examples)
-            print(
-                f"{there:,} of {len(examples) * asked.samples:,} completions are in the store already",
-                file=sys.stderr,
-            )
-        return fulfil(wanted)
-
-    return tell_once
+    return Asking(method, how, demonstrations, settings.samples, request, settings.keep_reasoning, paid=True)
 
 
 def complete(
@@ -105,35 +85,27 @@ def complete(
 
     Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
     """
-    from stages.endpoint import transport
-
     asked = asking(settings, demonstrations)
-    (endpoint, prices) = endpoint_and_prices(settings.endpoint)
-    store, fulfil = transport.connect(settings.endpoint, endpoint, prices, (examples, asked))
-    failed = ask_all(examples, asked, store.answers, announced(fulfil, examples, asked, store.answers))
+    who = transport.connect(settings.endpoint, examples, asked)
+    failed = ask_all(examples, asked, who.stored, who.fulfil)
     total = len(examples) * settings.samples
     if len(failed) > settings.max_missing * total:
         raise ValueError(
             f"teacher {settings.model!r}: {len(failed)} answers towards {total} completions did not come; all"
             " others are in the store: run again to ask for these only, or allow a shortfall with"
-            f" `max_missing`{transport.reasons(failed, store, endpoint)}"
+            f" `max_missing`{who.reasons(failed)}"
         )
     unscored = 0
-    for row in completions(examples, asked, store.answers):
+    for row in completions(examples, asked, who.stored):
         unscored += row.logprob is None
         yield row
     if settings.logprobs and unscored:
         print(
-            f"teacher {settings.model!r}: answers of {unscored:,} of {total:,} completions"
-            f" {transport.UNSCORED}",
+            f"teacher {settings.model!r}: answers of {unscored:,} of {total:,} completions {UNSCORED}",
             file=sys.stderr,
         )
 
 
 def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
-    from stages.endpoint import transport
-
-    return transport.plan(
-        examples, asking(settings, demonstrations), settings.endpoint, *endpoint_and_prices(settings.endpoint)
-    )
+    return transport.plan(settings.endpoint, examples, asking(settings, demonstrations))

@@ -12,24 +12,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from stages.asking.conversation import (
+    Answerer,
     Asking,
     Failures,
-    Fulfil,
     MethodName,
     Wanted,
     ask_all,
     asking_method,
     completions,
-    walk,
+    replay,
 )
-from stages.asking.request import Answer, Request
+from stages.asking.local import decode_requests
+from stages.asking.request import Request
 from stages.asking.store import Store
 from stages.config.base import Base
 from stages.config.decoding import Decoding
@@ -72,10 +72,15 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
 
     def request(prompt: str) -> Request:
         return Request(
-            kind="transformers", model=model_name(settings.base), prompt=prompt, temperature=settings.temperature, max_tokens=settings.max_tokens,
+            kind="transformers",
+            model=model_name(settings.base),
+            prompt=prompt,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            stop=stops,
             # a greedy answer depends on no seed
-            stop=stops, seed=settings.seed if settings.temperature else None,
-        )  # fmt: skip
+            seed=settings.seed if settings.temperature else None,
+        )
 
     return Asking(method, how, demonstrations, settings.samples, request)
 
@@ -84,37 +89,24 @@ def stream(pairs: list[Pair]) -> int:
     """The seed of answers that are decoded together: another one for other samples, and the same whenever the
     same are missing.
     """
-    return int.from_bytes(
-        hashlib.sha256(" ".join(f"{request.key}/{sample}" for request, sample in pairs).encode()).digest()[
-            :7
-        ],
-        "big",
-    )
+    names = " ".join(f"{request.key}/{sample}" for request, sample in pairs)
+    return int.from_bytes(hashlib.sha256(names.encode()).digest()[:7], "big")
 
 
-def decode(loaded: Any, pairs: list[Pair], what: str) -> list[Answer]:
-    """One answer per pair. All requests are of one teacher: they differ by their prompts only."""
-    from stages.students import decode as decoder  # needs torch: not where all is in the store
-
-    first = pairs[0][0]
-    decoding = Decoding(
-        max_new_tokens=first.max_tokens or 0,
-        temperature=first.temperature or 0.0,
-        samples=1,
-        seed=stream(pairs),
-    )
-    said = decoder.decode(loaded, [request.prompt for request, _ in pairs], list(first.stop), decoding, what)
-    fingerprint = f"torch {version('torch')} {loaded.device.type}"
-    return [
-        Answer(answer.text, answer.finish_reason, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out, model=first.model,
-               fingerprint=fingerprint, source="local")
-        for (answer,) in said
-    ]  # fmt: skip
+def claimed(pairs: list[Pair], store: Store) -> tuple[list[Pair], list[Pair]]:
+    """(those that are this process's to decode, those that another process decodes); the rest is stored."""
+    owners = store.claim((request.key, sample) for request, sample in pairs)
+    mine: list[Pair] = []
+    others: list[Pair] = []
+    for request, sample in pairs:
+        if owner := owners.get((request.key, sample)):
+            (mine if owner == store.owner else others).append((request, sample))
+    return mine, others
 
 
-def fulfil_from(store: Store, settings: Settings) -> Fulfil:
-    """What puts missing answers into the store, a chunk at a time; chunks that another process has claimed
-    are left to it.
+def through(store: Store, settings: Settings) -> Answerer:
+    """The model puts missing answers into the store, a chunk at a time; chunks that another process has
+    claimed are left to it.
     """
 
     @cache  # loaded when something is missing, and once
@@ -123,36 +115,39 @@ def fulfil_from(store: Store, settings: Settings) -> Fulfil:
 
         return load_base(settings.base)
 
+    def decode(pairs: list[Pair], what: str) -> None:
+        decoding = Decoding(
+            max_new_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            samples=1,
+            seed=stream(pairs),
+        )
+        answers = decode_requests(loaded(), [request for request, _ in pairs], decoding, what)
+        store.put(
+            (request, {sample: answer}) for (request, sample), (answer,) in zip(pairs, answers, strict=True)
+        )
+
     def fulfil(wanted: list[Wanted]) -> Failures:
-        open_ones = [(want.request, sample) for want in wanted for sample in want.samples]
-        while open_ones:
+        waiting = [(want.request, sample) for want in wanted for sample in want.samples]
+        while waiting:
             others: list[Pair] = []
-            for start in range(0, len(open_ones), CHUNK):
-                chunk = open_ones[start : start + CHUNK]
-                owners = store.claim((request.key, sample) for request, sample in chunk)
-                mine = [pair for pair in chunk if owners.get((pair[0].key, pair[1])) == store.owner]
-                others += [
-                    pair for pair in chunk if owners.get((pair[0].key, pair[1])) not in (store.owner, None)
-                ]
+            for start in range(0, len(waiting), CHUNK):
+                chunk = waiting[start : start + CHUNK]
+                mine, theirs = claimed(chunk, store)
+                others += theirs
                 if mine:
-                    answers = decode(
-                        loaded(), mine, f"answers {start + 1} to {start + len(chunk)} of {len(open_ones)}"
-                    )
-                    store.put(
-                        (request, {sample: answer})
-                        for (request, sample), answer in zip(mine, answers, strict=True)
-                    )
-            open_ones = others
+                    decode(mine, f"answers {start + 1} to {start + len(chunk)} of {len(waiting)}")
+            waiting = others
             if others:
                 time.sleep(PATIENCE)
         return {}  # a prompt that is too long is answered by its finish reason, as a student's is
 
-    return fulfil
+    return Answerer(store.answers, fulfil)
 
 
 def finished(example: Example, asked: Asking, store: Store) -> int:
     """How many samples of a question are answered to the end, counted up to the first that is not."""
-    done = {completion.sample for completion in walk(example, asked, store.answers)[0]}
+    done = {completion.sample for completion in replay(example, asked, store.answers)[0]}
     return next(sample for sample in range(asked.samples + 1) if sample not in done)
 
 
@@ -167,18 +162,17 @@ def complete(
     store = Store()
     asked = asking(settings, demonstrations)
     have = [finished(example, asked, store) for example in examples]
-    if (missing := sum(settings.samples - count for count in have)) and os.environ.get(
-        "COT_MODE"
-    ) == "replay":
+    missing = sum(settings.samples - count for count in have)
+    if missing and os.environ.get("COT_MODE") == "replay":
         raise ValueError(
             f"replay: answers of {model_name(settings.base)} to {missing} of"
             f" {len(examples) * settings.samples} completions are not in {store.path}; bring a store along"
             " ($COT_STORE), or unset $COT_MODE to decode them"
         )
-    fulfil = fulfil_from(store, settings)
+    who = through(store, settings)
     try:
         for samples in range(min(have, default=0) + 1, settings.samples + 1):
-            ask_all(examples, replace(asked, samples=samples), store.answers, fulfil)
+            ask_all(examples, replace(asked, samples=samples), who.stored, who.fulfil)
     finally:
         store.release()
     yield from completions(examples, asked, store.answers)

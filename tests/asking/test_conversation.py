@@ -1,4 +1,4 @@
-"""Talks against made-up models: what is asked, how often, and which rows come out, whatever is stored, fails
+"""Conversations with made-up models: what is asked, how often, and which rows come out, whatever is stored, fails
 or is asked first.
 """
 
@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from stages.asking.conversation import Asking, ask_all, completions, walk
+from stages.asking.conversation import Asking, ask_all, completions, replay
 from stages.asking.request import Answer, Request
+from stages.records.completion import Step
 from stages.records.example import Example
 
 
@@ -104,6 +105,11 @@ def naive(examples, samples, steps, model):
     return rows
 
 
+def places(row):
+    """Where the answers of a row lie in the store."""
+    return [(step.key, step.sample) for step in row.steps]
+
+
 def shape(rows):
     return [(row.example_id, row.sample, row.texts) for row in rows]
 
@@ -116,9 +122,10 @@ def test_all_samples_as_the_naive_reference_takes_them(seed, steps):
     assert shape(completions(examples, how, model.stored)) == naive(examples, 5, steps, model)
     assert set(model.asked.values()) == {1}
     assert model.rounds == steps
-    used = {key for row in completions(examples, how, model.stored) for key in row.key.split(" ")}
     # nothing was asked in vain
-    assert {step.split("?")[0] for step in used} == {f"{key}/{sample}" for key, sample in model.asked}
+    assert {pair for row in completions(examples, how, model.stored) for pair in places(row)} == set(
+        model.asked
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -162,9 +169,9 @@ def test_failures_end_what_hangs_on_them_and_nothing_else(seed, steps):
     assert set(model.tried.values()) <= {1}  # what failed is not asked again in the same run
     rows = list(completions(examples, how, model.stored))
     assert 0 < len(rows) < len(examples) * 6
-    # every talk that is not there stands still at an answer that failed
+    # every conversation that is not there stands still at an answer that failed
     for one in examples:
-        done, wanted = walk(one, how, model.stored)
+        done, wanted = replay(one, how, model.stored)
         assert len(done) + sum(len(want.samples) for want in wanted.values()) == 6
         assert all((want.key, sample) in failed for want in wanted.values() for sample in want.samples)
 
@@ -213,7 +220,7 @@ def test_two_examples_with_one_text_share_their_answers():
     ask_all(twins, how, model.stored, model.fulfil)
     rows = list(completions(twins, how, model.stored))
     assert [row.texts for row in rows[:3]] == [row.texts for row in rows[3:]]
-    assert [row.key for row in rows[:3]] == [row.key for row in rows[3:]]
+    assert [row.steps for row in rows[:3]] == [row.steps for row in rows[3:]]
     assert sum(model.asked.values()) == 6
 
 
@@ -222,9 +229,7 @@ def test_equal_rationales_are_different_draws():
     ask_all([example(1, "q")], how, model.stored, model.fulfil)
     rows = list(completions([example(1, "q")], how, model.stored))
     first, second = (Request("chat", "m", prompt).key for prompt in ("q", "q|t0"))
-    assert [[step.split("?")[0] for step in row.key.split(" ")] for row in rows] == [
-        [f"{first}/{k}", f"{second}/{k}"] for k in range(4)
-    ]
+    assert [places(row) for row in rows] == [[(first, k), (second, k)] for k in range(4)]
 
 
 def test_examples_that_come_to_one_prompt_want_different_numbers_of_its_samples():
@@ -266,9 +271,10 @@ def test_a_row():
     assert (row.model, row.origin, row.answer_prefix) == ("m-2", "batch", "so")
     assert row.usage == {"in": 30, "out": 9, "cached": 8}
     assert row.logprob == -2.75
-    assert row.key == (
-        f"{keys[0]}/0?reasoning=7&logprob=-0.75&in=10&out=4&cached=0&model=m-1&source=live {keys[1]}/0?logprob=-2.0"
-    )  # fmt: skip
+    assert row.steps == (
+        Step(keys[0], 0, "m-1", "live", 7, {"in": 10, "out": 4}, -0.75),
+        Step(keys[1], 0, "m-2", "batch", 0, {"in": 20, "out": 5, "cached": 8}, -2.0),
+    )
 
 
 @pytest.mark.parametrize(("steps", "told"), [(1, True), (2, True), (1, False), (2, False)])
@@ -287,6 +293,6 @@ def test_usage_and_logprob_are_unknown_unless_every_step_tells(steps, told):
         }
 
     (row,) = completions([example(1, "q")], asking(1, steps), stored)
-    assert row.usage == ({"in": 3 * steps, "out": 2 * steps, "cached": 0} if told else None)
+    assert row.usage == ({"in": 3 * steps, "out": 2 * steps} if told else None)
     assert row.logprob == (-1.0 * steps if told else None)
     assert row.model == "m"  # the request's, where the server names none

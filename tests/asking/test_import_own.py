@@ -4,8 +4,10 @@ become samples of requests.
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 from typer.testing import CliRunner
@@ -160,7 +162,7 @@ def test_what_comes_back_into_the_store(here):
         assert (got.tokens_in, got.tokens_out, got.tokens_cached) == (
             was.tokens_in,
             was.tokens_out,
-            was.tokens_cached or 0,
+            was.tokens_cached,
         )
         # their sum is all that a row has
         assert got.logprobs == [("", sum(value for _, value in was.logprobs))]
@@ -186,9 +188,53 @@ def test_requests_are_known_where_the_teacher_is_named(here):
     assert [(key, body) for key, body, *_ in survey.rows(Store())] == [(request.key, request.body)]
 
 
+def packed(row):
+    """A row as it was written before its steps were a field."""
+    told = []
+    for step in row.steps:
+        values = {"reasoning": step.reasoning} if step.reasoning else {}
+        if len(row.steps) > 1 and step.logprob is not None:
+            values["logprob"] = step.logprob
+        if step is not row.steps[-1]:
+            values |= {**step.usage, "cached": step.usage.get("cached", 0)} if step.usage else {}
+            values |= {"model": step.model} if step.model != row.model else {}
+            values |= {"source": step.source} if step.source != row.origin else {}
+        told.append(f"{step.key}/{step.sample}" + (f"?{urlencode(values)}" if values else ""))
+    old = {name: value for name, value in vars(row).items() if name not in ("steps", "paid")}
+    return {**old, "usage": row.usage and {"cached": 0, **row.usage}, "key": " ".join(told)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_of_before_steps_are_read_as_those_of_today(here, way, seed):
+    store, how = Store(here / "first.sqlite"), WAYS[way]
+    fill(store, how, seed, reasons=True, scores=seed % 2 == 0, tells=seed < 3)
+    rows = list(completions(EXAMPLES, how, store.answers))
+    write_completions(Path("today.jsonl"), rows)
+    write("before.jsonl", map(packed, rows))
+    today, before = read_own(Path("today.jsonl"), how), read_own(Path("before.jsonl"), how)
+    assert before.requests == today.requests
+    assert before.answers.keys() == today.answers.keys()
+    for key, samples in today.answers.items():
+        for sample, answer in samples.items():
+            # untold cached tokens were written as none
+            cached = None if answer.tokens_in is None else answer.tokens_cached or 0
+            assert before.answers[key][sample] == replace(answer, tokens_cached=cached)
+
+
 def row(**given):
-    return {"example_id": "d-0", "sample": 0, "prompts": ["p"], "texts": ["t"], "finish_reasons": ["stop"], "model": "m", "answer_prefix": "",
-            "key": "ab" * 32 + "/0", **given}  # fmt: skip
+    step = {"key": "ab" * 32, "sample": 0, "model": "m", "source": "live"}
+    return {
+        "example_id": "d-0",
+        "sample": 0,
+        "prompts": ["p"],
+        "texts": ["t"],
+        "finish_reasons": ["stop"],
+        "model": "m",
+        "answer_prefix": "",
+        "steps": [step],
+        **given,
+    }
 
 
 def write(name, rows):
@@ -196,10 +242,10 @@ def write(name, rows):
 
 
 def test_rows_of_teachers_that_ask_no_endpoint_are_counted(here):
-    write("out.jsonl", [row(key=""), row(), row(key="")])
+    write("out.jsonl", [row(steps=[]), row(), row(key="", steps=[])])
     assert done("import", "out.jsonl").splitlines() == [
         "out.jsonl: 1 new answers, 0 were there",
-        "  2 rows without a key: no answers of an endpoint (first: row 1)",
+        "  2 rows without steps: no answers of a store (first: row 1)",
     ]
 
 
@@ -212,18 +258,12 @@ def test_another_text_in_the_store_stays_and_is_told(here):
 
 DEFECTS = {
     "another text for abababababab.../0": [row(), row(texts=["other"])],
-    "wanted KEY/SAMPLE for each step": [row(), row(key="ab" * 32)],
-    "2 texts, 1 prompts": [row(), row(texts=["t", "u"])],
+    "an older row, wanted KEY/SAMPLE for each step": [row(), row(key="ab" * 32)],
+    "2 texts, 1 prompts and 1 steps": [row(), row(texts=["t", "u"])],
     "unexpected keyword argument 'extra'": [row(), row(extra=1)],
-    "does not divide it": [
+    "missing 2 required positional arguments: 'model' and 'source'": [
         row(),
-        row(
-            key=" ".join([f"{'cd' * 32}/0"] * 2),
-            texts=["t"] * 2,
-            prompts=["p"] * 2,
-            finish_reasons=["stop"] * 2,
-            usage={"in": 1},
-        ),
+        row(steps=[{"key": "ab" * 32, "sample": 0}]),
     ],
 }
 
@@ -525,9 +565,7 @@ def test_import_says_what_it_needs(here, options, message):
 
 def test_readers_give_what_the_command_stores(here):
     write("out.jsonl", [row()])
-    assert dict(read_own(Path("out.jsonl"), None).answers) == {
-        "ab" * 32: {0: Answer("t", "stop", model="m", source="")}
-    }
+    assert dict(read_own(Path("out.jsonl"), None).answers) == {"ab" * 32: {0: Answer("t", "stop", model="m")}}
     dump("f.json", {"outputs": [{"input": "i", "prediction": "p", "target": "t"}]})
     found = read_answers(Path("f.json"), asking(), None)
     assert found.answers == {

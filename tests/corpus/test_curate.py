@@ -23,7 +23,7 @@ from stages.corpus.filters import (
 )
 from stages.corpus.funnel import lengths
 from stages.curate import check_rows, curate, main, read_golden
-from stages.records.completion import Completion, read_completions, write_completions
+from stages.records.completion import Completion, Step, read_completions, write_completions
 from stages.records.example import Example, write_examples
 from stages.render import render
 
@@ -434,12 +434,16 @@ def test_what_was_asked_for_is_counted_wrong_or_right():
     """The first two samples of each question of a part: their tokens, those of answers that two questions
     share once, null where none is told.
     """
+
+    def step(sample):
+        return Step("one", sample, "m", "live")
+
     rows = [
         *(
-            replace(said(1, sample, sample), key=f"one/{sample}", usage={"in": 10, "out": 5, "cached": 0})
+            replace(said(1, sample, sample), steps=(step(sample),), usage={"in": 10, "out": 5, "cached": 0})
             for sample in range(3)
         ),
-        replace(said(2, 0, 4), key="one/0", usage={"in": 10, "out": 5, "cached": 0}),
+        replace(said(2, 0, 4), steps=(step(0),), usage={"in": 10, "out": 5, "cached": 0}),
     ]
     parts = {"train": ["toy-1", "toy-2"], "validation": ["toy-0"], "test": []}
     asked = curate(rows, EXAMPLES, parts, Curation(filter="answer", per_question=2), set())[1]

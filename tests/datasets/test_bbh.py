@@ -19,7 +19,7 @@ from stages.methods import cascod_teacher, few_shot, few_shot_cot
 from stages.parsing.demonstrations import demonstrations_text
 from stages.prepare import check_examples
 from stages.records.completion import Completion
-from stages.records.demonstrations import shown
+from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 from stages.split import report, split_rows
 from stages.teachers.released import Settings, complete, coverage
@@ -236,7 +236,9 @@ def test_prompts_are_those_that_code_davinci_002_was_asked(raw: Path, examples: 
     rows = list(complete(examples, Settings(backend="released", sources=[COT]), raw, ""))
     assert [row.example_id for row in rows] == [example.id for example in examples]
     header = {
-        task: shown(demonstrations, next(example for example in examples if example.subtask == task))
+        task: demonstrations_for(
+            next(example for example in examples if example.subtask == task), demonstrations
+        )
         for task in TASKS
     }
     for example, row in zip(examples, rows, strict=True):

@@ -18,12 +18,13 @@ import pytest
 from api_server import Remote, serve
 
 from stages.asking import store_contents as survey
-from stages.asking.conversation import Wanted
+from stages.asking.conversation import Asking, Wanted
 from stages.asking.request import Request
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
 from stages.endpoint import batch, batch_files, jobs, live, server, transport
 from stages.endpoint.estimate import most_dollars
+from stages.methods import bare
 
 KEY = "sk-a-key-that-must-stay-secret"
 PRICES = {"gpt-4o-mini": Price(listed="2024-07-18", input=0.15, output=0.6, batch=0.5)}
@@ -814,9 +815,11 @@ def test_batch_then_live_never_asks_again(api: Remote, store: Store, monkeypatch
 def test_the_transport_takes_batch_mode(api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COT_STORE", str(store.path))
     monkeypatch.setenv("COT_MODE", "batch")
-    _, ask = transport.connect("remote", endpoint(api).model_copy(update={"mode": "live"}), PRICES)
+    settings = endpoint(api).model_copy(update={"mode": "live"})
+    monkeypatch.setattr(transport, "endpoint_and_prices", lambda name: (settings, PRICES))
+    asking = Asking(bare, bare.Settings(), "", 1, lambda prompt: Request("chat", "m", prompt))
     with pytest.raises(batch.Waiting):
-        ask(want(1))
+        transport.connect("remote", [], asking).fulfil(want(1))
 
 
 def test_what_a_living_process_asks_is_left_to_it(api: Remote, store: Store) -> None:

@@ -29,7 +29,7 @@ from stages.endpoint.estimate import (
 )
 from stages.endpoint.http import parcels
 from stages.methods import few_shot_cot, zero_shot, zero_shot_cot
-from stages.records.completion import Completion, write_completions
+from stages.records.completion import Completion, Step, write_completions
 from stages.records.example import Example
 
 MINI = Price(listed="2026-02-07", input=0.15, cached=0.075, output=0.6, batch=0.5)
@@ -449,12 +449,18 @@ def stored_first_steps(store, asking, examples, tokens):
         )
 
 
-def test_the_first_answers_of_unfinished_talks_tell_what_to_expect(tmp_path, monkeypatch):
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A store of its own, and `here` as the only endpoint."""
     monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
+    monkeypatch.setattr(transport, "endpoint_and_prices", {"here": (HERE, LISTED)}.__getitem__)
+
+
+def test_the_first_answers_of_unfinished_conversations_tell_what_to_expect(here):
     asking = make_asking()
-    assert "expected unknown in, unknown out" in transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    assert "expected unknown in, unknown out" in transport.plan("here", EXAMPLES, asking)
     stored_first_steps(Store(), asking, EXAMPLES[:2], 30)
-    told = transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    told = transport.plan("here", EXAMPLES, asking)
     assert list(completions(EXAMPLES, asking, Store().answers)) == []
     assert "answers: as 6 stored ones" in told
     # 6 texts, 3 samples, 2 steps, without 6
@@ -463,36 +469,34 @@ def test_the_first_answers_of_unfinished_talks_tell_what_to_expect(tmp_path, mon
     assert "dollars: expected 0.0" in told
 
 
-def test_what_others_ask_for_is_under_way_and_not_to_be_asked(tmp_path, monkeypatch):
+def test_what_others_ask_for_is_under_way_and_not_to_be_asked(here):
     """A batch, and a process that lives; the claims of a dead one count for nothing."""
-    monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
     asking, store = make_asking(zero_shot), Store()
     keys = [asking.request(zero_shot.ask(example, [], asking.settings, "")).key for example in EXAMPLES]
     store.claim([(keys[0], 0), (keys[0], 1)], "job b1")
     store.claim([(keys[1], 2)])
     store.claim([(keys[2], 0)], "process of old")
     store.db.execute("INSERT INTO claim VALUES (?, 0, 'process 12')", (bytes.fromhex(keys[3]),))
-    told = transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    told = transport.plan("here", EXAMPLES, asking)
     assert "missing: 18 samples: 3 under way, 15 to be asked in 15 requests" in told
     assert f", {15 * MOST} out\n" in told
     store.release()
     store.release("job b1")
     assert "missing: 18 samples: 0 under way, 18 to be asked in 18 requests" in transport.plan(
-        EXAMPLES, asking, "here", HERE, LISTED
+        "here", EXAMPLES, asking
     )
 
 
 @pytest.mark.parametrize("there", [0, 2])
-def test_replay_says_of_a_miss_what_a_dry_run_says(tmp_path, monkeypatch, there):
+def test_replay_says_of_a_miss_what_a_dry_run_says(here, monkeypatch, there):
     """All steps: the second ones follow from answers that are not there yet."""
-    monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
     monkeypatch.setenv("COT_MODE", "replay")
     asking = make_asking()
     stored_first_steps(Store(), asking, EXAMPLES[:there], 30)
-    told = transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
-    store, fulfil = transport.connect("here", HERE, LISTED, (EXAMPLES, asking))
+    told = transport.plan("here", EXAMPLES, asking)
+    who = transport.connect("here", EXAMPLES, asking)
     with pytest.raises(ValueError, match=r"not in .*store\.sqlite") as missed:
-        ask_all(EXAMPLES, asking, store.answers, fulfil)
+        ask_all(EXAMPLES, asking, who.stored, who.fulfil)
     figures = told.splitlines()[:4]
     assert [line.split(":")[0] for line in figures] == ["missing", "tokens", "dollars", "price"]
     assert "\n".join(figures) in str(missed.value)
@@ -500,15 +504,14 @@ def test_replay_says_of_a_miss_what_a_dry_run_says(tmp_path, monkeypatch, there)
     assert "with all steps that follow" in str(missed.value)
 
 
-def test_a_dry_run_counts_answers_without_log_probabilities(tmp_path, monkeypatch):
-    monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
+def test_a_dry_run_counts_answers_without_log_probabilities(here):
     asking, scored = make_asking(), make_asking(logprobs=True)
     stored_first_steps(Store(), asking, EXAMPLES[:2], 30)
     request = asking.request(zero_shot_cot.ask(EXAMPLES[2], [], asking.settings, ""))
     Store().put([(request, {0: Answer("x", "stop", logprobs=[("x", -1.0)])})])
-    assert "log-probabilities" not in transport.plan(EXAMPLES, asking, "here", HERE, LISTED)
+    assert "log-probabilities" not in transport.plan("here", EXAMPLES, asking)
     assert "6 of 7 stored answers have no log-probabilities: `logprobs: true` does not ask again" in (
-        transport.plan(EXAMPLES, scored, "here", HERE, LISTED)
+        transport.plan("here", EXAMPLES, scored)
     )
 
 
@@ -516,19 +519,26 @@ def test_a_dry_run_counts_answers_without_log_probabilities(tmp_path, monkeypatc
 
 
 def row(
-    example=0, sample=0, key="aa/0 bb/0", usage=(100, 50, 0), model="gpt-4o-mini-2024-07-18", origin="live"
-):
+    example=0, sample=0, key="aa/0 bb/0", usage=(100, 50, 0), model="gpt-4o-mini-2024-07-18", source="live",
+    paid=True,
+):  # fmt: skip
+    """Two steps whose second one used all tokens; `key` names both as KEY/SAMPLE."""
     told = None if usage is None else dict(zip(("in", "out", "cached"), usage, strict=True))
+    steps = [
+        Step(step[:2], int(step[3:]), model, source, usage=used)
+        for step, used in zip(key.split(), [told and dict.fromkeys(told, 0), told], strict=False)
+    ]
     return Completion(
-        f"toy-{example}", sample, ["p", "q"], ["t", "u"], ["stop", "stop"], model, "", origin, key, told
-    )
+        f"toy-{example}", sample, ["p", "q"], ["t", "u"], ["stop", "stop"], model, "",
+        paid=paid, steps=tuple(steps), usage=told,
+    )  # fmt: skip
 
 
 def test_costs_of_a_corpus():
     rows = [
         row(0, 0),
         row(0, 1, "aa/1 cc/0", (10, 40, 0)),
-        row(1, 0, "dd/0 ee/0", (1000, 0, 1000), origin="batch"),
+        row(1, 0, "dd/0 ee/0", (1000, 0, 1000), source="batch"),
     ]
     found = costs(rows, TABLE)
     paid = (110 * 0.15 + 90 * 0.6 + 1000 * 0.15 * 0.5) / 1e6
@@ -549,11 +559,11 @@ def test_costs_of_a_corpus():
 
 
 def test_answers_that_two_questions_share_are_paid_once():
-    """Through the real talk: EXAMPLES has one text twice, and the bill of the server is the oracle."""
+    """Through real conversations: EXAMPLES has one text twice, and the bill of the server is the oracle."""
     server = Server(0, per_request=4)
     ask_all(EXAMPLES, make_asking(), server.stored, server.fulfil)
     rows = list(completions(EXAMPLES, make_asking(), server.stored))
-    assert len({r.key for r in rows}) < len(rows) == 21
+    assert len({tuple((step.key, step.sample) for step in row.steps) for row in rows}) < len(rows) == 21
     found = costs(rows, {"gpt-4o-mini": MINI})
     assert found["dollars"] == pytest.approx(server.dollars, abs=1e-9)
     assert found["requests"] == len(server.answers)
@@ -581,15 +591,15 @@ def test_answers_that_two_questions_share_are_paid_once():
             },
         ),
         (
-            [row(key="", usage=None, model="scripted", origin="scripted seed 0")],
+            [row(key="", usage=None, model="scripted", paid=False)],
             {"dollars": None, "paid": False, "completions_without_price": {}, "requests": 0},
         ),
         (
-            [row(key="", usage=None, model="text-davinci-002", origin="log.log 1")],
+            [row(key="", usage=None, model="text-davinci-002", paid=False)],
             {"dollars": None, "paid": False, "listed": {}},
         ),
         (
-            [row(model="gpt2", origin="local")],
+            [row(model="gpt2", source="local", paid=False)],
             {"dollars": None, "paid": False, "tokens_in": 100, "completions_without_price": {"gpt2": 1}},
         ),
         ([], {"dollars": None, "dollars_annotation": 0.0, "paid": False, "tokens_out": None, "questions": 0}),

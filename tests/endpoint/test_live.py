@@ -508,7 +508,7 @@ def test_legacy_completions_and_reasoners(server: Remote, store: Store) -> None:
     legacy = list(completions(questions(2), asking(kind="completions", logprobs=True), store.answers))
     assert all(row.logprob is not None and row.logprob < 0 for row in legacy)
     (key,) = {
-        row.key.split("/")[0]
+        row.steps[0].key
         for row in completions(questions(1), asking(model="reasoner", max_tokens=400), store.answers)
     }
     answer = store.answers(key)[0]

@@ -20,11 +20,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import predict, teach
+from stages.asking.local import from_memory
+from stages.asking.request import Answer
 from stages.asking.store import Store
 from stages.config.base import Base
 from stages.config.decoding import Decoding
 from stages.config.load import check
-from stages.predict import answer_all
+from stages.predict import predictions, student_asking
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, write_examples
 from stages.students import decode as decoder
@@ -97,9 +99,11 @@ def test_a_greedy_teacher_says_what_the_same_student_says(
 ) -> None:
     folder, module = random_student(family), import_module(f"stages.methods.{method}")
     rows = ask(folder, demonstrations=shown, method=method)
-    student = answer_all(
-        load(folder), module, module.Settings(), EXAMPLES, shown, Decoding(max_new_tokens=8), "s", "selected"
-    )
+    decoding = Decoding(max_new_tokens=8)
+    student_at = {"api": "transformers", "model": "small"}
+    asking = student_asking(student_at, module, module.Settings(), shown, decoding)
+    who = from_memory(lambda: load(folder), decoding, "test")
+    student = predictions("small", "selected", EXAMPLES, asking, who)
     assert [(row.example_id, row.texts, row.finish_reasons) for row in rows] == [
         (row.example_id, row.texts, row.finish_reasons) for row in student
     ]
@@ -221,7 +225,7 @@ def test_what_another_process_decodes_is_waited_for(
                 [
                     (
                         request,
-                        {0: local.Answer(" from there", "stop", tokens_in=1, tokens_out=1, source="local")},
+                        {0: Answer(" from there", "stop", tokens_in=1, tokens_out=1, source="local")},
                     )
                 ]
             )
@@ -376,7 +380,7 @@ def test_a_chat_teacher_behind_a_real_server(place: Path, server, chat_model: Pa
         ]
         assert row.texts == [answer.text for answer in answers]
         assert row.finish_reasons == [answer.finish_reason for answer in answers] == ["length", "length"]
-        assert row.usage == {"in": sum(answer.tokens_in for answer in answers), "out": 16, "cached": 0}
+        assert row.usage == {"in": sum(answer.tokens_in for answer in answers), "out": 16}
         assert row.prompts == [
             method.ask(example, row.texts[:step], method.Settings(), "") for step in range(2)
         ]

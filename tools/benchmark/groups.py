@@ -17,10 +17,11 @@ from typing import Any
 
 import torch
 
+from stages.asking.local import from_memory
 from stages.config.decoding import Decoding
 from stages.config.load import block
 from stages.config.student import Student, read_student
-from stages.predict import answer_all
+from stages.predict import predictions, student_asking
 from stages.records.example import Example, read_examples
 from stages.records.sequence import Sequence, read_sequences
 from stages.results.metrics import grade, rates
@@ -71,16 +72,11 @@ def accuracy_of(cell: Cell, loaded: Any, decoding: Decoding) -> float:
     name = json.loads(Path(f"metrics/rendered/{cell.name}.json").read_text(encoding="utf-8"))["method"]
     method = import_module(f"stages.methods.{name}")
     asked = [cell.examples[one] for one in cell.test]
-    rows = answer_all(
-        loaded,
-        method,
-        block(f"methods.{name}", method.Settings),
-        asked,
-        cell.demonstrations,
-        decoding,
-        "student",
-        "selected",
-    )
+    settings = block(f"methods.{name}", method.Settings)
+    place = {"api": "transformers", "model": "student"}
+    asking = student_asking(place, method, settings, cell.demonstrations, decoding)
+    who = from_memory(lambda: loaded, decoding, "predict")
+    rows = predictions("student", "selected", asked, asking, who)
     return rates(grade(rows, cell.examples))["accuracy"]
 
 

@@ -1,0 +1,62 @@
+"""Local: a model of `transformers` in this process answers, be it a teacher's or a student's weights."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from stages.asking.conversation import Answerer, Failures, Wanted
+from stages.asking.request import Answer, Request
+from stages.config.decoding import Decoding
+
+
+def decode_requests(
+    loaded: Any, requests: list[Request], decoding: Decoding, what: str
+) -> list[list[Answer]]:
+    """`decoding.samples` answers to each request, in their order. All are of one model and have the same stop
+    marks; `what` names the work on the progress bar.
+    """
+    from stages.students.decode import decode  # torch: not where all is in the store
+
+    prompts = [request.prompt for request in requests]
+    fingerprint = f"torch {version('torch')} {loaded.device.type}"
+    return [
+        [
+            Answer(
+                answer.text,
+                answer.finish_reason,
+                tokens_in=answer.tokens_in,
+                tokens_out=answer.tokens_out,
+                model=request.model,
+                fingerprint=fingerprint,
+                source="local",
+            )
+            for answer in answers
+        ]
+        for request, answers in zip(
+            requests, decode(loaded, prompts, list(requests[0].stop), decoding, what), strict=True
+        )
+    ]
+
+
+def from_memory(load: Callable[[], Any], decoding: Decoding, what: str) -> Answerer:
+    """A student that `load` gives answers conversations that share nothing (`Asking.shared`).
+
+    The samples of a question share its first prompt, which is read once; a later step continues its own
+    sample.
+    """
+    loaded = cache(load)
+    held: dict[str, dict[int, Answer]] = {}
+
+    def fulfil(wanted: list[Wanted]) -> Failures:
+        # all are at the same step: at the first each wants all samples, at a later one each is one sample's
+        samples = len(wanted[0].samples)
+        requests = [want.request for want in wanted]
+        found = decode_requests(loaded(), requests, decoding.model_copy(update={"samples": samples}), what)
+        held.update(
+            (want.key, dict(zip(want.samples, answers, strict=True)))
+            for want, answers in zip(wanted, found, strict=True)
+        )
+        return {}
+
+    return Answerer(lambda key: held.get(key, {}), fulfil)
