@@ -21,7 +21,7 @@ from stages.asking.request import Request
 from stages.config.cli import run
 from stages.config.decoding import Decoding
 from stages.config.load import block, find, read_params
-from stages.endpoint.transport import connect
+from stages.endpoint import transport
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, read_examples
 
@@ -92,7 +92,7 @@ def who_answers(
     loaded when they are needed.
     """
     if "endpoint" in place:
-        return connect(place["endpoint"], examples, asking)
+        return transport.connect(place["endpoint"], examples, asking)
 
     def load() -> Any:
         from stages.students.load import load_trained

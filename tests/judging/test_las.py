@@ -13,7 +13,7 @@ from made_cells import axes_of
 from ruamel.yaml import YAML
 
 from stages import las
-from stages.check import check_consulted
+from stages.checking.blocks import check_consulted
 from stages.judging import simulate
 from stages.las import Answered, answered, foreseen, numbers
 from stages.records.completion import Completion, write_completions
