@@ -155,14 +155,15 @@ def train_at_openai(
     counts: dict[str, Any] = {"sequences_train": 0}
     if sequences:
         check_sequences(sequences, settings)
-        from stages.endpoint.fine_tune import Order, fine_tune
+        from stages.endpoint import fine_tune
 
         train, validation = (
             json_lines((row for row in sequences if row.part == part), settings.api)
             for part in ("train", "validation")
         )
         given = hyperparameters(settings, sum(row.part == "train" for row in sequences))
-        tuned = fine_tune(Order(settings.model, train, validation, given, seed), settings.endpoint)
+        order = fine_tune.Order(settings.model, train, validation, given, seed)
+        tuned = fine_tune.fine_tune(order, settings.endpoint)
         pointer |= {name: tuned[name] for name in ("model", "job", "trained_tokens")}
         curve = loss_curve(tuned["results"], settings.epochs)
         counts = job_counts(sequences, tuned, curve)

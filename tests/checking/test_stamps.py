@@ -114,9 +114,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
         {"render-fine_tune_cot", "predict-fine_tune_cot"},
     ),
     "a constant of the trainer": (lambda c: c.append("stages/training/trainer.py", "\nX = 1\n"), {"train"}),
-    "the student's block model": (
-        lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"train", *PREDICT}
-    ),
+    "the student's block model": (lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"train"}),
     "the scripted teacher": (lambda c: c.append("stages/teachers/scripted.py", "\nX = 1\n"), {*TEACH, *LAS}),
     "another backend": (lambda c: c.append("stages/teachers/openai.py", "\nX = 1\n"), set()),
     "a data set's parser": (
