@@ -79,27 +79,22 @@ def shape(node: object) -> str:
     return f"{type(kept).__name__}({inside})"
 
 
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes(), str(path))
-
-
-@cache
-def code_hash(path: Path) -> str:
-    """sha256 of a Python file without comments, docstrings, layout and the wording of errors."""
-    return hashlib.sha256(shape(tree(path)).encode()).hexdigest()
-
-
 class Imported(NamedTuple):
     module: str
     name: str | None  # None: the module itself
 
 
-@cache
-def imports(path: Path) -> tuple[Imported, ...]:
-    """What a file imports of stages/, inside functions too."""
+class Source(NamedTuple):
+    """What matters of a Python file."""
+
+    sha256: str  # of its code: without comments, docstrings, layout and the wording of errors
+    imports: tuple[Imported, ...]  # of stages/, inside functions too
+    loads: frozenset[str]  # folders of plug-ins: `import_module(f"stages.methods.{name}")` loads from methods
+
+
+def imports_of(tree: ast.Module) -> tuple[Imported, ...]:
     found = []
-    for node in ast.walk(tree(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [Imported(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -107,14 +102,24 @@ def imports(path: Path) -> tuple[Imported, ...]:
     return tuple(one for one in found if one.module.split(".")[0] == "stages")
 
 
+def loads_of(tree: ast.Module) -> frozenset[str]:
+    formats = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) and node.values]
+    openings = [str(getattr(node.values[0], "value", "")) for node in formats]
+    return frozenset(found[1] for text in openings if (found := PLUG_INS.match(text)))
+
+
 @cache
-def loads(path: Path) -> frozenset[str]:
-    """The folders from which a file loads a plug-in by name: `import_module(f"stages.methods.{name}")`."""
-    texts = [
-        node.values[0] for node in ast.walk(tree(path)) if isinstance(node, ast.JoinedStr) and node.values
-    ]
-    said = [text.value for text in texts if isinstance(text, ast.Constant) and isinstance(text.value, str)]
-    return frozenset(found[1] for text in said if (found := PLUG_INS.match(text)))
+def parsed(text: bytes) -> Source:
+    tree = ast.parse(text)
+    return Source(hashlib.sha256(shape(tree).encode()).hexdigest(), imports_of(tree), loads_of(tree))
+
+
+def source(path: Path) -> Source:
+    """Raises ValueError for a file that is no Python."""
+    try:
+        return parsed(path.read_bytes())
+    except SyntaxError as error:
+        raise ValueError(f"{path} line {error.lineno}: {error.msg}") from error
 
 
 def file_of(module: str) -> Path | None:
@@ -125,11 +130,12 @@ def file_of(module: str) -> Path | None:
 
 def needed(path: Path, plug_ins: Mapping[str, str | None]) -> Iterator[str]:
     """The modules that a file needs. Raises ValueError for a plug-in that the stage's stamp does not name."""
-    for one in imports(path):
+    code = source(path)
+    for one in code.imports:
         yield one.module
         if one.name:
             yield f"{one.module}.{one.name}"
-    for folder in loads(path):
+    for folder in code.loads:
         if folder not in plug_ins:
             raise ValueError(f"{path}: loads a plug-in of stages/{folder}, but the stamp names none")
         if name := plug_ins[folder]:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.checking.code import ROOT, closure, code_hash
+from stages.checking.code import ROOT, closure, source
 from stages.config.dataset import demonstrations_file, prepare_part, source_part
 from stages.config.load import read_yaml
 from stages.config.run import Run
 from stages.records.jsonl import write_text
 
 LOCAL = Path("local")
+Params = dict[str, Any]
 Stamp = dict[str, str]  # part -> sha256
 
 # Stages whose code is the same for all of their cells.
@@ -35,7 +36,7 @@ def file_hash(path: Path) -> str:
 
 def code(module: str, **plug_ins: str | None) -> Stamp:
     """The code of a stage, with the plug-ins that its cell loads."""
-    return {name: code_hash(path) for name, path in closure(module, **plug_ins).items()}
+    return {name: source(path).sha256 for name, path in closure(module, **plug_ins).items()}
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -57,15 +58,15 @@ def local_files(block: Any) -> Stamp:
     return {path.as_posix(): file_hash(path) for path in paths if ".." not in path.parts and path.is_file()}
 
 
-def block(params: Mapping[str, Any], axis: str, name: str) -> Stamp:
+def block(params: Params, axis: str, name: str) -> Stamp:
     """A block of params.yaml; absent, it holds nothing but defaults."""
     return {f"params.yaml: {axis}.{name}": value_hash(params[axis].get(name) or {})}
 
 
-def of_dataset(name: str) -> dict[str, Stamp]:
+def of_dataset(name: str, params: Params) -> dict[str, Stamp]:
     """Its download depends on where the files come from, its examples on everything but page and licence."""
-    source = source_part(name)
-    prepared = prepare_part(name)
+    source = source_part(name, params)
+    prepared = prepare_part(name, params)
     shown = demonstrations_file(name)
     return {
         f"download-{name}": code("stages.download") | {f"data set {name}: source": value_hash(source)},
@@ -76,9 +77,7 @@ def of_dataset(name: str) -> dict[str, Stamp]:
     }
 
 
-def of_teacher(
-    dataset: str, values: Mapping[str, Any], method: str | None, params: Mapping[str, Any]
-) -> Stamp:
+def of_teacher(dataset: str, values: Mapping[str, Any], method: str | None, params: Params) -> Stamp:
     """Its backend, the data set's rules where the backend asks for them, the method that it is asked with."""
     stamp = code("stages.teach", datasets=dataset, teachers=values["backend"], methods=method)
     return stamp | (block(params, "methods", method) if method else {}) | local_files(values)
@@ -95,11 +94,11 @@ def of_report() -> Stamp:
     return code("stages.report") | tables
 
 
-def stamps(params: Mapping[str, Any], run: Run, methods: Mapping[str, str | None]) -> dict[str, Stamp]:
+def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[str, Stamp]:
     """Every stamp of the declared cells, by name. `methods`: what each teacher is asked with, if anything."""
     found = {stage: code(f"stages.{stage}", methods=None) for stage in PLAIN} | {"report": of_report()}
     for dataset in dict.fromkeys([*run.datasets, *run.extra_datasets]):
-        found |= of_dataset(dataset)
+        found |= of_dataset(dataset, params)
     for method in dict.fromkeys([*run.methods, *run.baselines]):
         found[f"render-{method}"] = code("stages.render", methods=method)
         found[f"predict-{method}"] = code("stages.predict", methods=method)

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from stages.checking import code
-from stages.checking.code import PLUMBING, closure, code_hash, file_of, imports, loads, plumbing_of, shape
+from stages.checking.code import PLUMBING, closure, file_of, plumbing_of, shape, source
 
 SAMPLE = '''"""A module."""
 import json
@@ -93,7 +93,7 @@ def test_the_hash_is_the_same_in_every_python(tmp_path: Path) -> None:
     """3.11, 3.12 and 3.13 gave this one; a syntax tree's own text differs between them."""
     file = tmp_path / "sample.py"
     file.write_text(SAMPLE)
-    assert code_hash(file) == "d715a727936513c598d2766bcb2bceaba0d739c811eb6b7d42bbd356bbfed67f"
+    assert source(file).sha256 == "d715a727936513c598d2766bcb2bceaba0d739c811eb6b7d42bbd356bbfed67f"
 
 
 # ---- closures
@@ -139,7 +139,7 @@ def test_plumbing_is_imported_for_what_its_names_allow_only(stage: str) -> None:
     """
     for teacher in sorted(path.stem for path in (ROOT / "stages/teachers").glob("[a-z]*.py")):
         for name, path in closure(f"stages.{stage}", **{**CHOSEN, "teachers": teacher}).items():
-            for one in imports(path):
+            for one in source(path).imports:
                 for module in (one.module, f"{one.module}.{one.name}"):
                     target = file_of(module)
                     entry = plumbing_of(target.relative_to(ROOT).as_posix()) if target else None
@@ -147,7 +147,7 @@ def test_plumbing_is_imported_for_what_its_names_allow_only(stage: str) -> None:
 
 
 def test_every_entry_of_plumbing_exists_and_says_why() -> None:
-    used = {one for path in ROOT.glob("stages/**/*.py") for one in imports(path)}
+    used = {one for path in ROOT.glob("stages/**/*.py") for one in source(path).imports}
     for path, entry in PLUMBING.items():
         assert (ROOT / path).exists()
         assert entry.reason
@@ -162,4 +162,4 @@ def test_loads_are_seen(tmp_path: Path) -> None:
         "from importlib import import_module\n\n"
         'def load(name):\n    return import_module(f"stages.teachers.{name}")\n'
     )
-    assert loads(file) == {"teachers"}
+    assert source(file).loads == {"teachers"}
