@@ -33,7 +33,7 @@ PLUMBING = {
         "the wording of what is wrong with a block: whoever reads it, the stage has failed",
     ),
     "stages/endpoint/": Plumbing(
-        frozenset({"Order", "connect", "fine_tune", "transport"}),
+        frozenset({"fine_tune", "transport"}),
         "brings answers into the store, whose key holds all that decides an answer; rerun where the store is"
         " not there, a teacher would be paid again",
     ),
