@@ -1,0 +1,83 @@
+"""README and docs/ say what is there: sizes, lines, links, variables, differences, printed numbers."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pages import PAGES, ROOT, anchors, prose, table_rows
+
+NUMBERED = ROOT / "docs" / "differences.md"
+TEXTS = (*(ROOT / "stages").rglob("*"), *(ROOT / "tools").rglob("*"), *(ROOT / "presets").glob("*"))
+CODE = [
+    path
+    for path in (*TEXTS, *(ROOT / "launch").glob("*"), ROOT / "params.yaml")
+    if path.suffix in (".py", ".yaml")
+]
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def test_the_readme_is_one_screen() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 100
+    assert len(text.encode()) <= 7_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_lines_fit(page: Path) -> None:
+    """A row of data stands as it is; everything else is at most 120 columns wide."""
+    text = re.sub(r"^```(json|text)\n.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert [line for line in text.split("\n") if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{target}: no such file"
+        assert not anchor or anchor in anchors(file), f"{target}: no such heading"
+
+
+def test_every_page_is_reached() -> None:
+    for index, folder in ((ROOT / "README.md", "docs/"), (ROOT / "docs" / "README.md", "")):
+        linked = set(re.findall(r"\]\((?:docs/)?(\w+\.md)", index.read_text("utf-8")))
+        there = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+        assert linked == there, f"{named(index)} and {folder}*.md"
+
+
+def test_every_variable_is_described() -> None:
+    rows = table_rows(ROOT / "docs" / "environment.md")
+    described = {row[0] for row in rows if row[0].startswith("COT_")}
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path.parent.name == "support"]
+    read = {
+        name for path in (*CODE, *tests) for name in re.findall(r"\bCOT_[A-Z_]+", path.read_text("utf-8"))
+    }
+    assert described == read
+
+
+def published_row(line: str, split: str) -> list[str]:
+    """What metrics/table.md prints for a line of one split: accuracies of the three tasks."""
+    part = (ROOT / "metrics" / "table.md").read_text("utf-8").partition(f"## Split {split}")[2]
+    cells = re.search(rf"^\| {re.escape(line)} \|(.*)\|$", part, flags=re.MULTILINE)[1].split("|")
+    return [cell.split()[0] for cell in cells[:3]]
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("chance", "chance"),
+        ("the teacher", "teacher scripted"),
+        ("the student, untaught", "zero_shot_cot (tiny)"),
+        ("taught answers alone", "fine_tune (tiny)"),
+        ("taught one rationale a question", "fine_tune_cot (scripted/d1/tiny)"),
+        ("taught four rationales a question", "fine_tune_cot (scripted/d4/tiny)"),
+    ],
+)
+def test_the_readme_prints_the_committed_numbers(said: str, line: str) -> None:
+    (row,) = [row for row in table_rows(ROOT / "README.md") if row[0] == said]
+    assert row[1:] == published_row(line, "sample") + published_row(line, "template")
