@@ -1,5 +1,6 @@
-"""Where models are reached and what they cost (`endpoints.<name>`, `prices` in params.yaml). Neither decides
-an answer.
+"""Endpoints: where models are reached, and what they cost. Neither decides an answer.
+
+The blocks `endpoints.<name>` and `prices` of params.yaml.
 """
 
 from datetime import date
@@ -11,9 +12,7 @@ from stages.config.load import Block, check, find, read_params
 
 
 def hide_login(url: Any) -> Any:
-    """An address without the name and password in it: before it is checked, for the check repeats what it
-    got.
-    """
+    """An address without its name and password: before it is checked, for the check repeats what it got."""
     return "***@" + url.rpartition("@")[2] if isinstance(url, str) and "@" in url else url
 
 
@@ -26,7 +25,7 @@ def refuse_login(url: str) -> str:
     return url
 
 
-def a_day(text: str) -> str:
+def iso_day(text: str) -> str:
     try:
         if date.fromisoformat(text).isoformat() == text:
             return text
@@ -38,12 +37,14 @@ def a_day(text: str) -> str:
 class Endpoint(Block):
     """An OpenAI-compatible server: OpenAI, vLLM, SGLang, llama.cpp, `transformers serve`."""
 
-    base_url: Annotated[str, AfterValidator(refuse_login), BeforeValidator(hide_login)]  # up to and with /v1
+    # up to and with /v1
+    base_url: Annotated[str, AfterValidator(refuse_login), BeforeValidator(hide_login)]
     # the environment variable that holds the API key; the key itself stands in no file
     key_env: str | None = None
     # $COT_MODE overrides it; batch: half the price, within 24 hours; replay: the store alone
     mode: Literal["live", "batch", "replay"] = "live"
-    concurrency: int = Field(64, ge=1)  # requests under way at once, at most: fewer after "too many requests"
+    # requests under way at once, at most: fewer after "too many requests"
+    concurrency: int = Field(64, ge=1)
     requests_per_minute: float | None = Field(None, gt=0)
     tokens_per_minute: float | None = Field(None, gt=0)
     timeout: float = Field(120.0, gt=0)  # seconds for one request
@@ -57,11 +58,9 @@ class Endpoint(Block):
 
 
 class Price(Block):
-    """Dollars for a million tokens, as listed on a day. A model without a price has an unknown cost, not
-    none.
-    """
+    """Dollars for a million tokens, as listed on a day. A model without a price has an unknown cost."""
 
-    listed: Annotated[str, AfterValidator(a_day)]  # 2024-07-18
+    listed: Annotated[str, AfterValidator(iso_day)]  # 2024-07-18
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(None, ge=0)  # input that the provider had cached; None: as `input`
