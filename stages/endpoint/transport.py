@@ -27,8 +27,9 @@ def mode_of(endpoint: Endpoint) -> str:
 
 
 def connect(name: str, examples: list[Example], asking: Asking) -> Answerer:
-    """The store, and the endpoint that puts missing answers into it. `examples` are all that will be asked:
-    replay says of a miss what they cost, the later steps too.
+    """The store, and the endpoint that puts missing answers into it.
+
+    `examples` are all that will be asked: replay says of a miss what they cost, the later steps too.
     """
     endpoint, prices = endpoint_and_prices(name)
     store = Store()
@@ -56,7 +57,7 @@ def connect(name: str, examples: list[Example], asking: Asking) -> Answerer:
             from stages.endpoint.live import fulfil as send
         return send(wanted, store, name, endpoint, prices)
 
-    return Answerer(store.answers, fulfil, lambda failed: reasons(failed, store, endpoint))
+    return Answerer(store.answers, fulfil, lambda failed: failure_lines(failed, store, endpoint))
 
 
 def without(wanted: list[Wanted], held: Callable[[str], Iterable[int]]) -> list[Wanted]:
@@ -78,11 +79,12 @@ def replay_miss(
 ) -> str:
     """Which answers replay lacks, and what they and the steps that follow would cost."""
     keys = ", ".join(want.key[:12] for want in wanted[:FIRST]) + (", ..." if len(wanted) > FIRST else "")
+    figures = plan_text(examples, asking, endpoint, prices, store)
     return (
-        f"replay: {sum(len(want.samples) for want in wanted)} answers to {len(wanted)} requests are not in"
-        f" {store.path} (first keys: {keys}). Asked at endpoint {name!r}, with all steps that follow:\n"
-        f"{figures(examples, asking, endpoint, prices, store)}\nBring a store along ($COT_STORE), re-seed it"
-        " (`cot store import data/completions/*.jsonl`), or ask with `mode: live`"
+        f"replay: {count_samples(wanted)} answers to {len(wanted)} requests are not in {store.path} (first"
+        f" keys: {keys}). Asked at endpoint {name!r}, with all steps that follow:\n{figures}\n"
+        "Bring a store along ($COT_STORE), re-seed it (`cot store import data/completions/*.jsonl`), or ask"
+        " with `mode: live`"
     )
 
 
@@ -91,15 +93,16 @@ def plan(name: str, examples: list[Example], asking: Asking) -> str:
     endpoint, prices = endpoint_and_prices(name)
     store = Store()
     budget = "" if endpoint.budget is None else f" of a budget of {endpoint.budget:.2f}"
-    told = figures(examples, asking, endpoint, prices, store)
-    return f"{told}\nspent at endpoint {name!r} so far: {store.spent(name):.4f} dollars{budget}"
+    text = plan_text(examples, asking, endpoint, prices, store)
+    return f"{text}\nspent at endpoint {name!r} so far: {store.spent(name):.4f} dollars{budget}"
 
 
-def figures(
+def plan_text(
     examples: list[Example], asking: Asking, endpoint: Endpoint, prices: Mapping[str, Price], store: Store
 ) -> str:
-    """The plan for all that is missing of some conversations, with what is stored of them as its base; a line
-    more for answers without wanted scores.
+    """The plan for all that is missing of some conversations, with what is stored of them as its base.
+
+    A line more for answers without wanted scores.
     """
     # of each stored answer: its tokens, whether it has log-probabilities
     read: dict[str, list[tuple[int | None, bool]]] = {}
@@ -110,21 +113,24 @@ def figures(
         return found
 
     wanted = rehearse(examples, asking, stored)
-    held = under_way(store)
-    request = asking.request("")
-    answers = [answer for there in read.values() for answer in there]
+    held = samples_under_way(store)
     asked = without(wanted, lambda key: held.get(key, ()))
-    busy = sum(len(want.samples) for want in wanted) - sum(len(want.samples) for want in asked)
+    under_way = count_samples(wanted) - count_samples(asked)
+    answers = [answer for there in read.values() for answer in there]
     seen = average_tokens(tokens for tokens, _ in answers)
+    request = asking.request("")
     price = price_of(prices, request.model)
-    told = str(
-        plan_calls(asked, price, seen, endpoint.samples_per_request, mode_of(endpoint) == "batch", busy)
-    )
+    batch = mode_of(endpoint) == "batch"
+    text = str(plan_calls(asked, price, seen, endpoint.samples_per_request, batch, under_way))
     unscored = sum(not scored for _, scored in answers) if request.logprobs else 0
-    return told + (f"\n{unscored:,} of {len(answers):,} stored answers {UNSCORED}" if unscored else "")
+    return f"{text}\n{unscored:,} of {len(answers):,} stored answers {UNSCORED}" if unscored else text
 
 
-def under_way(store: Store) -> dict[str, set[int]]:
+def count_samples(wanted: list[Wanted]) -> int:
+    return sum(len(want.samples) for want in wanted)
+
+
+def samples_under_way(store: Store) -> dict[str, set[int]]:
     """Key -> samples that a batch or a process that lives is asking for."""
     found: dict[str, set[int]] = {}
     living = store.living()
@@ -135,22 +141,19 @@ def under_way(store: Store) -> dict[str, set[int]]:
     return found
 
 
-def reasons(failed: Failures, store: Store, endpoint: Endpoint) -> str:
+def failure_lines(failed: Failures, store: Store, endpoint: Endpoint) -> str:
     """What did not come: a line for each kind of failure, with how often and the last message about it."""
     from stages.endpoint.calls import hide_secrets
 
-    lines = []
+    query = (
+        "SELECT message FROM failure WHERE key = ? AND sample = ? AND kind = ? ORDER BY rowid DESC LIMIT 1"
+    )
     last = {kind: pair for pair, kind in failed.items()}
+    lines = []
     for kind, count in sorted(Counter(failed.values()).items()):
         key, sample = last[kind]
-        query = (
-            "SELECT message FROM failure WHERE key = ? AND sample = ? AND kind = ? ORDER BY rowid DESC"
-            " LIMIT 1"
-        )
         with store.reading() as db:
             row = db.execute(query, (bytes.fromhex(key), sample, kind)).fetchone()
-        lines.append(
-            f"\n  {count} {kind}"
-            + (f", the last one: {hide_secrets(row[0], endpoint)}" if row and row[0] else "")
-        )
+        message = f", the last one: {hide_secrets(row[0], endpoint)}" if row and row[0] else ""
+        lines.append(f"\n  {count} {kind}{message}")
     return "".join(lines)

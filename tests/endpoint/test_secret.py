@@ -45,7 +45,7 @@ def folder(running: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def ask_live(endpoint: Endpoint) -> str:
     """What is said, whether it is an error or not."""
     store = Store()
-    return transport.reasons(live.fulfil(WANTED, store, "here", endpoint, {}), store, endpoint)
+    return transport.failure_lines(live.fulfil(WANTED, store, "here", endpoint, {}), store, endpoint)
 
 
 def ask_in_a_batch(endpoint: Endpoint) -> str:
