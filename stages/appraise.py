@@ -1,12 +1,11 @@
-"""Appraise: how right a teacher is, in all and per subtask (CasCoD Table 1, "Teacher"; BIG-Bench Hard's
-results of code-davinci-002).
+"""Appraise: how right a teacher is, in all and per subtask.
 
-In: examples and all completions of a teacher. Out: counts and accuracies by this project's rules, and by the
-rule that BIG-Bench Hard's published accuracies come from. A stage of its own: `teach` must not depend on how
-answers are read, or it would ask everything anew.
+In: examples and all completions of a teacher. Out: counts and accuracies by this project's rules, and by
+the rule that BIG-Bench Hard's published accuracies come from. A stage of its own: `teach` must not depend
+on how answers are read, or it would ask everything anew. Sources: CasCoD Table 1, "Teacher"; BIG-Bench
+Hard's results of code-davinci-002.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,68 +14,68 @@ import polars as pl
 import typer
 
 from stages.config.cli import run
-from stages.parsing.fields import LETTERS
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.results.metrics import grade, rates
-from stages.text.answers import strict_exact
-from stages.text.formats import written
+from stages.text.answer_types import rules_of
+from stages.text.finders import strict_exact
+
+RATES = ("accuracy", "lenient_accuracy", "no_answer_rate")
 
 
 def right_as_text(completion: Completion, example: Example) -> bool:
-    """BIG-Bench Hard's own rule: what follows the last answer prefix, without blanks around it and one final
-    period, is the gold answer as text.
+    """BIG-Bench Hard's own rule: what follows the last answer prefix is the gold answer as text.
 
-    Differs: "Yes" and "yes" are the same, for an Example does not keep the case, and an option's text may
-    stand for its letter or after one, as in PaLM's answers to CommonsenseQA; of BIG-Bench Hard's released
-    answers none is decided by either.
+    Without blanks around it and one final period. Where this project departs from it
+    (stages/text/answer_types.py, `says`), none of BIG-Bench Hard's released answers is decided by that.
     """
     text = completion.texts[-1]
     prefix = completion.answer_prefix
-    said = strict_exact(text.split(prefix)[-1] if prefix else text)
-    if prefix not in text or not said:
+    if prefix not in text:
         return False
-    if example.answer_type == "choice":
-        option = (example.choices or [])[LETTERS.index(example.answer)]
-        return written(example, example.answer) == said[0] or re.sub(r"^\([A-Z]\) ", "", said[0]) == option
-    return (said[0].lower() if example.answer_type == "yes_no" else said[0]) == example.answer
+    conclusion = strict_exact(text.split(prefix)[-1] if prefix else text)
+    says = rules_of(example.answer_type).says
+    return any(says(bare, example.answer, example.choices or []) for bare in conclusion)
 
 
-def numbers(graded: pl.DataFrame) -> dict[str, Any]:
-    """The rates of some completions; `n` counts them, `repeated` those that state an answer more than once:
-    then the last one ends the rationale.
-    """
-    shares = rates(graded) | {"accuracy_as_text": sum(graded["as_text"]) / len(graded)}
-    names = ("accuracy", "lenient_accuracy", "no_answer_rate", "accuracy_as_text")
+def states_twice(completion: Completion) -> bool:
+    """Whether the answer is stated more than once: then the last one ends the rationale."""
+    prefix = completion.answer_prefix
+    return bool(prefix) and completion.texts[-1].count(prefix) > 1
+
+
+def accuracies(graded: pl.DataFrame) -> dict[str, Any]:
+    """The rates of some completions; `n` counts them, `repeated` those that state an answer twice."""
+    shares = rates(graded)
+    as_text = sum(graded["as_text"]) / len(graded)
     return {
         "n": len(graded),
         "repeated": sum(graded["repeated"]),
-        **{name: round(shares[name], 4) for name in names},
+        **{name: round(shares[name], 4) for name in RATES},
+        "accuracy_as_text": round(as_text, 4),
     }
 
 
 def appraise(completions: list[Completion], examples: Mapping[str, Example]) -> dict[str, Any]:
-    """The numbers of all completions, and of each subtask where there are some. Raises ValueError for a
-    completion of no example.
+    """The numbers of all completions, and of each subtask where there are some.
+
+    Raises ValueError for a completion of no example.
     """
-    graded = grade(completions, examples).with_columns(
-        as_text=pl.Series(
-            [right_as_text(row, examples[row.example_id]) for row in completions], dtype=pl.Boolean
-        ),
-        repeated=pl.Series(
-            [bool(row.answer_prefix) and row.texts[-1].count(row.answer_prefix) > 1 for row in completions],
-            dtype=pl.Boolean,
-        ),
-        subtask=pl.Series([examples[row.example_id].subtask for row in completions], dtype=pl.String),
-    )
+    graded = grade(completions, examples)
     if graded.is_empty():
         return {"n": 0}
-    subtasks = {
-        str(name): numbers(rows)
-        for (name,), rows in graded.drop_nulls("subtask").group_by("subtask", maintain_order=True)
-    }
-    return numbers(graded) | ({"subtasks": subtasks} if subtasks else {})
+    as_text = [right_as_text(row, examples[row.example_id]) for row in completions]
+    repeated = [states_twice(row) for row in completions]
+    subtask = [examples[row.example_id].subtask for row in completions]
+    graded = graded.with_columns(
+        as_text=pl.Series(as_text, dtype=pl.Boolean),
+        repeated=pl.Series(repeated, dtype=pl.Boolean),
+        subtask=pl.Series(subtask, dtype=pl.String),
+    )
+    by_subtask = graded.drop_nulls("subtask").group_by("subtask", maintain_order=True)
+    subtasks = {str(name): accuracies(rows) for (name,), rows in by_subtask}
+    return accuracies(graded) | ({"subtasks": subtasks} if subtasks else {})
 
 
 def main(

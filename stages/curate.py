@@ -1,38 +1,37 @@
-"""Curate: choose which of a teacher's completions a student may learn from (Fine-tune-CoT section 3, step 2;
-appendix E.1).
+"""Curate: choose which of a teacher's completions a student may learn from.
 
-In: examples, split, all completions of a teacher. Out: the kept completions of train and validation questions
-(never of test questions), each with the answer read in it, and a funnel that says for every row that is gone
-what it was gone for.
+In: examples, split, all completions of a teacher. Out: the kept completions of train and validation
+questions (never of test questions), each with the answer read in it, and a funnel that says for every row
+that is gone what it was gone for. Sources: Fine-tune-CoT section 3, step 2, and appendix E.1; SCoTD section
+4.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from stages.config.cli import run
 from stages.config.curation import Curation
 from stages.config.load import block
+from stages.corpus.fates import print_fates
 from stages.corpus.filters import (
-    answered,
-    correct,
-    distinct,
-    finished,
-    first_samples,
-    of_questions,
-    undersample,
-    with_answer,
+    draw_questions,
+    keep_answered,
+    keep_correct,
+    keep_distinct,
+    keep_finished,
+    keep_first_samples,
+    keep_questions,
+    with_answers,
 )
-from stages.corpus.funnel import below_budget, corpus, counts
-from stages.corpus.selection import selected
-from stages.corpus.similarity import NAMES
-from stages.corpus.usage import tokens
+from stages.corpus.funnel import corpus_counts, questions_below_budget, row_counts, token_counts
+from stages.corpus.selection import select_rows, selection_summary
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
@@ -42,62 +41,67 @@ Filter = Callable[[list[Completion]], list[Completion]]
 
 
 def read_golden(path: Path, examples: Mapping[str, Example]) -> set[str]:
-    """The listed ids that are of these examples. Raises ValueError where an id of this dataset names no
-    example or none is listed.
+    """The listed ids that are of these examples.
+
+    Raises ValueError where an id of this dataset names no example or none is listed.
     """
     datasets = {example.dataset for example in examples.values()}
     listed = {line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
     ours = {example_id for example_id in listed if example_id.rpartition("-")[0] in datasets}
-    if not ours or ours - examples.keys():
-        raise ValueError(
-            f"{path}: wanted ids of {sorted(datasets)}, got"
-            f" {sorted(ours - examples.keys())[:5] or 'none of them'}"
-        )
+    strange = sorted(ours - examples.keys())
+    if not ours or strange:
+        raise ValueError(f"{path}: wanted ids of {sorted(datasets)}, got {strange[:5] or 'none of them'}")
     return ours
 
 
-def steps(
-    curation: Curation, examples: Mapping[str, Example], golden: set[str], said: list[Completion]
-) -> list[tuple[str, Filter]]:
-    """The filters in the order of application, each under the reason for which it removes rows; `list` keeps
-    everything.
+def filters_of(
+    curation: Curation, examples: Mapping[str, Example], golden: set[str], before: list[Completion]
+) -> dict[str, Filter]:
+    """The filters in their order, by the reason for which each removes rows; `list` keeps everything.
 
     The budget of Fine-tune-CoT comes first: D samples are asked for, and wrong ones among them are lost
-    (section 3, diverse reasoning). SCoTD's comes last: so many of the right ones stay (section 4). `said` are
-    all completions of the questions to be filtered.
+    (section 3, diverse reasoning). SCoTD's comes last: so many of the right ones stay (section 4). `before`
+    are all completions of the questions to be filtered.
     """
 
     def matched(completions: list[Completion]) -> list[Completion]:
-        return undersample(completions, len({row.example_id for row in completions} & golden), curation.seed)
+        count = len({row.example_id for row in completions} & golden)
+        return draw_questions(completions, count, curation.seed)
 
     by_answer = curation.filter in ("answer", "golden")
-    filters: list[tuple[str, Filter]] = [
-        ("over_budget", partial(first_samples, per_question=curation.per_question)),
-        ("unfinished", finished if curation.finished_only else list),
-        ("duplicate", distinct if curation.dedup else list),
-        ("no_answer", partial(answered, examples=examples) if by_answer else list),
-        ("wrong_answer", partial(correct, examples=examples) if by_answer else list),
-        ("not_golden", partial(of_questions, ids=golden) if curation.filter == "golden" else list),
-        ("undersampled", matched if curation.match_size == "golden" else list),
-    ]
+    filters: dict[str, Filter] = {
+        "over_budget": partial(keep_first_samples, per_question=curation.per_question),
+        "unfinished": keep_finished if curation.finished_only else list,
+        "duplicate": keep_distinct if curation.dedup else list,
+        "no_answer": partial(keep_answered, examples=examples) if by_answer else list,
+        "wrong_answer": partial(keep_correct, examples=examples) if by_answer else list,
+        "not_golden": partial(keep_questions, ids=golden) if curation.filter == "golden" else list,
+        "undersampled": matched if curation.match_size == "golden" else list,
+    }
     if curation.select:
-        asked = first_samples(said, curation.per_question)
-        choose = partial(selected, asked=asked, select=curation.select, seed=curation.seed)
-        filters.append((f"not_selected_by_{curation.select.by}", choose))
+        asked = keep_first_samples(before, curation.per_question)
+        choose = partial(select_rows, asked=asked, select=curation.select, seed=curation.seed)
+        filters[f"not_selected_by_{curation.select.by}"] = choose
     return filters
 
 
-def apply(
-    completions: list[Completion], filters: list[tuple[str, Filter]]
+def apply_filters(
+    completions: list[Completion], filters: Mapping[str, Filter]
 ) -> tuple[list[Completion], dict[str, list[Completion]]]:
     """What passes all filters, and the rows that each removed."""
+    kept = completions
     removed = {}
-    for reason, keep in filters:
-        kept = keep(completions)
-        left = {(row.example_id, row.sample) for row in kept}
-        removed[reason] = [row for row in completions if (row.example_id, row.sample) not in left]
-        completions = kept
-    return completions, removed
+    for reason, keep in filters.items():
+        passed = keep(kept)
+        places = {(row.example_id, row.sample) for row in passed}
+        removed[reason] = [row for row in kept if (row.example_id, row.sample) not in places]
+        kept = passed
+    return kept, removed
+
+
+def teacher_accuracy(asked: list[Completion], examples: Mapping[str, Example]) -> float | None:
+    """The share of right answers among all that was paid for; None where nothing was asked."""
+    return round(len(keep_correct(asked, examples)) / len(asked), 4) if asked else None
 
 
 def curate(
@@ -108,74 +112,31 @@ def curate(
     golden: set[str],
 ) -> tuple[list[Completion], dict[str, object]]:
     """The kept completions, train before validation, and the funnel of each part and of all rows."""
+    of_part = {part: keep_questions(completions, set(split[part])) for part in PARTS}
+    asked = {part: keep_first_samples(rows, curation.per_question) for part, rows in of_part.items()}
     kept: list[Completion] = []
+    removed = Counter(not_in_train=len(completions) - sum(map(len, of_part.values())))
     funnel: dict[str, object] = {}
-    removed: dict[str, int] = {"not_in_train": len(completions)}
-    for part in PARTS:
-        before = of_questions(completions, set(split[part]))
-        after, dropped = apply(before, steps(curation, examples, golden, before))
-        after = with_answer(after, examples)
-        gone = {reason: len(rows) for reason, rows in dropped.items()}
-        kept += after
-        asked = first_samples(before, curation.per_question)
+    for part, before in of_part.items():
+        passed, dropped = apply_filters(before, filters_of(curation, examples, golden, before))
+        after = with_answers(passed, examples)
+        removed_here = {reason: len(rows) for reason, rows in dropped.items()}
         funnel[part] = {
-            **counts(len(split[part]), before, after, gone),
-            **corpus(after, examples),
-            "asked": {"completions": len(asked), **tokens(asked)},
+            **row_counts(len(split[part]), before, after, removed_here),
+            **corpus_counts(after, examples),
+            "asked": {"completions": len(asked[part]), **token_counts(asked[part])},
         }
-        removed = {**removed, **{reason: removed.get(reason, 0) + number for reason, number in gone.items()}}
-        removed["not_in_train"] -= len(before)
-    listed = set(split["train"]) | set(split["validation"])
-    funnel["questions_below_budget"] = below_budget(
-        of_questions(completions, listed), listed, *curation.budget
-    )
-    funnel["all"] = counts(sum(len(split[part]) for part in PARTS), completions, kept, removed)
-    # what was paid for, wrong ones too
-    asked = first_samples(of_questions(completions, set(split["train"])), curation.per_question)
-    funnel["teacher_accuracy_train"] = round(len(correct(asked, examples)) / len(asked), 4) if asked else None
-    if select := curation.select:
-        funnel["select"] = {
-            "by": select.by,
-            "keep": select.keep,
-            **({"embedding": NAMES[select.embed]} if select.embed else {}),
-        }
+        kept += after
+        removed.update(removed_here)
+    questions = {question for part in PARTS for question in split[part]}
+    listed = sum(len(split[part]) for part in PARTS)
+    in_parts = keep_questions(completions, questions)
+    funnel["all"] = row_counts(listed, completions, kept, dict(removed))
+    funnel["questions_below_budget"] = questions_below_budget(in_parts, questions, *curation.budget)
+    funnel["teacher_accuracy_train"] = teacher_accuracy(asked["train"], examples)
+    if curation.select:
+        funnel["select"] = selection_summary(curation.select)
     return kept, funnel
-
-
-def show(
-    completions: list[Completion],
-    examples: Mapping[str, Example],
-    filters: list[tuple[str, Filter]],
-    count: int,
-    console: Console,
-) -> None:
-    """Print the completions of `count` questions, each with what became of it; those first to which most
-    different things happened.
-    """
-    kept, removed = apply(completions, filters)
-    fates = {
-        (row.example_id, row.sample): reason
-        for reason, rows in {"kept": kept, **removed}.items()
-        for row in rows
-    }
-    questions: dict[str, list[Completion]] = {}
-    for row in sorted(completions, key=lambda row: row.sample):
-        questions.setdefault(row.example_id, []).append(row)
-    if not questions:
-        console.print("No completion of a train question: nothing to show.")
-    told = sorted(
-        questions,
-        key=lambda question: (-len({fates[question, row.sample] for row in questions[question]}), question),
-    )
-    for question in told[:count]:
-        console.rule(f"{question}: gold {examples[question].answer!r}")
-        console.print(Text(examples[question].question))
-        for row in questions[question]:
-            fate = fates[question, row.sample]
-            console.print(
-                Text(f"[{row.sample}] {fate}", style="green" if fate == "kept" else "red"),
-                Text("\n".join(row.texts).strip(), style="dim"),
-            )
 
 
 def check_rows(completions: list[Completion], examples: Mapping[str, Example], path: Path) -> None:
@@ -185,10 +146,36 @@ def check_rows(completions: list[Completion], examples: Mapping[str, Example], p
         if row.example_id not in examples:
             raise ValueError(f"{path}: completion of {row.example_id!r}, which is no example")
         if (row.example_id, row.sample) in seen:
-            raise ValueError(
-                f"{path}: {row.example_id!r} has sample {row.sample} twice, wanted one row per sample"
-            )
+            raise ValueError(f"{path}: {row.example_id!r} has sample {row.sample} twice, wanted one row each")
         seen.add((row.example_id, row.sample))
+
+
+class Inputs(NamedTuple):
+    """What `curate` takes, in its order."""
+
+    completions: list[Completion]
+    examples: dict[str, Example]
+    split: dict[str, list[str]]
+    curation: Curation
+    golden: set[str]
+
+
+def read_inputs(name: str, examples: Path, split: Path, completions: Path) -> Inputs:
+    """The curation `name` of params.yaml, the files, and the golden list where the curation has one."""
+    curation = block(f"curations.{name}", Curation)
+    by_id = {example.id: example for example in read_examples(examples)}
+    rows = read_completions(completions)
+    check_rows(rows, by_id, completions)
+    golden = read_golden(Path("local", curation.golden), by_id) if curation.golden else set()
+    return Inputs(rows, by_id, json.loads(split.read_text(encoding="utf-8")), curation, golden)
+
+
+def show_fates(name: str, examples: Path, split: Path, completions: Path, count: int) -> None:
+    """Print what becomes of the completions of `count` train questions."""
+    rows, by_id, parts, curation, golden = read_inputs(name, examples, split, completions)
+    train = keep_questions(rows, set(parts["train"]))
+    kept, removed = apply_filters(train, filters_of(curation, by_id, golden, train))
+    print_fates({"kept": kept, **removed}, by_id, count, Console())
 
 
 def main(
@@ -198,31 +185,13 @@ def main(
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
     split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
     completions: Annotated[Path, typer.Argument(help="A teacher's completions.")],
-    out: Annotated[Path | None, typer.Argument(help="Where the kept completions go.")] = None,
-    funnel: Annotated[Path | None, typer.Argument(help="Where the counts go (JSON).")] = None,
-    peek: Annotated[
-        int,
-        typer.Option(
-            "--show",
-            help="Print what becomes of the completions of this many train questions instead of writing.",
-        ),
-    ] = 0,
+    out: Annotated[Path, typer.Argument(help="Where the kept completions go.")],
+    funnel: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
 ) -> None:
     """Filter a teacher's completions and count what is lost."""
-    curation = block(f"curations.{name}", Curation)
-    by_id = {example.id: example for example in read_examples(examples)}
-    rows = read_completions(completions)
-    check_rows(rows, by_id, completions)
-    golden = read_golden(Path("local", curation.golden), by_id) if curation.golden else set()
-    parts = json.loads(split.read_text(encoding="utf-8"))
-    if peek:
-        rows = of_questions(rows, set(parts["train"]))
-        return show(rows, by_id, steps(curation, by_id, golden, rows), peek, Console())
-    if not (out and funnel):
-        raise ValueError("wanted either OUT and FUNNEL or --show")
-    kept, report = curate(rows, by_id, parts, curation, golden)
+    kept, counts = curate(*read_inputs(name, examples, split, completions))
     write_completions(out, kept)
-    write_json(funnel, report)
+    write_json(funnel, counts)
 
 
 if __name__ == "__main__":

@@ -17,15 +17,16 @@ import typer
 
 from stages.config.cli import run
 from stages.config.run import AXES
-from stages.corpus.leakage import cluster
+from stages.corpus.leakage import cluster_label
 from stages.judging.simulate import plan, simulate
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
+from stages.results.metrics import rounded
+from stages.results.predictions import SELECTED, by_origin
 from stages.results.statistics import paired_interval
-from stages.score import SELECTED, by_origin, rounded
-from stages.text.answers import is_correct, read
-from stages.text.rationale import answer_of, argument
+from stages.text.answers import is_correct, read_answer, reading_of
+from stages.text.rationale import judged_rationale
 
 
 class Answered(NamedTuple):
@@ -40,16 +41,15 @@ def answered(rows: list[Completion], examples: Mapping[str, Example]) -> list[An
     """The first samples with an answer: there is nothing to foresee where the student gave none."""
     first = [(examples[row.example_id], row) for row in rows if row.sample == 0]
     return [
-        Answered(example, answer, argument(row))
+        Answered(example, answer, judged_rationale(row))
         for example, row in first
-        if (answer := answer_of(row, example)) is not None
+        if (answer := reading_of(row, example).strict) is not None
     ]
 
 
 def foreseen(said: str | None, row: Answered) -> bool:
     """Whether a simulator's words, read as a person would, name the student's answer."""
-    options = row.example.choices or []
-    reading = read(said or "", "", row.example.answer_type, len(options), options)
+    reading = read_answer(said or "", "", row.example.answer_type, row.example.choices or [])
     return is_correct(reading.lenient, row.answer, row.example.answer_type)
 
 
@@ -128,7 +128,7 @@ def main(
         typer.echo(plan(simulator, asked, text))
         return
     said = simulate(simulator, asked, text)
-    labels = [cluster(row.example, parts["templates"][row.example.id]) for row in rows]
+    labels = [cluster_label(row.example, parts["templates"][row.example.id]) for row in rows]
     alone = said[: len(asked) - len(reasoned)]
     aided = said[len(asked) - len(reasoned) :]
     axes = (dataset, split, teacher, curation, method, student, seed, None)

@@ -12,39 +12,12 @@ from typing import Annotated
 import typer
 
 from stages.config.cli import run
-from stages.config.dataset import LOCAL, read_dataset
+from stages.config.dataset import LOCAL, read_dataset, stated_parts
 from stages.parsing.demonstrations import demonstrations_text
-from stages.parsing.fields import LETTERS, canonical_date, canonical_number
 from stages.parsing.readers import parse_raw
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import write_text
-
-
-def wanted_answer(example: Example) -> str | None:
-    """What a legal answer would be; None if the answer is legal."""
-    if example.answer_type == "number":
-        canonical = canonical_number(example.answer, example.id)
-        return None if example.answer == canonical else canonical
-    if example.answer_type == "choice":
-        letters = LETTERS[: len(example.choices or [])]
-        return (
-            None
-            if len(example.answer) == 1 and example.answer in letters
-            else f"one of the letters {letters!r}"
-        )
-    if example.answer_type == "yes_no":
-        return None if example.answer in ("yes", "no") else "'yes' or 'no'"
-    if example.answer_type == "text":
-        return None if example.answer.strip() else "a text that is not empty"
-    if example.answer_type == "exact":
-        legal = example.choices or [example.answer.strip().removesuffix(".")]
-        return None if example.answer and example.answer in legal else f"one of {legal!r}"
-    if example.answer_type == "latex":
-        return None if example.answer.strip() else "a mathematical expression"
-    if example.answer_type == "date":
-        canonical = canonical_date(example.answer, example.id)
-        return None if example.answer == canonical else canonical
-    return f"an answer_type of number, choice, yes_no, text, exact, date, latex, not {example.answer_type!r}"
+from stages.text.answer_types import rules_of
 
 
 def check_examples(dataset: str, examples: list[Example], rows: int | None) -> None:
@@ -66,8 +39,19 @@ def check_examples(dataset: str, examples: list[Example], rows: int | None) -> N
             raise ValueError(
                 f"{example.id}: question is {example.question!r}, wanted a text that is not empty"
             )
-        if wanted := wanted_answer(example):
+        rules = rules_of(example.answer_type)
+        if wanted := rules.wanted(example.answer, example.id, example.choices or []):
             raise ValueError(f"{example.id}: answer is {example.answer!r}, wanted {wanted}")
+
+
+def check_parts(name: str, examples: list[Example], stated: set[str] | None) -> None:
+    """Raises ValueError where rows state other parts than the data set's YAML; None: it says nothing."""
+    found = {example.source_split for example in examples if example.source_split is not None}
+    if stated is not None and found != stated:
+        raise ValueError(
+            f"{name}: its rows state the parts {sorted(found)}, wanted {sorted(stated)} (`parts` of"
+            f" stages/datasets/{name}.yaml)"
+        )
 
 
 def select_subtasks(name: str, examples: list[Example], wanted: list[str] | None) -> list[Example]:
@@ -90,6 +74,7 @@ def main(
     declared = read_dataset(dataset)
     examples = parse_raw(dataset, declared, LOCAL if declared.source.kind == "local" else raw)
     check_examples(dataset, examples, declared.rows)
+    check_parts(dataset, examples, stated_parts(declared))
     examples = select_subtasks(dataset, examples, declared.subtasks)
     write_examples(out, examples)
     subtasks = dict.fromkeys(example.subtask for example in examples if example.subtask is not None)

@@ -15,7 +15,7 @@ from stages.config.load import find, read_params
 from stages.judging import consult
 from stages.judging.judgement import blind, chosen, pair_up, prompt, results
 from stages.records.jsonl import write_json, write_text
-from stages.text.rationale import examples_of, rows_of
+from tools.found_rows import completions_of, examples_of
 from tools.pages.fill import with_data
 from tools.terminal import command_group
 
@@ -62,8 +62,8 @@ def pairs(
         find(read_params(), f"judges.{judge}")  # before anything is written
     elif dry_run:
         raise ValueError("--dry-run says what a model would cost: name it with --judge")
-    left = rows_of(first)
-    right = rows_of(second)
+    left = completions_of(first)
+    right = completions_of(second)
     drawn = pair_up(left, right, examples_of(left.keys() & right.keys()), n, seed)
     key = {"first": first, "second": second, **drawn}
     if dry_run:

@@ -50,7 +50,7 @@ def corpus(
         raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
     dataset, split, teacher, curation, *_ = values
     completions = made_by(f"teach@{dataset}-{teacher}", DATA / f"completions/{dataset}-{teacher}.jsonl")
-    curate.main(curation, *examples_and_split(dataset, split), completions, peek=count)
+    curate.show_fates(curation, *examples_and_split(dataset, split), completions, count)
 
 
 @app.command()
@@ -76,4 +76,4 @@ def mistakes(
     stage = f"predict{'_transfer' * bool(at['target'])}{'_baseline' * (not at['teacher'])}"
     predictions = made_by(f"{stage}@{cell}", DATA / f"{folder}/{cell}.jsonl")
     files = examples_and_split(at["target"] or at["dataset"], at["split"])
-    score.main(*files, predictions, Path(), **at, peek=count)
+    score.show_mistakes(*files, predictions, count)

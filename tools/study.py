@@ -19,7 +19,8 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.jsonl import write_rows, write_text
 from stages.results.cells import read_cell
-from stages.text.rationale import answer_of, examples_of, rows_of
+from stages.text.answers import reading_of
+from tools.found_rows import completions_of, examples_of
 from tools.pages.fill import with_data
 from tools.terminal import command_group
 
@@ -40,7 +41,7 @@ def study_row(example: Example, models: Mapping[str, Completions]) -> dict[str, 
     said = []
     for name, completions in models.items():
         completion = completions[example.id]
-        answer = answer_of(completion, example)
+        answer = reading_of(completion, example).strict
         mark = right(completion, example)
         said.append({"name": name, "texts": completion.texts, "read": answer, "right": mark})
     return {"id": example.id, "question": example.question.strip(), "answer": example.answer, "said": said}
@@ -63,7 +64,7 @@ def sheet(
     seed: Annotated[int, typer.Option(help="Which of them.")] = 0,
 ) -> None:
     """Lay the answers of teacher and students side by side, as a page."""
-    said = {name: rows_of(name) for name in models}
+    said = {name: completions_of(name) for name in models}
     if (chosen := about or models[-1]) not in said:
         raise ValueError(f"--about {chosen!r} is none of the models: {', '.join(models)}")
     examples = examples_of(sorted(set.intersection(*({*completions} for completions in said.values()))))

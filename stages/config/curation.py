@@ -1,6 +1,4 @@
-"""A curation's block in params.yaml: which of a teacher's completions become training data
-(`curations.<name>`).
-"""
+"""`curations.NAME` of params.yaml: which of a teacher's completions become training data."""
 
 from typing import Literal
 
@@ -10,9 +8,7 @@ from stages.config.load import Block
 
 
 class Select(Block):
-    """SCoTD section 4: which of a question's completions stay when `keep` of them are wanted, after the
-    answer filter.
-    """
+    """Which completions stay when `keep` are wanted, after the answer filter: SCoTD section 4."""
 
     by: Literal["random", "diversity", "likelihood", "open_endedness"]
     # a question; for open_endedness the mean over questions (5: 1, 3, 5, 7 and 9 by quintile)
@@ -28,15 +24,17 @@ class Select(Block):
             )
         if self.by == "open_endedness" and (self.keep < 3 or self.keep % 2 == 0):
             raise ValueError(
-                "open_endedness spreads an odd `keep` of at least 3 over five quintiles, such as 5: 1, 3, 5,"
-                " 7 and 9"
+                "open_endedness spreads an odd `keep` of at least 3 over five quintiles,"
+                " such as 5: 1, 3, 5, 7 and 9"
             )
         return self
 
 
 class Curation(Block):
-    """Fine-tune-CoT section 3, step 2 and diverse reasoning; appendix E.1 for the golden list. `select`:
-    SCoTD section 4.
+    """Which completions stay.
+
+    Fine-tune-CoT section 3, step 2 and diverse reasoning; appendix E.1 for the golden list. `select`: SCoTD
+    section 4.
     """
 
     # answer: the answer is right; golden: and a human found the rationale right
@@ -55,22 +53,18 @@ class Curation(Block):
 
     @property
     def budget(self) -> tuple[str, int | None]:
-        """How many completions a question ought to have, after the name of the key that says so; None:
-        however many there are.
-        """
-        return (
-            ("per_question", self.per_question)
-            if self.per_question or not self.select
-            else ("select.keep", self.select.keep)
-        )
+        """(the key that says so, how many completions a question ought to have; None: all there are)."""
+        if self.select and not self.per_question:
+            return ("select.keep", self.select.keep)
+        return ("per_question", self.per_question)
 
     @model_validator(mode="after")
     def golden_list_has_a_use(self) -> "Curation":
         used = self.filter == "golden" or self.match_size == "golden"
         if used != (self.golden is not None):
             raise ValueError(
-                "`golden` names the list for `filter: golden` and `match_size: golden`: give it with them and"
-                " only then"
+                "`golden` names the list for `filter: golden` and `match_size: golden`:"
+                " give it with them and only then"
             )
         return self
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from stages.config.load import Block, check, find, read_params, read_yaml
+from stages.records.example import PARTS, Part
 
 FOLDER = Path(__file__).parents[1] / "datasets"
 LOCAL = Path("local")  # the user's own files, in the root of the repository
@@ -74,20 +75,11 @@ class Columns(Block):
     under: str | None = None  # .json: the key that the list of rows stands under
     question: str
     answer: str
-    answer_type: Literal["number", "choice", "yes_no", "text", "exact", "date", "latex"]
+    answer_type: str  # a key of ANSWER_TYPES in stages/text/answer_types.py
     choices: str | None = None  # a list of option texts; in CSV, that list as JSON
     rationale: str | None = None
     template: str | None = None
     source_split: str | None = None  # none given: the stem of a file called train, validation or test
-
-    @model_validator(mode="after")
-    def choices_belong_to_choice(self) -> Self:
-        if (self.answer_type == "choice") != (self.choices is not None):
-            raise ValueError(
-                f"answer_type is {self.answer_type!r} and choices is {self.choices!r}: a column of choices"
-                " goes with answer_type 'choice'"
-            )
-        return self
 
 
 class Varied(Block):
@@ -106,6 +98,7 @@ class Described(Block):
     rows: int | None = None  # published count; another count is an error
     columns: Columns | None = None
     reader: str | None = None  # a key of READERS in stages/parsing/readers.py
+    parts: list[Part] | None = None  # that its rows state; none given: those of `columns`, or it is not known
     # a key in few_shot_cot_prompts.json, or NAME.txt, NAME.json of the source or of local/ ("{subtask}" in
     # it: one a subtask); none given: stages/datasets/NAME.txt, if any
     demonstrations: str | None = None
@@ -144,6 +137,15 @@ def column_files(dataset: Described) -> list[str]:
     """The files that `columns` speaks of, in the order of the row numbers."""
     named = dataset.columns.files if dataset.columns else None
     return named or [name for name in source_files(dataset.source) if name.endswith((".csv", ".jsonl"))]
+
+
+def stated_parts(dataset: Described) -> set[str] | None:
+    """The parts that its rows state, as far as is known before they are read; None: it is not known."""
+    if dataset.parts is not None:
+        return set(dataset.parts)
+    if dataset.columns and not dataset.columns.source_split:
+        return {Path(file).stem for file in column_files(dataset)}.intersection(PARTS)
+    return None
 
 
 def dataset_names() -> list[str]:

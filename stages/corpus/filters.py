@@ -1,5 +1,6 @@
-"""Filters of a corpus: completions in, the completions that stay out, in the same order. One question's rows
-share example_id.
+"""Filters of a corpus: completions in, those that stay out, in the same order.
+
+One question's rows share example_id.
 """
 
 import random
@@ -9,36 +10,36 @@ from dataclasses import replace
 
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.text.answers import is_correct, read
+from stages.text.answers import is_correct, read_answer
 
 
-def of_questions(completions: list[Completion], ids: Collection[str]) -> list[Completion]:
+def keep_questions(completions: list[Completion], ids: Collection[str]) -> list[Completion]:
+    """Completions of these questions."""
     return [completion for completion in completions if completion.example_id in ids]
 
 
-def first_samples(completions: list[Completion], per_question: int | None) -> list[Completion]:
-    """The first `per_question` samples of each question by sample index (None: all), so that smaller budgets
-    nest in larger ones.
+def keep_first_samples(completions: list[Completion], per_question: int | None) -> list[Completion]:
+    """The first `per_question` samples of each question by sample index; None: all.
+
+    So smaller budgets nest in larger ones.
     """
-    asked = defaultdict(list)
+    samples_of = defaultdict(list)
     for completion in completions:
-        asked[completion.example_id].append(completion.sample)
+        samples_of[completion.example_id].append(completion.sample)
     kept = {
-        (question, sample) for question, samples in asked.items() for sample in sorted(samples)[:per_question]
+        (question, sample)
+        for question, samples in samples_of.items()
+        for sample in sorted(samples)[:per_question]
     }
     return [completion for completion in completions if (completion.example_id, completion.sample) in kept]
 
 
-def finished(completions: list[Completion]) -> list[Completion]:
+def keep_finished(completions: list[Completion]) -> list[Completion]:
     """Completions of which no step was cut at the length limit, refused or lost."""
-    return [
-        completion
-        for completion in completions
-        if all(reason == "stop" for reason in completion.finish_reasons)
-    ]
+    return [completion for completion in completions if completion.finished]
 
 
-def distinct(completions: list[Completion]) -> list[Completion]:
+def keep_distinct(completions: list[Completion]) -> list[Completion]:
     """The first of a question's completions whose texts differ only in upper case and white space."""
     first: dict[tuple[str, tuple[str, ...]], Completion] = {}
     for completion in completions:
@@ -48,21 +49,20 @@ def distinct(completions: list[Completion]) -> list[Completion]:
 
 
 def strict_answer(completion: Completion, example: Example) -> str | None:
-    """The answer where the text states it for the last time: what stands before that is the rationale
-    (formats.rationale_of).
+    """The answer where the text states it for the last time: what stands before that is the rationale.
 
-    Differs: reasoning-teacher takes the last number or letter of a text without its answer prefix; here that
-    is no answer. It and CasCoD's code read behind the first of several prefixes, and CasCoD's loses all from
-    the second one on (trap 18).
+    So `formats.rationale_of` cuts it.
+    Differs: reasoning-teacher takes the last number or letter of a text without its answer prefix; here
+    that is no answer. It and CasCoD's code read behind the first of several prefixes, and CasCoD's loses
+    all from the second one on.
     """
     text = completion.texts[-1]
     prefix = completion.answer_prefix
-    choices = example.choices or []
     stated = text[text.rindex(prefix) :] if prefix and prefix in text else text
-    return read(stated, prefix, example.answer_type, len(choices), choices).strict
+    return read_answer(stated, prefix, example.answer_type, example.choices or []).strict
 
 
-def answered(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+def keep_answered(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
     """Completions with an answer in the place where their prefix says it is."""
     return [
         completion
@@ -71,34 +71,34 @@ def answered(completions: list[Completion], examples: Mapping[str, Example]) -> 
     ]
 
 
-def correct(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
-    """Completions whose answer is the gold answer (Fine-tune-CoT section 3, step 2); the rationale may still
-    be wrong (appendix E.1).
+def keep_correct(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+    """Completions whose answer is the gold answer (Fine-tune-CoT section 3, step 2).
+
+    The rationale may still be wrong (appendix E.1).
     """
-    return [
-        completion
-        for completion in completions
-        for example in [examples[completion.example_id]]
-        if is_correct(strict_answer(completion, example), example.answer, example.answer_type)
-    ]
+
+    def is_right(completion: Completion) -> bool:
+        example = examples[completion.example_id]
+        return is_correct(strict_answer(completion, example), example.answer, example.answer_type)
+
+    return [completion for completion in completions if is_right(completion)]
 
 
-def with_answer(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
-    """The same rows, each with the answer it gives: what is trained on them may be the teacher's own answer,
-    right or wrong.
+def with_answers(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+    """The same rows, each with the answer it gives, right or wrong; a right one in the gold answer's writing.
+
+    What is trained on them may be the teacher's own answer.
     """
-    read_out = []
+    answered = []
     for completion in completions:
         example = examples[completion.example_id]
-        answer = strict_answer(completion, examples[completion.example_id])
+        answer = strict_answer(completion, example)
         right = is_correct(answer, example.answer, example.answer_type)
-        read_out.append(replace(completion, answer=example.answer if right else answer))
-    return read_out
+        answered.append(replace(completion, answer=example.answer if right else answer))
+    return answered
 
 
-def undersample(completions: list[Completion], questions: int, seed: int) -> list[Completion]:
-    """All completions of `questions` questions drawn without replacement; which ones does not depend on the
-    order of the rows.
-    """
+def draw_questions(completions: list[Completion], count: int, seed: int) -> list[Completion]:
+    """All completions of `count` questions drawn without replacement, whatever the order of the rows."""
     ids = sorted({completion.example_id for completion in completions})
-    return of_questions(completions, set(random.Random(seed).sample(ids, min(questions, len(ids)))))
+    return keep_questions(completions, set(random.Random(seed).sample(ids, min(count, len(ids)))))

@@ -4,91 +4,112 @@ from collections import Counter
 from collections.abc import Mapping
 from statistics import fmean, median, quantiles
 
-from stages.corpus.filters import finished
 from stages.records.completion import Completion
 from stages.records.example import Example
 
-BIN, LAST = 20, 400  # words; a rationale of 512 tokens has about 400
+# The histogram of words: the width of a bar, and where the last one starts (512 tokens are about 400 words).
+BAR = 20
+LAST_BAR = 400
+TOKENS = ("in", "out", "cached")
 
 
-def counts(
+def row_counts(
     listed: int, before: list[Completion], after: list[Completion], removed: dict[str, int]
 ) -> dict[str, object]:
-    """Rows and questions in and out; `removed` adds up to rows_in - rows_out. Unfinished: cut at the
-    teacher's length limit, refused or lost.
+    """Rows and questions in and out; `removed` adds up to rows_in - rows_out.
+
+    Unfinished: cut at the teacher's length limit, refused or lost.
     """
-    questions_in, questions_out = ({row.example_id for row in rows} for rows in (before, after))
-    rows = {
+    return {
         "rows_in": len(before),
-        "rows_in_unfinished": len(before) - len(finished(before)),
+        "rows_in_unfinished": sum(not row.finished for row in before),
         "rows_out": len(after),
         "removed": removed,
-    }
-    return {
-        **rows,
         "questions_listed": listed,
-        "questions_in": len(questions_in),
-        "questions_out": len(questions_out),
+        "questions_in": len({row.example_id for row in before}),
+        "questions_out": len({row.example_id for row in after}),
     }
 
 
-def below_budget(completions: list[Completion], questions: set[str], what: str, budget: int | None) -> int:
-    """How many questions have fewer completions than the budget asks for. Raises ValueError if all have: D
-    would be a wrong label.
+def questions_below_budget(
+    completions: list[Completion], questions: set[str], key: str, budget: int | None
+) -> int:
+    """How many questions have fewer completions than the budget, the curation's `key`, asks for.
+
+    Raises ValueError if all have: the budget would be a wrong label.
     """
-    asked = Counter(row.example_id for row in completions)
-    short = sum(asked[question] < (budget or 0) for question in questions)
+    each = Counter(row.example_id for row in completions)
+    short = sum(each[question] < (budget or 0) for question in questions)
     if short and short == len(questions):
-        raise ValueError(
-            f"{what} is {budget}, but the teacher gave at most {max(asked.values(), default=0)} completions a"
-            " question"
-        )
+        most = max(each.values(), default=0)
+        raise ValueError(f"{key} is {budget}, but the teacher gave at most {most} completions a question")
     return short
 
 
-def spread(values: list[int]) -> dict[str, float]:
+def paid_once(rows: list[Completion]) -> list[Completion]:
+    """Rows without those that hold the very answers of another.
+
+    Two questions with the same text share answers that were paid once.
+    """
+    seen: set[tuple[tuple[str, int], ...]] = set()
+    first = []
+    for row in rows:
+        answers = tuple((step.key, step.sample) for step in row.steps)
+        if not answers or answers not in seen:
+            first.append(row)
+        seen.add(answers)
+    return first
+
+
+def token_counts(rows: list[Completion]) -> dict[str, int | None]:
+    """{"tokens_in", "tokens_out", "tokens_cached"} of the rows that report them, each paid answer once.
+
+    None if no row reports any.
+    """
+    usages = [row.usage for row in paid_once(rows) if row.usage is not None]
+    return {
+        f"tokens_{kind}": sum(usage.get(kind, 0) for usage in usages) if usages else None for kind in TOKENS
+    }
+
+
+def length_summary(values: list[int]) -> dict[str, float]:
     """Mean, median and 90th percentile (interpolated between neighbours), of one value at least."""
     last = quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else values[0]
     return {"mean": round(fmean(values), 4), "median": median(values), "p90": round(last, 4)}
 
 
-def lengths(rows: list[Completion]) -> dict[str, object]:
-    """Words and characters of a completion over all its steps, as stages/results/metrics.py measures a
-    student's (Fine-tune-CoT Figure 7).
+def corpus_lengths(rows: list[Completion]) -> dict[str, object]:
+    """Words and characters of a completion over all its steps (Fine-tune-CoT Figure 7).
 
-    `words_from` is a histogram in steps of 20 words, without its empty ones: so many rows have so many words
-    or up to 19 more; "400" is open.
+    They are measured as a student's are (stages/results/metrics.py). `words_from` is a histogram in steps
+    of 20 words, without its empty ones: so many rows have so many words or up to 19 more; "400" is open.
     """
     if not rows:
         return {}
     words = [sum(len(text.split()) for text in row.texts) for row in rows]
-    bins = Counter(min(number // BIN * BIN, LAST) for number in words)
-    histogram = {f"{start:03}": bins[start] for start in sorted(bins)}
+    characters = [sum(len(text.strip()) for text in row.texts) for row in rows]
+    bars = Counter(min(number // BAR * BAR, LAST_BAR) for number in words)
     return {
-        "words": spread(words),
-        "characters": spread([sum(len(text.strip()) for text in row.texts) for row in rows]),
-        "words_from": histogram,
+        "words": length_summary(words),
+        "characters": length_summary(characters),
+        "words_from": {f"{start:03}": bars[start] for start in sorted(bars)},
     }
 
 
-def corpus(rows: list[Completion], examples: Mapping[str, Example]) -> dict[str, object]:
-    """What a curated part holds: how many completions a question, how many of them are right, and how long
-    they are.
+def corpus_counts(rows: list[Completion], examples: Mapping[str, Example]) -> dict[str, object]:
+    """What a curated part holds: completions a question, how many are right, and how long they are.
 
     SCOTT wants wrong ones too, and `label: teacher` trains on none that is without an answer.
     """
     each = Counter(row.example_id for row in rows).values()
     right = sum(row.answer == examples[row.example_id].answer for row in rows)
     unanswered = sum(row.answer is None for row in rows)
+    per_question = {"mean": round(fmean(each), 4), "fewest": min(each), "most": max(each)} if each else None
     return {
-        "completions_per_question": (
-            {"mean": round(fmean(each), 4), "fewest": min(each), "most": max(each)} if each else None
-        ),
-        **{
-            "right": right,
-            "wrong": len(rows) - right - unanswered,
-            "without_answer": unanswered,
-            "unfinished": len(rows) - len(finished(rows)),
-        },
-        "length": lengths(rows),
+        "completions_per_question": per_question,
+        "right": right,
+        "wrong": len(rows) - right - unanswered,
+        "without_answer": unanswered,
+        "unfinished": sum(not row.finished for row in rows),
+        "length": corpus_lengths(rows),
     }

@@ -12,27 +12,28 @@ from stages.records.example import Example
 Rows = list[int]  # positions in the list of examples
 
 
-def plain(example: Example) -> str:
+def plain_question(example: Example) -> str:
     """The question up to case and blanks."""
     return " ".join(example.question.casefold().split())
 
 
-def cluster(example: Example, group: int) -> str:
-    """The questions that are alike have the same, a word without blanks: their contrast pair, else their
-    task, else their template group's number.
+def cluster_label(example: Example, group: int) -> str:
+    """The questions that are alike have the same: contrast pair, else task, else template group's number.
 
-    They are not independent, so a bootstrap draws them together (stages/results/statistics.py).
+    A word without blanks. Such questions are not independent, so a bootstrap draws them together
+    (stages/results/statistics.py).
     """
     return "_".join((example.pair or example.subtask or str(group)).split())
 
 
-def seen(
+def seen_in_train(
     part: Rows, train: Rows, examples: list[Example], groups: list[int]
 ) -> dict[str, float | int | None]:
-    """Rows of `part` whose template, and whose text up to case and blanks, also occurs in train: counts and
-    shares (None: no rows).
+    """Rows of `part` whose template, and whose text up to case and blanks, also occurs in train.
+
+    Counts, and shares; None: no rows.
     """
-    texts = [plain(example) for example in examples]
+    texts = [plain_question(example) for example in examples]
     facts: dict[str, float | int | None] = {}
     for name, values in (("template", groups), ("text", texts)):
         known = {values[row] for row in train}
@@ -41,12 +42,11 @@ def seen(
     return facts
 
 
-def report(parts: Mapping[str, Rows], examples: list[Example], groups: list[int]) -> dict[str, Any]:
-    """Rows and template groups per part, what train already shows of the other parts, and ids and clusters of
-    the test questions.
+def leakage_report(parts: Mapping[str, Rows], examples: list[Example], groups: list[int]) -> dict[str, Any]:
+    """Rows and template groups per part, what train already shows, ids and clusters of the test questions.
 
     The last two are in Git so that cells can be paired question by question, of two revisions too, without
-    data (stages/results/paired.py, compare.py).
+    data (stages/results/paired.py).
     """
     rows = {part: len(places) for part, places in parts.items()}
     test = parts["test"]
@@ -56,8 +56,8 @@ def report(parts: Mapping[str, Rows], examples: list[Example], groups: list[int]
             {part: len({groups[row] for row in places}) for part, places in parts.items()}
             | {"all": len(set(groups))}
         ),
-        "test_seen_in_train": seen(test, parts["train"], examples, groups),
-        "validation_seen_in_train": seen(parts["validation"], parts["train"], examples, groups),
+        "test_seen_in_train": seen_in_train(test, parts["train"], examples, groups),
+        "validation_seen_in_train": seen_in_train(parts["validation"], parts["train"], examples, groups),
         "test_ids": " ".join(examples[row].id for row in test),
-        "test_clusters": " ".join(cluster(examples[row], groups[row]) for row in test),
+        "test_clusters": " ".join(cluster_label(examples[row], groups[row]) for row in test),
     }

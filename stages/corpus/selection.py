@@ -1,9 +1,9 @@
-"""Selection: which k completions of a question stay where it has more (SCoTD section 4, "What Factors are
-Important for Distillation?").
+"""Selection: which k completions of a question stay where it has more.
 
-Four hypotheses about what a good corpus is, each a way to choose at the same budget. A question with fewer
-completions than its budget keeps them all and is not made up for elsewhere (footnote 11). Rows of one
-question share example_id; no choice depends on the order of rows, and what is left of them stays in it.
+SCoTD section 4, "What Factors are Important for Distillation?": four hypotheses about what a good corpus
+is, each a way to choose at the same budget. A question with fewer completions than its budget keeps them
+all and is not made up for elsewhere (footnote 11). Rows of one question share example_id; no choice depends
+on the order of rows, and what is left of them stays in it.
 """
 
 import random
@@ -14,33 +14,35 @@ from itertools import pairwise
 
 from stages.config.cli import progress
 from stages.config.curation import Select
-from stages.corpus.similarity import Embed, embed, words
+from stages.corpus.similarity import NAMES, Embed, embed, split_words
 from stages.records.completion import Completion
 
 
 def by_question(completions: Iterable[Completion]) -> dict[str, list[Completion]]:
     """Questions in sorted order, the completions of each by sample index."""
-    found = defaultdict(list)
+    questions = defaultdict(list)
     for completion in sorted(completions, key=lambda row: (row.example_id, row.sample)):
-        found[completion.example_id].append(completion)
-    return dict(found)
+        questions[completion.example_id].append(completion)
+    return dict(questions)
 
 
-def lot(completion: Completion, seed: int) -> float:
-    """The number in [0, 1) that a completion draws. It depends on no other completion, so that smaller draws
-    nest in larger ones.
+def draw_lot(completion: Completion, seed: int) -> float:
+    """The number in [0, 1) that a completion draws.
+
+    It depends on no other completion, so that smaller draws nest in larger ones.
     """
     return random.Random(f"{seed} {completion.example_id} {completion.sample}").random()
 
 
-def drawn(rows: list[Completion], keep: int, seed: int) -> list[Completion]:
-    """`keep` of one question's rows without replacement, each as likely as any other ("Null hypothesis: data
-    volume").
+def draw_rows(rows: list[Completion], keep: int, seed: int) -> list[Completion]:
+    """`keep` of one question's rows without replacement, each as likely as any other.
+
+    The paper's "Null hypothesis: data volume".
     """
-    return sorted(rows, key=lambda row: (lot(row, seed), row.sample))[:keep]
+    return sorted(rows, key=lambda row: (draw_lot(row, seed), row.sample))[:keep]
 
 
-def diverse(rows: list[Completion], keep: int, seed: int, embed: Embed) -> list[Completion]:
+def diverse_rows(rows: list[Completion], keep: int, seed: int, embed: Embed) -> list[Completion]:
     """One drawn row from each of `keep` clusters of one question's texts ("Diversity").
 
     The paper says hierarchical clustering and no more; here it is Ward's, which makes the clusters' sum of
@@ -58,15 +60,14 @@ def diverse(rows: list[Completion], keep: int, seed: int, embed: Embed) -> list[
     members = defaultdict(list)
     for row, cluster in zip(rows, clusters, strict=True):
         members[int(cluster)].append(row)
-    return [row for cluster in members.values() for row in drawn(cluster, 1, seed)]
+    return [row for cluster in members.values() for row in draw_rows(cluster, 1, seed)]
 
 
-def per_token(completion: Completion) -> float:
-    """Mean log-probability of a token that the teacher wrote, over all steps. Raises ValueError for a row
-    that does not tell.
+def logprob_per_token(completion: Completion) -> float:
+    """Mean log-probability of a token that the teacher wrote, over all steps.
 
     A server that gives several samples in one answer counts their tokens together: each row's share is then
-    estimated (stages/endpoint/http.py).
+    estimated (stages/endpoint/http.py). Raises ValueError for a row that does not tell.
     """
     tokens = (completion.usage or {}).get("out", 0)
     if completion.logprob is None or not tokens:
@@ -79,27 +80,22 @@ def per_token(completion: Completion) -> float:
     return completion.logprob / tokens
 
 
-def likeliest(rows: list[Completion], keep: int) -> list[Completion]:
-    """The `keep` rows with the highest log-likelihood per token, of equal ones the first sample ("Teacher
-    likelihood").
-    """
-    return sorted(rows, key=lambda row: (-per_token(row), row.sample))[:keep]
+def likeliest_rows(rows: list[Completion], keep: int) -> list[Completion]:
+    """The `keep` rows of the highest log-likelihood per token, of equals the first ("Teacher likelihood")."""
+    return sorted(rows, key=lambda row: (-logprob_per_token(row), row.sample))[:keep]
 
 
-def bigrams(rows: Iterable[Completion]) -> int:
-    """How many different pairs of neighbouring words these rows have between them; a pair stands within one
-    step's text.
-    """
-    return len({pair for row in rows for text in row.texts for pair in pairwise(words(text))})
+def count_bigrams(rows: Iterable[Completion]) -> int:
+    """How many different pairs of neighbouring words these rows have between them, within one step's text."""
+    return len({pair for row in rows for text in row.texts for pair in pairwise(split_words(text))})
 
 
-def budgets(openness: Mapping[str, int], keep: int) -> dict[str, int]:
-    """Each question's budget by the quintile of its openness; with `keep` 5 they are 1, 3, 5, 7 and, for the
-    most open questions, 9.
+def quintile_budgets(openness: Mapping[str, int], keep: int) -> dict[str, int]:
+    """Each question's budget by the quintile of its openness; of `keep` 5 they are 1, 3, 5, 7 and 9.
 
-    Any odd `keep` gives five equal steps from 1 to 2 x keep - 1 where it can, with `keep` as their mean:
-    exactly, for the quintiles are symmetric (the question of rank r among n, from 0, is in quintile floor(5
-    (r + 1/2) / n)). Equal openness is ranked by id.
+    The most open questions get most. Any odd `keep` gives five equal steps from 1 to 2 x keep - 1 where it
+    can, with `keep` as their mean: exactly, for the quintiles are symmetric (the question of rank r among
+    n, from 0, is in quintile floor(5 (r + 1/2) / n)). Equal openness is ranked by id.
     """
     ranked = sorted(openness, key=lambda question: (openness[question], question))
     step = (keep - 1) // 2
@@ -109,24 +105,32 @@ def budgets(openness: Mapping[str, int], keep: int) -> dict[str, int]:
     }
 
 
-def selected(
+def select_rows(
     completions: list[Completion], asked: list[Completion], select: Select, seed: int
 ) -> list[Completion]:
-    """The completions that stay. `asked` is what the teacher said before any filter: how open a question is
-    shows in wrong rationales too.
+    """The completions that stay.
+
+    `asked` is what the teacher said before any filter: how open a question is shows in wrong rationales too.
     """
     questions = by_question(completions)
     budget = dict.fromkeys(questions, select.keep)
     if select.by == "open_endedness":
-        said = by_question(asked)
-        budget = budgets({question: bigrams(said[question]) for question in questions}, select.keep)
+        all_rows = by_question(asked)
+        openness = {question: count_bigrams(all_rows[question]) for question in questions}
+        budget = quintile_budgets(openness, select.keep)
     kept: set[tuple[str, int]] = set()
     for question, rows in progress(questions.items(), f"select by {select.by}"):
         if select.by == "likelihood":
-            chosen = likeliest(rows, budget[question])
+            chosen = likeliest_rows(rows, budget[question])
         elif select.embed:
-            chosen = diverse(rows, budget[question], seed, partial(embed, select.embed))
+            chosen = diverse_rows(rows, budget[question], seed, partial(embed, select.embed))
         else:
-            chosen = drawn(rows, budget[question], seed)
+            chosen = draw_rows(rows, budget[question], seed)
         kept |= {(row.example_id, row.sample) for row in chosen}
     return [row for row in completions if (row.example_id, row.sample) in kept]
+
+
+def selection_summary(select: Select) -> dict[str, object]:
+    """How rows were selected, for the funnel."""
+    summary: dict[str, object] = {"by": select.by, "keep": select.keep}
+    return {**summary, "embedding": NAMES[select.embed]} if select.embed else summary

@@ -1,5 +1,6 @@
-"""Sentence embeddings: texts in, one row of length 1 per text out. What is alike lies close (SCoTD section 4,
-"Diversity").
+"""Sentence embeddings: texts in, one row of length 1 per text out.
+
+What is alike lies close (SCoTD section 4, "Diversity").
 """
 
 import hashlib
@@ -20,27 +21,28 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 MOST_TOKENS = 256  # of a text; the model's own setting (sentence_bert_config.json), the rest is not read
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Words and marks in small letters: "So 3 + 4." -> ["so", "3", "+", "4", "."]."""
     return re.findall(r"\w+|[^\w\s]", text.casefold())
 
 
 def embed(name: str, texts: list[str]) -> "NDArray[np.float64]":
-    """By `minilm` or `tfidf`. Raises ValueError for minilm where it is not installed, or another model stands
-    in its place.
+    """By `minilm` or `tfidf`.
+
+    Raises ValueError for minilm where it is not installed, or another model stands in its place.
     """
     return tfidf(texts) if name == "tfidf" else minilm()(texts)
 
 
 def tfidf(texts: list[str]) -> "NDArray[np.float64]":
-    """Counts of words weighed by rarity among these texts alone: what all rationales of a question say tells
-    none of them apart.
+    """Counts of words weighed by their rarity among these texts alone.
+
+    What all rationales of a question say tells none of them apart.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    rows: NDArray[np.float64] = (
-        TfidfVectorizer(analyzer=lambda text: words(text) or [""]).fit_transform(texts).toarray()
-    )
+    counter = TfidfVectorizer(analyzer=lambda text: split_words(text) or [""])
+    rows: NDArray[np.float64] = counter.fit_transform(texts).toarray()
     return rows
 
 
@@ -61,9 +63,9 @@ def minilm_folder() -> Path:
 
 @cache
 def minilm() -> Embed:
-    """Means of the last layer over a text's tokens, of length 1. On the CPU, one call per question: the same
-    vectors in any order of questions.
+    """Means of the last layer over a text's tokens, of length 1.
 
+    On the CPU, one call per question: the same vectors in any order of questions.
     Differs: the paper's paraphrase-MiniLM-L6-v2 is on no package index; all-MiniLM-L6-v2 has its shape (6
     layers, 384 dimensions, mean pooling) and other training pairs.
     """

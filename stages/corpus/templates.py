@@ -1,8 +1,7 @@
-"""Which questions are the same text with other names and numbers: groups for template-wise splits
-(Fine-tune-CoT, appendix E.3).
+"""Templates: which questions are the same text with other names and numbers.
 
-Numbers, dates, names and pronouns are masked, stock questions that follow many texts are left out, and nearly
-equal skeletons are joined.
+Groups for template-wise splits (Fine-tune-CoT, appendix E.3). Numbers, dates, names and pronouns are
+masked, stock questions that follow many texts are left out, and nearly equal skeletons are joined.
 Differs: the paper grouped MultiArith and Date by hand; here a rule does it for any list of questions.
 """
 
@@ -23,7 +22,10 @@ SIMILAR = 0.83
 STOCK = 5
 
 CHOICES = re.compile(r"\s*(?:answer choices|options)\s*:\s*\(A\).*", re.IGNORECASE | re.DOTALL)
-MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
 NUMBER = r"\$?\d+(?:[.,/:]\d+)*(?:st|nd|rd|th)?"
 TOKEN = re.compile(rf"\b{MONTH} \d+(?:st|nd|rd|th)?(?:, \d+)?\b|{NUMBER}|[^\W\d_]+|[.?!]")
 NUMBER_WORD = re.compile(
@@ -33,14 +35,15 @@ PRONOUN = re.compile("he|she|him|her|his|hers|himself|herself|they|them|their|th
 ENDS = ".?!"
 
 
-def tokens(question: str) -> list[str]:
+def split_question(question: str) -> list[str]:
     """Words, numbers, whole dates and sentence ends of a question without its answer choices."""
     return TOKEN.findall(CHOICES.sub("", question))
 
 
 def find_names(rows: list[list[str]]) -> set[str]:
-    """Words that stand capitalised inside sentences more often than in lower case anywhere, or that are never
-    in lower case and no function word.
+    """Words that stand capitalised inside sentences more often than in lower case anywhere.
+
+    And those that are never in lower case and no function words.
     """
     words = Counter(word for row in rows for word in row)
     inside = Counter(word for row in rows for before, word in pairwise(row) if before not in ENDS)
@@ -51,9 +54,10 @@ def find_names(rows: list[list[str]]) -> set[str]:
     }
 
 
-def mask(row: list[str], names: set[str]) -> list[str]:
-    """The tokens in lower case with NUMBER, NAME and PRONOUN for what changes between questions of one
-    template; runs of one mask are one.
+def mask_tokens(row: list[str], names: set[str]) -> list[str]:
+    """The tokens in lower case, with NUMBER, NAME and PRONOUN for what changes within a template.
+
+    Runs of one mask are one.
     """
 
     def masked(token: str) -> str:
@@ -74,8 +78,9 @@ def split_last(row: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def drop_stock(rows: list[list[str]]) -> list[list[str]]:
-    """Without last sentences that follow STOCK different texts or more ("What is the date tomorrow?"); a sole
-    sentence stays.
+    """Without last sentences that follow STOCK different texts or more ("What is the date tomorrow?").
+
+    A sole sentence stays.
     """
     halves = [split_last(row) for row in rows]
     texts = defaultdict(set)
@@ -89,9 +94,9 @@ def drop_stock(rows: list[list[str]]) -> list[list[str]]:
 
 def skeletons(questions: list[str]) -> list[str]:
     """What of each question its template fixes, as words with blanks between them."""
-    rows = [tokens(question) for question in questions]
+    rows = [split_question(question) for question in questions]
     names = find_names(rows)
-    return [" ".join(row) for row in drop_stock([mask(row, names) for row in rows])]
+    return [" ".join(row) for row in drop_stock([mask_tokens(row, names) for row in rows])]
 
 
 def word_pairs(skeleton: str) -> list[str]:
@@ -99,20 +104,19 @@ def word_pairs(skeleton: str) -> list[str]:
     return [" ".join(pair) for pair in pairwise(["", *skeleton.split(), ""])]
 
 
-def mine(questions: list[str]) -> list[int]:
-    """Group number of each question, 0, 1, ... in the order of the groups' first skeletons: shuffled
-    questions get the same numbers.
+def mine_templates(questions: list[str]) -> list[int]:
+    """Group number of each question, 0, 1, ... in the order of the groups' first skeletons.
 
-    Two skeletons join when the cosine of their sets of word pairs is at least SIMILAR, and so do chains of
-    such pairs (single linkage): a group that is too large only makes a split stricter, one that is cut in two
-    would leak.
+    So shuffled questions get the same numbers. Two skeletons join when the cosine of their sets of word
+    pairs is at least SIMILAR, and so do chains of such pairs (single linkage): a group that is too large
+    only makes a split stricter, one that is cut in two would leak.
     """
     if not questions:
         return []
-    found = skeletons(questions)
-    different = sorted(set(found))
+    each = skeletons(questions)
+    different = sorted(set(each))
     pairs = CountVectorizer(analyzer=word_pairs, binary=True).fit_transform(different)
     # with min_samples=1: connected components
     labels = DBSCAN(eps=1 - SIMILAR, min_samples=1, metric="cosine").fit_predict(pairs)
     number = dict(zip(different, map(int, labels), strict=True))
-    return [number[skeleton] for skeleton in found]
+    return [number[skeleton] for skeleton in each]

@@ -5,8 +5,9 @@ option has one (so says the logic of the rows), else its place.
 import re
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_with_place, with_options
+from stages.parsing.fields import field, rows_with_place, with_options
 from stages.records.example import Example
+from stages.text.gold import LETTERS
 
 SUBTASKS = (  # of its files, with "-" for "_"
     "aqua_rat",

@@ -4,8 +4,9 @@ numbers that they have behind it.
 
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_with_place
+from stages.parsing.fields import field, rows_with_place
 from stages.records.example import Example
+from stages.text.gold import LETTERS
 
 FIRST_ROW = {"train": 0, "test": 97467}
 

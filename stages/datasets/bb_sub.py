@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, right_choice, rows_with_place, with_options
+from stages.parsing.fields import field, right_choice, rows_with_place, with_options
 from stages.records.example import Example
+from stages.text.gold import LETTERS
 
 MOST_QUESTIONS = 100  # questions of a task
 # Table 6: task, questions, options. The paper prints the sum 5,384; its rows give 5,381

@@ -12,8 +12,9 @@ row.
 import re
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, canonical_number, field, rows_with_place
+from stages.parsing.fields import field, rows_with_place
 from stages.records.example import Example
+from stages.text.gold import LETTERS, canonical_number
 
 LETTERED = "choice"  # options (A), (B), ... in the question
 TASKS = {  # how their answers are read

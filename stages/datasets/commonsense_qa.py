@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_with_place, stem_and_choices
+from stages.parsing.fields import field, rows_with_place, stem_and_choices
 from stages.records.example import Example
+from stages.text.gold import LETTERS
 
 FILES = {"train": "train_rand_split.jsonl", "test": "dev_rand_split.jsonl"}
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from stages.parsing.fields import canonical_date, field, rows_with_place
+from stages.parsing.fields import field, rows_with_place
 from stages.records.example import Example
+from stages.text.gold import canonical_date
 
 
 def parse(raw: Path) -> list[Example]:

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from stages.parsing.fields import canonical_number, field, rows_with_place
+from stages.parsing.fields import field, rows_with_place
 from stages.records.example import Example
+from stages.text.gold import canonical_number
 
 
 def parse(raw: Path) -> list[Example]:

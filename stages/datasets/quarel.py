@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from stages.parsing.fields import LETTERS, field, rows_with_place
+from stages.parsing.fields import field, rows_with_place
 from stages.records.example import Example
+from stages.text.gold import LETTERS
 
 
 def parse(raw: Path) -> list[Example]:

@@ -17,15 +17,15 @@ from typing import Any
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.results.statistics import binomial, wilson
-from stages.text.answers import is_correct
-from stages.text.rationale import answer_of, argument
+from stages.text.answers import is_correct, reading_of
+from stages.text.rationale import judged_rationale
 
 SIDES = {"A": "B", "B": "A", "tie": "tie"}  # what a choice means where the judge saw the sides swapped
 Sheet = dict[str, Any]
 
 
 def right(row: Completion, example: Example) -> bool:
-    return is_correct(answer_of(row, example), example.answer, example.answer_type)
+    return is_correct(reading_of(row, example).strict, example.answer, example.answer_type)
 
 
 def pair_up(
@@ -39,7 +39,7 @@ def pair_up(
     where there are none.
     """
     shared = sorted(first.keys() & second.keys())
-    texts = {one: (argument(first[one]), argument(second[one])) for one in shared}
+    texts = {one: (judged_rationale(first[one]), judged_rationale(second[one])) for one in shared}
     usable = [one for one in shared if all(texts[one]) and len(set(texts[one])) == 2]
     if not usable:
         raise ValueError(

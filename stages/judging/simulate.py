@@ -17,7 +17,8 @@ from stages.judging.consult import plan as plan_to_consult
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 from stages.teachers import scripted
-from stages.text.answers import read
+from stages.text.answer_types import rules_of
+from stages.text.answers import read_answer
 
 # an answer prefix that no text has: a lenient reading then takes the last answer of the whole text
 NOWHERE = "\0"
@@ -45,9 +46,8 @@ def by_rule(example: Example, rationale: str, settings: scripted.Settings) -> st
     """No model: the last answer that the rationale names (of free text the last word), else where the
     scripted teacher's rules lead.
     """
-    options = example.choices or []
-    ending = rationale.split()[-1:] if example.answer_type == "text" else [rationale]
-    named = read("".join(ending), NOWHERE, example.answer_type, len(options), options).lenient
+    ending = rationale.split()[-1:] if rules_of(example.answer_type).any_word else [rationale]
+    named = read_answer("".join(ending), NOWHERE, example.answer_type, example.choices or []).lenient
     return named or next(scripted.write(example, settings, scripted.rules(example.dataset))).answer
 
 

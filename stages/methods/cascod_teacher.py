@@ -9,7 +9,7 @@ from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
-from stages.text.formats import CONCLUSION, concluded, demonstrated
+from stages.text.formats import CONCLUSION, concluded, parse_demonstrations
 
 LEARNS_FROM = "nothing"
 TASKS = ()
@@ -31,7 +31,7 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
     """Raises ValueError for a dataset without demonstrations, or odd ones."""
     if texts:
         return None
-    description, shown = demonstrated(demonstrations, "cascod_teacher", example)
+    description, shown = parse_demonstrations(demonstrations, "cascod_teacher", example)
     task, *more = (description or DESCRIPTION).removeprefix("Task description: ").split("\n\n")
     # CasCoD's own files hold the sentence already
     blocks = [f"{task.removesuffix(CONCLUDE).strip().rstrip('.')}. {CONCLUDE}", *more]

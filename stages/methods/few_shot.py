@@ -6,7 +6,7 @@ from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
-from stages.text.formats import demonstrated
+from stages.text.formats import parse_demonstrations
 
 LEARNS_FROM = "nothing"
 TASKS = ()
@@ -28,7 +28,7 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
     """
     if texts:
         return None
-    description, shown = demonstrated(demonstrations, "few_shot", example)
+    description, shown = parse_demonstrations(demonstrations, "few_shot", example)
     blocks = [description] * bool(description) + [
         f"Q: {shot.question}\nA: {ANSWER} {shot.answer}" for shot in shown
     ]

@@ -21,7 +21,7 @@ from stages.text.formats import (
     SCOTD,
     SCOTD_CONCLUSION,
     concluded,
-    demonstrated,
+    parse_demonstrations,
     with_rationale,
     worded,
     written,
@@ -103,7 +103,7 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
         return None
     shown = []
     if demonstrations.strip():
-        description, shots = demonstrated(demonstrations, "in_context", example)
+        description, shots = parse_demonstrations(demonstrations, "in_context", example)
         shown = [description] * bool(description)
         for shot in shots:
             answer = shot.answer.removesuffix(".")

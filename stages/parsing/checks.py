@@ -7,7 +7,7 @@ from typing import Any
 
 from stages.config.dataset import LOCAL, Columns, Dataset, Local, column_files, read_dataset, source_files
 from stages.config.load import check
-from stages.parsing.columns import read_table
+from stages.parsing.columns import check_answer_type, read_table
 from stages.parsing.demonstrations import file_of_key
 from stages.parsing.readers import check_reader, dataset_module
 
@@ -18,6 +18,8 @@ def check_dataset(name: str, params: dict[str, Any] | None = None) -> Dataset:
     """The data set `name`, read and checked. Raises ValueError for the first fault found."""
     dataset = read_dataset(name, params)
     check_reader(name, dataset)
+    if dataset.columns:
+        check_answer_type(name, dataset.columns)
     check_settings(name, dataset)
     check_subtasks(name, dataset)
     check_demonstrations(name, dataset)

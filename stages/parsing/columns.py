@@ -8,18 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.config.dataset import Columns
-from stages.parsing.fields import (
-    LETTERS,
-    RawRow,
-    canonical_date,
-    canonical_number,
-    field,
-    rows_with_place,
-    with_choices,
-)
-from stages.records.example import Example
-
-PARTS = ("train", "validation", "test")
+from stages.parsing.fields import RawRow, field, rows_with_place, with_choices
+from stages.records.example import PARTS, Example
+from stages.text.answer_types import ANSWER_TYPES, AnswerRules
+from stages.text.gold import LETTERS
 
 
 def read_table(path: Path, under: str | None = None) -> Iterator[tuple[str, RawRow]]:
@@ -56,32 +48,6 @@ def read_choices(row: RawRow, name: str, where: str) -> list[str]:
     return choices
 
 
-def canonical_answer(value: object, answer_type: str, choices: list[str], where: str) -> str:
-    """The canonical answer. A choice may be given by its letter or by its text, yes_no also as true or
-    false.
-    """
-    if answer_type == "number":
-        return canonical_number(value, where)
-    if answer_type == "yes_no":
-        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value).strip().lower()
-        if text not in ("yes", "no"):
-            raise ValueError(f"{where}: answer is {value!r}, wanted yes or no")
-        return text
-    if answer_type == "date":
-        return canonical_date(value, where)
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where}: answer is {value!r}, wanted a text that is not empty")
-    letters = LETTERS[: len(choices)]
-    is_letter = len(value.strip()) == 1 and value.strip() in letters
-    if answer_type in ("text", "exact", "latex") or is_letter:
-        return value.strip()
-    if choices.count(value) != 1:
-        raise ValueError(
-            f"{where}: answer is {value!r}, wanted a letter of {letters!r} or one of {choices!r}"
-        )
-    return LETTERS[choices.index(value)]
-
-
 def optional_text(row: RawRow, name: str | None, where: str) -> str | None:
     """The text of a column that was named; None where no column was named or the cell is empty."""
     if name is None or row.get(name, "absent") in (None, ""):
@@ -89,10 +55,30 @@ def optional_text(row: RawRow, name: str | None, where: str) -> str | None:
     return field(row, name, where, str)
 
 
+def check_answer_type(name: str, columns: Columns) -> AnswerRules:
+    """The rules of its answers.
+
+    Raises ValueError for a type that there is not, or that does not go with `choices`.
+    """
+    where = f"stages/datasets/{name}.yaml: `columns`"
+    if columns.answer_type not in ANSWER_TYPES:
+        known = ", ".join(ANSWER_TYPES)
+        raise ValueError(f"{where}: answer_type is {columns.answer_type!r}, wanted one of {known}")
+    rules = ANSWER_TYPES[columns.answer_type]
+    if rules.lettered != (columns.choices is not None):
+        lettered = " or ".join(repr(kind) for kind, each in ANSWER_TYPES.items() if each.lettered)
+        raise ValueError(
+            f"{where}: answer_type is {columns.answer_type!r} and choices is {columns.choices!r}: a column of"
+            f" choices goes with answer_type {lettered}"
+        )
+    return rules
+
+
 def parse_columns(raw: Path, name: str, columns: Columns, files: list[str]) -> list[Example]:
     """Examples of the data set `name`, numbered through all `files` in order. Raises ValueError with file,
     row, field, got and wanted.
     """
+    rules = check_answer_type(name, columns)
     examples: list[Example] = []
     for file in files:
         part = Path(file).stem if Path(file).stem in PARTS else None
@@ -106,7 +92,7 @@ def parse_columns(raw: Path, name: str, columns: Columns, files: list[str]) -> l
                     id=f"{name}-{len(examples)}",
                     dataset=name,
                     question=with_choices(question, choices) if choices else question,
-                    answer=canonical_answer(answer, columns.answer_type, choices, where),
+                    answer=rules.canonical(answer, where, choices),
                     answer_type=columns.answer_type,
                     choices=choices or None,
                     template=optional_text(row, columns.template, where),

@@ -3,18 +3,13 @@ row, field, got and wanted.
 """
 
 import json
-import math
-import re
-import string
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from stages.records.jsonl import read_rows
+from stages.text.gold import LETTERS
 
-LETTERS = string.ascii_uppercase
-NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 RawRow = dict[str, Any]
 Kind = TypeVar("Kind")
 
@@ -56,32 +51,6 @@ def rows_with_place(path: Path, under: str | None = None) -> Iterator[tuple[str,
         if not isinstance(row, dict):
             raise ValueError(f"{where}: got {row!r}, wanted an object with named fields")
         yield where, row
-
-
-def canonical_number(value: object, where: str) -> str:
-    """The one way to write a number: "39" for 39.0, "1200" for "1,200", "0.6666666666666666" in full. Raises
-    ValueError for anything else.
-    """
-    text = "" if isinstance(value, bool) else str(value).strip()
-    if not NUMBER.fullmatch(text):
-        raise ValueError(f"{where}: answer is {value!r}, wanted a number")
-    bare = text.replace(",", "")
-    if re.fullmatch(r"[+-]?\d+", bare):
-        return str(int(bare))
-    parsed = float(bare)
-    if not math.isfinite(parsed):
-        raise ValueError(f"{where}: answer is {value!r}, wanted a finite number")
-    return str(int(parsed)) if parsed.is_integer() else repr(parsed)
-
-
-def canonical_date(value: object, where: str) -> str:
-    """The one way to write a date: "05/01/2021" for "5/1/2021" (MM/DD/YYYY). Raises ValueError for anything
-    else.
-    """
-    try:
-        return f"{datetime.strptime(str(value).strip(), '%m/%d/%Y'):%m/%d/%Y}"
-    except ValueError:
-        raise ValueError(f"{where}: answer is {value!r}, wanted a date as MM/DD/YYYY") from None
 
 
 def with_choices(question: str, choices: list[str]) -> str:

@@ -12,14 +12,9 @@ from typing import Any
 
 from stages.config.dataset import Dataset, column_files
 from stages.parsing.columns import parse_columns
-from stages.parsing.fields import (
-    LETTERS,
-    canonical_number,
-    field,
-    rows_with_place,
-    with_options,
-)
+from stages.parsing.fields import field, rows_with_place, with_options
 from stages.records.example import Example
+from stages.text.gold import LETTERS, canonical_number
 
 
 def word_problems(raw: Path, name: str) -> list[Example]:

@@ -42,6 +42,11 @@ class Completion:
     # as curate reads it, in the gold answer's writing where it is right; None: not read, or none there
     answer: str | None = None
 
+    @property
+    def finished(self) -> bool:
+        """Whether no step was cut at the length limit, refused or lost."""
+        return all(reason == "stop" for reason in self.finish_reasons)
+
 
 def read_completion(row: dict[str, Any], where: str) -> Completion:
     """Raises ValueError with `where` for a row of another kind."""

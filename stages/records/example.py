@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from stages.records.jsonl import read_records, write_rows
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @dataclass(frozen=True)
@@ -12,15 +16,12 @@ class Example:
     id: str  # "<dataset>-<row>", row as the published split files number it
     dataset: str
     question: str  # the whole text that is asked, answer choices included
-    # number: "39" / choice: "A" / yes_no: "yes" or "no" / text: "yajo" / exact: "] )" / date: "05/01/2021" /
-    # latex: "$2n-2$"
-    answer: str
-    # "number" | "choice" | "yes_no" | "text" | "exact" | "date" | "latex": how answers.py reads an answer
-    answer_type: str
+    answer: str  # as its type writes it: "39", "A", "yes", "yajo", "] )", "05/01/2021", "$2n-2$"
+    answer_type: str  # "number", "choice", ...: stages/text/answer_types.py has them
     # option texts in the order of their letters (A), (B), ...; exact: the few legal answers, if they are few
     choices: list[str] | None = None
     template: str | None = None  # the template the source states (or the generator used); None: mine it
-    source_split: str | None = None  # "train" | "validation" | "test" where the source has splits
+    source_split: str | None = None  # one of PARTS, where the source has them
     rationale: str | None = None  # a human's, where the source has one
     # one of several tasks in the dataset (BIG-Bench Hard's 27): has a score and demonstrations of its own
     subtask: str | None = None

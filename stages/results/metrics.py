@@ -1,29 +1,33 @@
-"""Metrics: completions and their examples in, numbers out. Rates are shares of completions between 0 and 1."""
+"""Metrics: completions and their examples in, numbers out. Rates are shares of completions, from 0 to 1."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.text.answers import is_correct, read
+from stages.results.statistics import wilson
+from stages.text.answer_types import rules_of
+from stages.text.answers import is_correct, reading_of
 
 GRADED = {
-    **{"example_id": pl.String, "sample": pl.Int64, "strict": pl.String, "lenient": pl.String},
-    **{
-        "formatted": pl.Boolean,
-        "correct": pl.Boolean,
-        "lenient_correct": pl.Boolean,
-        "completed": pl.Boolean,
-    },
-    **{"words": pl.Int64, "characters": pl.Int64},
+    "example_id": pl.String,
+    "sample": pl.Int64,
+    "strict": pl.String,
+    "lenient": pl.String,
+    "formatted": pl.Boolean,
+    "correct": pl.Boolean,
+    "lenient_correct": pl.Boolean,
+    "completed": pl.Boolean,
+    "words": pl.Int64,
+    "characters": pl.Int64,
 }
 
 
 def grade(completions: Sequence[Completion], examples: Mapping[str, Example]) -> pl.DataFrame:
-    """One row per completion, in the order given: what it answers, whether that is right, how it ended and
-    how long it is.
+    """One row per completion, in the order given: its answer, whether it is right, its end and its length.
 
     Raises ValueError for a completion of no example.
     """
@@ -34,10 +38,7 @@ def grade(completions: Sequence[Completion], examples: Mapping[str, Example]) ->
                 f"completion of {completion.example_id!r} by {completion.model}: no such example"
             )
         example = examples[completion.example_id]
-        options = example.choices or []
-        reading = read(
-            completion.texts[-1], completion.answer_prefix, example.answer_type, len(options), options
-        )
+        reading = reading_of(completion, example)
         rows.append(
             {
                 "example_id": completion.example_id,
@@ -47,7 +48,7 @@ def grade(completions: Sequence[Completion], examples: Mapping[str, Example]) ->
                 "formatted": reading.formatted,
                 "correct": is_correct(reading.strict, example.answer, example.answer_type),
                 "lenient_correct": is_correct(reading.lenient, example.answer, example.answer_type),
-                "completed": all(reason == "stop" for reason in completion.finish_reasons),
+                "completed": completion.finished,
                 "words": sum(len(text.split()) for text in completion.texts),
                 "characters": sum(len(text.strip()) for text in completion.texts),
             }
@@ -56,8 +57,9 @@ def grade(completions: Sequence[Completion], examples: Mapping[str, Example]) ->
 
 
 def rates(graded: pl.DataFrame) -> dict[str, float]:
-    """Accuracy by the strict and the lenient reading, and what stands between them. Completion rate: appendix
-    E.2, Table 5.
+    """Accuracy by the strict and the lenient reading, and what stands between them.
+
+    The completion rate is that of Fine-tune-CoT's appendix E.2, Table 5.
     """
     return graded.select(
         accuracy=pl.col("correct").mean(),
@@ -69,76 +71,81 @@ def rates(graded: pl.DataFrame) -> dict[str, float]:
     ).row(0, named=True)
 
 
-def length(graded: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Mean, median and 90th percentile of a completion's words and characters over all its
-    steps (Figure 7).
+def lengths(graded: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Mean, median and 90th percentile of words and characters over all steps (Fine-tune-CoT, Figure 7)."""
+
+    def spread(unit: str) -> dict[str, float]:
+        values = pl.col(unit)
+        numbers = {"mean": values.mean(), "median": values.median(), "p90": values.quantile(0.9, "linear")}
+        return graded.select(**numbers).row(0, named=True)
+
+    return {unit: spread(unit) for unit in ("words", "characters")}
+
+
+def by_subtask(graded: pl.DataFrame, test: list[Example]) -> dict[str, Any]:
+    """n and accuracy of each of the dataset's tasks, and their mean, each task counting alike.
+
+    {} for a dataset that is one task.
     """
-    column = {unit: pl.col(unit) for unit in ("words", "characters")}
+    task_of = {example.id: example.subtask for example in test if example.subtask is not None}
+    if not task_of:
+        return {}
+    subtask = pl.col("example_id").replace_strict(task_of, default=None)
+    by_task = graded.with_columns(subtask=subtask).drop_nulls("subtask").group_by("subtask")
+    scores = by_task.agg(n=pl.col("example_id").n_unique(), accuracy=pl.col("correct").mean()).sort("subtask")
+    tasks = {row.pop("subtask"): row for row in scores.to_dicts()}
+    average = sum(row["accuracy"] for row in tasks.values()) / len(tasks)
+    return {"subtasks": tasks, "subtask_average": average}
+
+
+def consistency(right: Mapping[str, bool], test: list[Example]) -> dict[str, float]:
+    """The share of contrast sets that are answered right throughout (Gardner et al. 2020).
+
+    By the majority answer where there are several samples. A set of which one question alone is in the test
+    part says nothing about consistency and is left out; {} without contrast sets.
+    """
+    sets: dict[str, list[bool]] = defaultdict(list)
+    for example in test:
+        if example.pair is not None:
+            sets[example.pair].append(right[example.id])
+    whole = [marks for marks in sets.values() if len(marks) > 1]
+    if not whole:
+        return {}
+    consistent = sum(map(all, whole))
+    low, high = wilson(consistent, len(whole))
     return {
-        unit: (
-            graded.select(mean=values.mean(), median=values.median(), p90=values.quantile(0.9, "linear")).row(
-                0, named=True
-            )
-        )
-        for unit, values in column.items()
+        "consistency": consistent / len(whole),
+        "consistency_low": low,
+        "consistency_high": high,
+        "pairs": len(whole),
     }
-
-
-def votes(answers: Sequence[str | None], answer_type: str) -> Counter[str]:
-    """How often each answer is given, in order of appearance; equal ones are counted together, under the
-    first one's writing.
-    """
-    counts: Counter[str] = Counter()
-    for answer in answers:
-        if answer is not None:
-            counts[next((other for other in counts if is_correct(answer, other, answer_type)), answer)] += 1
-    return counts
-
-
-def majority(answers: Sequence[str | None], answer_type: str) -> str | None:
-    """The answer given most often, equal numbers counted together; the earliest wins a tie; abstentions do
-    not vote.
-    """
-    counts = votes(answers, answer_type).most_common(1)
-    return counts[0][0] if counts else None
-
-
-def majority_correct(graded: pl.DataFrame, examples: Mapping[str, Example]) -> dict[str, bool]:
-    """Per example, whether its samples' majority answer is right; with one sample, whether that one is."""
-    samples = (
-        graded.sort("sample", maintain_order=True).group_by("example_id", maintain_order=True).agg("strict")
-    )
-    return {
-        question: is_correct(
-            majority(answers, examples[question].answer_type),
-            examples[question].answer,
-            examples[question].answer_type,
-        )
-        for question, answers in samples.iter_rows()
-    }
-
-
-CHANCE = {"number": 0.0, "text": 0.0, "exact": 0.0, "date": 0.0, "latex": 0.0, "yes_no": 1 / 2}
 
 
 def chance(examples: Sequence[Example]) -> float:
-    """Expected accuracy of a uniform guess: 1/choices, 1/2 for yes or no, else 0 (Table 1, "Random")."""
+    """Expected accuracy of a uniform guess: 1/choices, else that of the answer type (Table 1, "Random")."""
     return sum(
-        1 / len(example.choices) if example.choices else CHANCE[example.answer_type] for example in examples
+        1 / len(example.choices) if example.choices else rules_of(example.answer_type).chance
+        for example in examples
     ) / len(examples)
 
 
 def train_prior(train: Sequence[str], test: Sequence[str]) -> float:
-    """Expected test accuracy of answers drawn from the train part's: sum over answers of p_train * p_test
-    ("Random" of Tables 5-8).
+    """Expected test accuracy of answers drawn from the train part's.
+
+    The sum over answers of p_train * p_test ("Random" of Fine-tune-CoT's Tables 5 to 8).
     """
     seen = Counter(train)
     return sum(seen[answer] for answer in test) / (len(train) * len(test)) if train else 0.0
 
 
 def most_frequent(train: Sequence[str], test: Sequence[str]) -> float:
-    """Test accuracy of always giving the train part's most frequent answer (the alphabetically first of
-    equally frequent ones).
-    """
+    """Test accuracy of always giving the train part's most frequent answer, of equals the first in order."""
     seen = Counter(sorted(train)).most_common(1)
     return sum(answer == seen[0][0] for answer in test) / len(test) if seen else 0.0
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to 4 decimals at any depth: diffs show changes, not noise."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,5 +1,4 @@
-"""How sure a score is: an interval for one, a paired interval and an exact paired test for two, a correction
-for several tests.
+"""How sure a score is: an interval for one, a paired interval and test for two, a correction for several.
 
 Intervals are of level 0.95 unless said otherwise. Two sides are compared on the same examples only: `paired`
 lines them up by id.
@@ -15,12 +14,11 @@ FEWEST_CLUSTERS = 10
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for the rate successes/n (Wilson 1927), in closed form: scipy's takes whole
-    successes only.
+    """Wilson's score interval for the rate successes/n (Wilson 1927).
 
     `successes` may be fractional: the mean over several samples or seeds of the same n questions. The samples
-    of one question are no independent trials, so they do not add to n. Raises ValueError unless 0 <=
-    successes <= n and n >= 1.
+    of one question are no independent trials, so they do not add to n. In closed form, as scipy's takes whole
+    successes only. Raises ValueError unless 0 <= successes <= n and n >= 1.
     """
     if not 0 <= successes <= n or n < 1:
         raise ValueError(
@@ -30,11 +28,12 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
     rate = successes / n
     centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * sqrt(rate * (1 - rate) / n + (z / (2 * n)) ** 2) / (1 + z**2 / n)
+    # the ends are exact where nothing or everything succeeds: rounding would leave them at -0.0 or 0.9999
     return (0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
 
 
 def mcnemar(first: Sequence[float], second: Sequence[float]) -> float:
-    """Two-sided p of McNemar's exact test that two students are equally good on the same examples (McNemar 1947).
+    """Two-sided p of McNemar's exact test that two students are equally good on the same examples (1947).
 
     Entries are 0 or 1 per example; over several seeds they are counts, an example then speaks for whoever has
     more, and the test is the exact sign test. Raises ValueError for lists of different lengths.
@@ -47,8 +46,9 @@ def mcnemar(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def binomial(successes: int, n: int, rate: float = 0.5) -> float:
-    """Two-sided p of the exact binomial test that the success rate is `rate` (Clopper and Pearson 1934); 1
-    where nothing was tried.
+    """Two-sided p of the exact binomial test that the success rate is `rate` (Clopper and Pearson 1934).
+
+    1 where nothing was tried.
     """
     if n == 0 or (rate == 0.5 and 2 * successes == n):
         return 1.0
@@ -58,11 +58,11 @@ def binomial(successes: int, n: int, rate: float = 0.5) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values, in the given order: the chance of any false alarm among them stays at the level
-    (Holm 1979).
+    """Adjusted p values, in the given order (Holm 1979).
 
-    An adjusted p is the smallest level at which the stepwise rule rejects that test. Own lines: scipy has no
-    Holm, and statsmodels would be installed for these five alone.
+    The chance of any false alarm among them stays at the level: an adjusted p is the smallest level at
+    which the stepwise rule rejects that test. Own lines: scipy has no Holm, and statsmodels would be
+    installed for these five alone.
     """
     adjusted = [0.0] * len(p_values)
     largest = 0.0
@@ -73,8 +73,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def paired(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[list[float], list[float]]:
-    """The scores of both sides in the order of the first one's ids. Raises ValueError unless both have the
-    same ids.
+    """The scores of both sides in the order of the first one's ids.
+
+    Raises ValueError unless both have the same ids.
     """
     only_first = sorted(first.keys() - second.keys())
     only_second = sorted(second.keys() - first.keys())
@@ -93,15 +94,14 @@ def paired_bootstrap(
     draws: int = 10_000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval (95 %) of mean(first) - mean(second) on the same examples (Efron 1979), in the
-    units of the scores.
+    """95 % percentile interval of mean(first) - mean(second) on the same examples (Efron 1979).
 
-    Examples are drawn with replacement, both sides of one together. With `clusters`, one label per example
-    (its template, its subtask), whole clusters are drawn, as the examples of one are not independent; the
-    mean is over the examples drawn. Equal units are interchangeable, so what is drawn is how often each
-    distinct one occurs: the bootstrap's own distribution, without a table of draws x examples. The ends are
-    estimates from `draws` resamples; the same seed repeats them. Raises ValueError for no examples and for
-    lists of different lengths.
+    In the units of the scores. Examples are drawn with replacement, both sides of one together. With
+    `clusters`, one label per example (its template, its subtask), whole clusters are drawn, as the examples
+    of one are not independent; the mean is over the examples drawn. Equal units are interchangeable, so
+    what is drawn is how often each distinct one occurs: the bootstrap's own distribution, without a table
+    of draws x examples. The ends are estimates from `draws` resamples; the same seed repeats them. Raises
+    ValueError for no examples and for lists of different lengths.
     """
     if not len(first) == len(second) == len(first if clusters is None else clusters) or not len(first):
         raise ValueError(
@@ -137,11 +137,11 @@ class Interval(NamedTuple):
 def paired_interval(
     first: Sequence[float], second: Sequence[float], labels: Sequence[Hashable] | None = None
 ) -> Interval:
-    """The paired bootstrap over what may be drawn as independent, given one label per question (its contrast
-    pair, task or template; None: unknown).
+    """The paired bootstrap over what may be drawn as independent.
 
-    That is the labels' groups; it is the questions where labels are unknown, where each has one question (the
-    same thing), and where there are fewer than FEWEST_CLUSTERS. Raises ValueError as `paired_bootstrap` does.
+    `labels` has one per question, its contrast pair, task or template; None: unknown. What is drawn is the
+    labels' groups; it is the questions where labels are unknown, where each has one question (the same
+    thing), and where there are fewer than FEWEST_CLUSTERS. Raises ValueError as `paired_bootstrap` does.
     """
     clusters = labels if labels is not None and FEWEST_CLUSTERS <= len(set(labels)) < len(labels) else None
     over = f"{len(first)} questions" if clusters is None else f"{len(set(clusters))} groups"
@@ -150,7 +150,8 @@ def paired_interval(
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Mean, standard deviation (of a sample: n - 1; 0 for one value), least and largest: a score over seeds.
-    Raises ValueError for none.
+
+    Raises ValueError for no values.
     """
     if not values:
         raise ValueError("spread of no values: wanted one per seed")

@@ -1,5 +1,4 @@
-"""How the papers write a training pair as text: the marks between question, rationale and answer, and how a
-teacher's text is taken apart.
+"""Formats: how the papers write a training pair as text, and how a teacher's text is taken apart.
 
 Fine-tune-CoT: `paper` is section 3, step 2. Its released code differs from it and from itself, so each of its
 forms has a name (src/data/format.py of itsnamgyu/reasoning-teacher, and its reproduction notes for GPT-3).
@@ -65,6 +64,7 @@ SCOTD: dict[Release, Wording] = {
 
 
 def question(example: Example, name: FormatName) -> str:
+    """The question in Fine-tune-CoT's form `name`."""
     return example.question.strip() if FORMATS[name].strip else example.question
 
 
@@ -75,20 +75,23 @@ def worded(example: Example, wording: Wording) -> str:
 
 def written(example: Example, answer: str) -> str:
     """An answer as CasCoD and SCoTD write it: the letter of a choice in parentheses.
+
+    No entry in stages/text/answer_types.py: what is asked and trained must not depend on how answers are
+    read.
     Differs: SCoTD's letters are small, also in its questions.
     """
     return f"({answer})" if example.answer_type == "choice" else answer
 
 
 def concluded(rationale: str, conclusion: str, answer: str) -> str:
-    """The full text r + a of a chain of thought in one piece."""
+    """Rationale and answer in one piece, r + a."""
     return f"{rationale} {conclusion} {answer}"
 
 
 def rationale_of(completion: Completion, strip: bool = True) -> str:
-    """The reasoning alone: where it stands in one text with the answer, without the sentence that states the
-    answer.
+    """The reasoning alone.
 
+    Where it stands in one text with the answer, without the sentence that states the answer.
     Differs: CasCoD's code splits at the first occurrence of the answer prefix and loses what follows a second
     one; here the last one counts.
     """
@@ -100,8 +103,9 @@ def rationale_of(completion: Completion, strip: bool = True) -> str:
 
 
 def with_rationale(completions: list[Completion]) -> list[tuple[Completion, str]]:
-    """(completion, rationale) of those that reason at all: the others only state an answer, and there is
-    nothing to learn to say before it.
+    """(completion, rationale) of those that reason at all.
+
+    The others only state an answer, and there is nothing to learn to say before it.
     """
     return [(completion, rationale) for completion in completions if (rationale := rationale_of(completion))]
 
@@ -114,11 +118,11 @@ class Shot(NamedTuple):
     answer: str  # with the mark it ends with
 
 
-def demonstrated(demonstrations: str, method: str, example: Example) -> tuple[str, list[Shot]]:
-    """The task's description ("" where there is none) and the demonstrations, taken apart at the last place
-    that states the answer.
+def parse_demonstrations(demonstrations: str, method: str, example: Example) -> tuple[str, list[Shot]]:
+    """The task's description, "" where there is none, and the demonstrations.
 
-    Raises ValueError where there are none, or one without "Q:", "A:" or a stated answer.
+    Each is taken apart at the last place that states the answer. Raises ValueError where there are none, or
+    one without "Q:", "A:" or a stated answer.
     """
     description, *blocks = re.split(r"(?:^|\n\s*)Q: ", demonstrations.strip())
     if not blocks:
@@ -128,14 +132,14 @@ def demonstrated(demonstrations: str, method: str, example: Example) -> tuple[st
         )
     shots = []
     for block in blocks:
-        asked, mark, said = block.partition("\nA:")
-        stated = [*STATED.finditer(said)]
+        asked, mark, reply = block.partition("\nA:")
+        stated = [*STATED.finditer(reply)]
         if not mark or not stated:
             raise ValueError(
-                f"{method}: demonstration of {example.dataset}: wanted 'Q: ... A: ... the answer is ...', got"
-                f" {('Q: ' + block)[:200]!r}"
+                f"{method}: demonstration of {example.dataset}: wanted 'Q: ... A: ... the answer is ...',"
+                f" got {('Q: ' + block)[:200]!r}"
             )
-        shots.append(
-            Shot(asked.strip(), said[: stated[-1].start()].strip(), said[stated[-1].end() :].strip())
-        )
+        rationale = reply[: stated[-1].start()]
+        answer = reply[stated[-1].end() :]
+        shots.append(Shot(asked.strip(), rationale.strip(), answer.strip()))
     return description.strip(), shots

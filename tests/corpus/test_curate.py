@@ -12,17 +12,17 @@ from pydantic import ValidationError
 
 from stages.config.curation import Curation
 from stages.corpus.filters import (
-    answered,
-    correct,
-    distinct,
-    finished,
-    first_samples,
-    of_questions,
-    undersample,
-    with_answer,
+    draw_questions,
+    keep_answered,
+    keep_correct,
+    keep_distinct,
+    keep_finished,
+    keep_first_samples,
+    keep_questions,
+    with_answers,
 )
-from stages.corpus.funnel import lengths
-from stages.curate import check_rows, curate, main, read_golden
+from stages.corpus.funnel import corpus_lengths
+from stages.curate import check_rows, curate, main, read_golden, show_fates
 from stages.records.completion import Completion, Step, read_completions, write_completions
 from stages.records.example import Example, write_examples
 from stages.render import render
@@ -77,12 +77,15 @@ def places(rows):
 
 def test_budget_takes_the_first_samples_and_nests():
     rows = corpus()
-    kept = [set(places(first_samples(rows, budget))) for budget in (1, 2, 3, 4, None)]
+    kept = [set(places(keep_first_samples(rows, budget))) for budget in (1, 2, 3, 4, None)]
     assert kept[0] == {(f"toy-{row}", 0) for row in range(40)}
     assert all(few <= more for few, more in pairwise(kept))
     assert kept[-1] == set(places(rows))
     gap = [said(1, 5), said(1, 2), said(1, 3)]
-    assert places(first_samples(gap, 2)) == [("toy-1", 2), ("toy-1", 3)]  # in sample order, kept in row order
+    assert places(keep_first_samples(gap, 2)) == [
+        ("toy-1", 2),
+        ("toy-1", 3),
+    ]  # in sample order, kept in row order
 
 
 @pytest.mark.parametrize(
@@ -96,10 +99,12 @@ def test_budget_takes_the_first_samples_and_nests():
 )
 def test_distinct(rationales, kept):
     rows = [said(1, sample, 2, rationale) for sample, rationale in enumerate(rationales)]
-    assert [row.sample for row in distinct(rows)] == kept
+    assert [row.sample for row in keep_distinct(rows)] == kept
     # another question is no duplicate
-    assert distinct([said(1, 0, 2), said(2, 0, 2)]) == [said(1, 0, 2), said(2, 0, 2)]
-    assert len(distinct([said(1, 0, 2), said(1, 1, 3)])) == 2  # nor another answer after the same rationale
+    assert keep_distinct([said(1, 0, 2), said(2, 0, 2)]) == [said(1, 0, 2), said(2, 0, 2)]
+    assert (
+        len(keep_distinct([said(1, 0, 2), said(1, 1, 3)])) == 2
+    )  # nor another answer after the same rationale
 
 
 @pytest.mark.parametrize(
@@ -114,8 +119,8 @@ def test_distinct(rationales, kept):
 )
 def test_answer_filters(text, prefix, has_answer, is_right):
     rows = [Completion("toy-7", 0, ["q"], [text], ["stop"], "scripted", prefix)]
-    assert bool(answered(rows, EXAMPLES)) == has_answer
-    assert bool(correct(rows, EXAMPLES)) == is_right
+    assert bool(keep_answered(rows, EXAMPLES)) == has_answer
+    assert bool(keep_correct(rows, EXAMPLES)) == is_right
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ def test_answer_filters(text, prefix, has_answer, is_right):
 )
 def test_kept_rows_carry_the_answer_they_give(text, prefix, answer):
     row = Completion("toy-7", 0, ["q"], [text], ["stop"], "scripted", prefix)
-    assert with_answer([row], EXAMPLES) == [replace(row, answer=answer)]
+    assert with_answers([row], EXAMPLES) == [replace(row, answer=answer)]
     kept, _ = curate([row], EXAMPLES, SPLIT, Curation(filter="none"), set())
     assert [row.answer for row in kept] == [answer]
 
@@ -138,15 +143,15 @@ def test_kept_rows_carry_the_answer_they_give(text, prefix, answer):
 def test_right_and_wrong_can_be_told_apart_in_a_curated_corpus():
     kept, _ = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none"), set())
     right = [row for row in kept if row.answer == EXAMPLES[row.example_id].answer]
-    assert right == correct(kept, EXAMPLES)
-    assert [row for row in kept if row.answer is not None] == answered(kept, EXAMPLES)
-    assert 0 < len(right) < len(answered(kept, EXAMPLES)) < len(kept)
+    assert right == keep_correct(kept, EXAMPLES)
+    assert [row for row in kept if row.answer is not None] == keep_answered(kept, EXAMPLES)
+    assert 0 < len(right) < len(keep_answered(kept, EXAMPLES)) < len(kept)
 
 
 def test_choices_are_read_with_the_letters_of_the_example():
     example = Example("pick-0", "pick", "Which?", "F", "choice", choices=list("uvwxyz"))
     rows = [Completion("pick-0", 0, ["q"], [" F."], ["stop"], "scripted", "")]
-    assert correct(rows, {"pick-0": example}) == rows
+    assert keep_correct(rows, {"pick-0": example}) == rows
 
 
 @pytest.mark.parametrize(
@@ -154,7 +159,7 @@ def test_choices_are_read_with_the_letters_of_the_example():
     [(["stop", "stop"], 1), (["length", "stop"], 0), (["stop", "length"], 0), (["content_filter"], 0)],
 )
 def test_finished(reasons, kept):
-    assert len(finished([replace(said(1), finish_reasons=reasons)])) == kept
+    assert len(keep_finished([replace(said(1), finish_reasons=reasons)])) == kept
 
 
 def test_unfinished_rows_are_counted_and_removed_on_request():
@@ -183,22 +188,22 @@ def test_lengths_against_numpy(size, seed):
     rows = [replace(said(1), texts=["ab " * rng.randint(0, 450), " c d "]) for _ in range(size)]
     words = [len(f"{row.texts[0]} {row.texts[1]}".split()) for row in rows]
     characters = [len(row.texts[0].strip()) + 3 for row in rows]
-    told = lengths(rows)
+    told = corpus_lengths(rows)
     for name, values in (("words", words), ("characters", characters)):
         wanted = {"mean": np.mean(values), "median": np.median(values), "p90": np.quantile(values, 0.9)}
         assert told[name] == pytest.approx(wanted, abs=1e-4)
     edges = [*range(0, 401, 20), 10_000]
     bars = np.histogram(words, edges)[0].tolist()
     assert told["words_from"] == {f"{edge:03}": bar for edge, bar in zip(edges, bars, strict=False) if bar}
-    assert lengths([]) == {}
+    assert corpus_lengths([]) == {}
 
 
 def test_the_funnel_tells_right_wrong_and_no_answer():
     rows = corpus()
     kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="none"), set())
     for part in ("train", "validation"):
-        held = of_questions(kept, SPLIT[part])
-        right, read = len(correct(held, EXAMPLES)), len(answered(held, EXAMPLES))
+        held = keep_questions(kept, SPLIT[part])
+        right, read = len(keep_correct(held, EXAMPLES)), len(keep_answered(held, EXAMPLES))
         assert [funnel[part][name] for name in ("right", "wrong", "without_answer")] == [
             right,
             read - right,
@@ -251,8 +256,8 @@ def test_counterfactual_corpus_of_scott():
     """
     kept, funnel = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none"), set())
     train = [row for row in kept if row.example_id in SPLIT["train"]]
-    right = correct(train, EXAMPLES)
-    wrong = [row for row in answered(train, EXAMPLES) if row not in right]
+    right = keep_correct(train, EXAMPLES)
+    wrong = [row for row in keep_answered(train, EXAMPLES) if row not in right]
     assert (len(right), len(wrong)) == (funnel["train"]["right"], funnel["train"]["wrong"])
     taught = sorted(texts_of("scott", kept))
     whole = [(row.example_id, f" {row.texts[0]} Therefore, the answer is {row.answer}.") for row in right]
@@ -261,16 +266,16 @@ def test_counterfactual_corpus_of_scott():
 
 def test_undersample_draws_whole_questions_whatever_the_row_order():
     rows = corpus(samples=3)
-    drawn = undersample(rows, 5, seed=3)
+    drawn = draw_questions(rows, 5, seed=3)
     assert len({row.example_id for row in drawn}) == 5
     assert len(drawn) == 15
     assert (
-        set(places(undersample(rows[::-1], 5, seed=3)))
+        set(places(draw_questions(rows[::-1], 5, seed=3)))
         == set(places(drawn))
-        != set(places(undersample(rows, 5, seed=4)))
+        != set(places(draw_questions(rows, 5, seed=4)))
     )
-    assert undersample(rows, 100, seed=0) == rows
-    assert undersample(rows, 0, seed=0) == []
+    assert draw_questions(rows, 100, seed=0) == rows
+    assert draw_questions(rows, 0, seed=0) == []
 
 
 def check_sums(funnel):
@@ -303,7 +308,7 @@ def test_funnel_adds_up(chosen, per_question, dedup, match_size):
     assert len(kept) == funnel["all"]["rows_out"]
     assert funnel["all"]["removed"]["not_in_train"] == 14 * 4
     if chosen != "none":
-        assert kept == correct(kept, EXAMPLES)
+        assert kept == keep_correct(kept, EXAMPLES)
     if chosen == "golden":
         assert {row.example_id for row in kept} <= golden
 
@@ -327,7 +332,8 @@ def test_matched_size_is_what_golden_keeps():
     )
     for part in ("train", "validation"):
         counts = [
-            len({row.example_id for row in of_questions(rows, SPLIT[part])}) for rows in (by_golden, matched)
+            len({row.example_id for row in keep_questions(rows, SPLIT[part])})
+            for rows in (by_golden, matched)
         ]
         assert counts[0] == counts[1] > 0
     assert funnel["all"]["removed"]["undersampled"] > 0
@@ -396,7 +402,7 @@ def test_command(tmp_path, monkeypatch):
     )
     check_sums(funnel)
     assert kept
-    assert kept == correct(kept, EXAMPLES)
+    assert kept == keep_correct(kept, EXAMPLES)
     assert len(kept) == funnel["all"]["rows_out"]
     before = (tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes()
     main("right", *files)
@@ -413,7 +419,7 @@ def test_show_says_what_became_of_each_completion(tmp_path, monkeypatch, capsys)
     rows = [said(1, 0, 2), said(1, 1, 9), said(1, 2, "none"), said(1, 3, 2), said(0, 0, 1), said(0, 1, 1)]
     write_completions(tmp_path / "all.jsonl", rows)
     files = [tmp_path / name for name in ("examples.jsonl", "split.json", "all.jsonl")]
-    main("one", *files, peek=1)
+    show_fates("one", *files, 1)
     told = capsys.readouterr().out
     assert "toy-1: gold '2'" in told
     assert "toy-0" not in told  # fewer different things happened to it
@@ -423,10 +429,8 @@ def test_show_says_what_became_of_each_completion(tmp_path, monkeypatch, capsys)
         "kept",
         "not_selected_by_random",
     ]
-    with pytest.raises(ValueError, match="OUT and FUNNEL or --show"):
-        main("one", *files)
     write_completions(tmp_path / "all.jsonl", [])
-    main("one", *files, peek=1)
+    show_fates("one", *files, 1)
     assert "nothing to show" in capsys.readouterr().out
 
 

@@ -18,18 +18,18 @@ from ruamel.yaml import YAML
 
 from stages.config.curation import Curation, Select
 from stages.config.dataset import read_dataset
-from stages.corpus.filters import correct
+from stages.corpus.filters import keep_correct
 from stages.corpus.selection import (
-    bigrams,
-    budgets,
     by_question,
-    diverse,
-    drawn,
-    likeliest,
-    per_token,
-    selected,
+    count_bigrams,
+    diverse_rows,
+    draw_rows,
+    likeliest_rows,
+    logprob_per_token,
+    quintile_budgets,
+    select_rows,
 )
-from stages.corpus.similarity import embed, minilm, tfidf, words
+from stages.corpus.similarity import embed, minilm, split_words, tfidf
 from stages.curate import curate
 from stages.download import download
 from stages.parsing.readers import parse_raw
@@ -91,19 +91,19 @@ WAYS = [
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.by)
 def test_no_choice_depends_on_the_order_of_rows(way):
     rows = corpus()
-    kept = selected(rows, rows, way, seed=1)
+    kept = select_rows(rows, rows, way, seed=1)
     # what stays is in the order it came in
     assert places(kept) == [place for place in places(rows) if place in set(places(kept))]
     for seed in range(3):
         mixed = random.Random(seed).sample(rows, len(rows))
-        assert set(places(selected(mixed, mixed[::-1], way, seed=1))) == set(places(kept))
+        assert set(places(select_rows(mixed, mixed[::-1], way, seed=1))) == set(places(kept))
 
 
 @pytest.mark.parametrize("way", WAYS[:3], ids=lambda way: way.by)
 def test_the_budget_is_the_same_for_every_question_and_choice(way):
     rows = corpus()
     asked = Counter(row.example_id for row in rows)
-    kept = Counter(row.example_id for row in selected(rows, rows, way, seed=0))
+    kept = Counter(row.example_id for row in select_rows(rows, rows, way, seed=0))
     assert kept == {question: min(3, number) for question, number in asked.items()}
 
 
@@ -112,9 +112,9 @@ def test_one_question_s_choice_does_not_depend_on_another():
     alone = [row for row in rows if row.example_id in ("toy-8", "toy-17")]
     for way in WAYS[:3]:
         together = [
-            place for place in places(selected(rows, rows, way, seed=0)) if place[0] in ("toy-8", "toy-17")
+            place for place in places(select_rows(rows, rows, way, seed=0)) if place[0] in ("toy-8", "toy-17")
         ]
-        assert places(selected(alone, alone, way, seed=0)) == together
+        assert places(select_rows(alone, alone, way, seed=0)) == together
 
 
 # random
@@ -122,11 +122,11 @@ def test_one_question_s_choice_does_not_depend_on_another():
 
 def test_draws_nest_and_outlive_other_rows():
     rows = [said("x", sample) for sample in range(12)]
-    kept = [drawn(rows, keep, seed=4) for keep in range(1, 13)]
+    kept = [draw_rows(rows, keep, seed=4) for keep in range(1, 13)]
     assert all(few == more[:-1] for few, more in pairwise(kept))
     without = [row for row in rows if row is not kept[-1][1]]
-    assert drawn(without, 3, seed=4) == [kept[-1][0], kept[-1][2], kept[-1][3]]
-    assert drawn(rows, 3, seed=4) != drawn(rows, 3, seed=5)
+    assert draw_rows(without, 3, seed=4) == [kept[-1][0], kept[-1][2], kept[-1][3]]
+    assert draw_rows(rows, 3, seed=4) != draw_rows(rows, 3, seed=5)
 
 
 def test_every_subset_is_drawn_equally_often():
@@ -136,7 +136,7 @@ def test_every_subset_is_drawn_equally_often():
     kept = Counter(
         frozenset(
             row.sample
-            for row in drawn([said("x", sample, f"toy-{question}") for sample in range(4)], 2, seed=0)
+            for row in draw_rows([said("x", sample, f"toy-{question}") for sample in range(4)], 2, seed=0)
         )
         for question in range(3000)
     )
@@ -170,10 +170,10 @@ def test_one_row_of_each_of_ward_s_clusters(seed):
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(9, 3))
     rows = [said(f"text {sample}", sample) for sample in range(9)]
-    kept = diverse(rows, 4, seed, lambda texts: points)
+    kept = diverse_rows(rows, 4, seed, lambda texts: points)
     for cluster in ward(points, 4):
         (one,) = [row for row in kept if row.sample in cluster]
-        assert one == drawn([rows[place] for place in cluster], 1, seed)[0]
+        assert one == draw_rows([rows[place] for place in cluster], 1, seed)[0]
     assert len(kept) == 4
 
 
@@ -196,16 +196,16 @@ def test_obvious_groups_are_covered(name):
     texts = [text for place in zip(*GROUPS, strict=True) for text in place]
     rows = [said(text, sample) for sample, text in enumerate(texts)]
     for seed in range(5):
-        assert {row.sample % 3 for row in diverse(rows, 3, seed, partial(embed, name))} == {0, 1, 2}
+        assert {row.sample % 3 for row in diverse_rows(rows, 3, seed, partial(embed, name))} == {0, 1, 2}
 
 
 def test_equal_texts_are_one_cluster_and_blank_ones_no_fault():
     rows = [said(text, sample) for sample, text in enumerate(["a b c", "x y z", "a b c", "a b c", "x y z"])]
     for seed in range(5):
-        assert {row.texts[0] for row in diverse(rows, 2, seed, tfidf)} == {"a b c", "x y z"}
+        assert {row.texts[0] for row in diverse_rows(rows, 2, seed, tfidf)} == {"a b c", "x y z"}
     blank = [replace(row, texts=["", " "]) for row in rows]
-    assert len(diverse(blank, 2, 0, tfidf)) == 2
-    assert diverse(rows[:2], 2, 0, tfidf) == rows[:2]
+    assert len(diverse_rows(blank, 2, 0, tfidf)) == 2
+    assert diverse_rows(rows[:2], 2, 0, tfidf) == rows[:2]
 
 
 def test_tfidf_by_hand():
@@ -250,18 +250,18 @@ def test_minilm_is_never_replaced_silently(monkeypatch):
 def test_likeliest_per_token_against_brute_force():
     for rows in by_question(corpus()).values():
         for keep in (1, 2, 5):
-            kept = likeliest(rows, keep)
+            kept = likeliest_rows(rows, keep)
             assert len(kept) == min(keep, len(rows))
-            assert min(map(per_token, kept)) >= max(
-                (per_token(row) for row in rows if row not in kept), default=-99
+            assert min(map(logprob_per_token, kept)) >= max(
+                (logprob_per_token(row) for row in rows if row not in kept), default=-99
             )
 
 
 def test_likelihood_is_a_mean_and_ties_go_to_the_first_sample():
     long, short = said("a", 1, logprob=-6.0, tokens=6), said("b", 2, logprob=-3.0, tokens=2)
-    assert likeliest([short, long], 1) == [long]  # -1 a token against -1.5: the sums say otherwise
+    assert likeliest_rows([short, long], 1) == [long]  # -1 a token against -1.5: the sums say otherwise
     equal = [said("c", sample, logprob=-2.0 * n, tokens=2 * n) for sample, n in ((5, 1), (3, 2), (4, 3))]
-    assert [row.sample for row in likeliest(equal, 2)] == [3, 4]
+    assert [row.sample for row in likeliest_rows(equal, 2)] == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -272,15 +272,15 @@ def test_likelihood_refuses_rows_that_do_not_tell(row):
     with pytest.raises(
         ValueError, match=r"toy-0 sample 7 of 'served'.*`logprobs: true`.*only another `salt` asks anew"
     ):
-        selected([said("b", 1, logprob=-1.0, tokens=2), row], [], WAYS[2], seed=0)
+        select_rows([said("b", 1, logprob=-1.0, tokens=2), row], [], WAYS[2], seed=0)
 
 
 # open-endedness
 
 
 def test_words():
-    assert words("So 3 + 4.") == ["so", "3", "+", "4", "."]
-    assert words("  ") == []
+    assert split_words("So 3 + 4.") == ["so", "3", "+", "4", "."]
+    assert split_words("  ") == []
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_words():
 )
 def test_bigrams_by_hand(texts, number):
     assert (
-        bigrams(
+        count_bigrams(
             [
                 Completion("toy-0", sample, ["q"], [text], ["stop"], "m", "")
                 for sample, text in enumerate(texts)
@@ -304,23 +304,34 @@ def test_bigrams_by_hand(texts, number):
         == number
     )
     assert (
-        bigrams([Completion("toy-0", 0, ["q"] * len(texts), texts, ["stop"] * len(texts), "m", "")]) == number
+        count_bigrams([Completion("toy-0", 0, ["q"] * len(texts), texts, ["stop"] * len(texts), "m", "")])
+        == number
     )
 
 
 def test_the_most_open_fifth_has_nine():
     openness = {question: number for number, question in enumerate("abcdefghij")}
-    assert budgets(openness, 5) == dict(zip("abcdefghij", [1, 1, 3, 3, 5, 5, 7, 7, 9, 9], strict=True))
-    assert budgets(openness, 3) == dict(zip("abcdefghij", [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], strict=True))
+    assert quintile_budgets(openness, 5) == dict(
+        zip("abcdefghij", [1, 1, 3, 3, 5, 5, 7, 7, 9, 9], strict=True)
+    )
+    assert quintile_budgets(openness, 3) == dict(
+        zip("abcdefghij", [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], strict=True)
+    )
     # ties by id
-    assert budgets({"z": 2, "b": 2, "c": 2, "d": 2, "a": 9}, 5) == {"b": 1, "c": 3, "d": 5, "z": 7, "a": 9}
-    assert budgets({"only": 4}, 5) == {"only": 5}
+    assert quintile_budgets({"z": 2, "b": 2, "c": 2, "d": 2, "a": 9}, 5) == {
+        "b": 1,
+        "c": 3,
+        "d": 5,
+        "z": 7,
+        "a": 9,
+    }
+    assert quintile_budgets({"only": 4}, 5) == {"only": 5}
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 6, 7, 12, 13, 99, 101, 500])
 @pytest.mark.parametrize("keep", [3, 5, 7])
 def test_budgets_have_the_mean_exactly(n, keep):
-    given = budgets({f"{number:03}": number for number in range(n)}, keep)
+    given = quintile_budgets({f"{number:03}": number for number in range(n)}, keep)
     assert sum(given.values()) == keep * n
     assert [*given.values()] == sorted(given.values())
     sizes = Counter(given.values())
@@ -333,7 +344,8 @@ def test_openness_is_seen_in_all_that_was_asked_and_the_budget_spent_on_what_is_
     right = [said("a b", sample, f"toy-{row}") for row in range(5) for sample in range(5)]
     wrong = [said(" ".join(map(str, range(20 * (5 - row)))), 9, f"toy-{row}") for row in range(5)]
     kept = Counter(
-        row.example_id for row in selected(right, right + wrong, Select(by="open_endedness", keep=5), seed=0)
+        row.example_id
+        for row in select_rows(right, right + wrong, Select(by="open_endedness", keep=5), seed=0)
     )
     # 7 and 9 are not there to be kept, and are not made up for
     assert kept == {"toy-4": 1, "toy-3": 3, "toy-2": 5, "toy-1": 5, "toy-0": 5}
@@ -437,19 +449,21 @@ def test_released_completions_at_a_budget(mirror, tmp_path, monkeypatch, dataset
             [*examples.values()], released.Settings.model_validate(block), tmp_path / dataset, ""
         )
     )
-    right = Counter(row.example_id for row in correct(rows, examples))
+    right = Counter(row.example_id for row in keep_correct(rows, examples))
     split = {"train": [*examples], "validation": [], "test": []}
     sizes = {}
     for way in (WAYS[0], WAYS[1], WAYS[3]):
         kept, funnel = curate(rows, examples, split, Curation(filter="answer", select=way), set())
         sizes[way.by] = len(kept)
-        assert kept == correct(kept, examples)
+        assert kept == keep_correct(kept, examples)
         assert funnel["train"]["completions_per_question"]["mean"] == round(len(kept) / len(right), 4)
         assert funnel["train"]["removed"][f"not_selected_by_{way.by}"] == right.total() - len(kept)
     assert sizes["random"] == sizes["diversity"] == sum(min(3, number) for number in right.values())
-    openness = {question: bigrams(said) for question, said in by_question(rows).items() if question in right}
+    openness = {
+        question: count_bigrams(said) for question, said in by_question(rows).items() if question in right
+    }
     assert sizes["open_endedness"] == sum(
-        min(budget, right[question]) for question, budget in budgets(openness, 3).items()
+        min(budget, right[question]) for question, budget in quintile_budgets(openness, 3).items()
     )
     assert 0.88 * sizes["random"] < sizes["open_endedness"] <= sizes["random"]
     with pytest.raises(ValueError, match="`logprobs: true`"):

@@ -16,9 +16,17 @@ import pytest
 
 from stages.config.load import check
 from stages.config.split import Split
-from stages.corpus.leakage import cluster, report, seen
+from stages.corpus.leakage import cluster_label, leakage_report, seen_in_train
+from stages.corpus.schemes import (
+    shuffle_blocks,
+    split_by_file,
+    split_by_sample,
+    split_by_source,
+    split_by_template,
+    take_blocks,
+)
 from stages.records.example import Example, write_examples
-from stages.split import by_file, by_sample, by_source, by_template, cut, draw, split_rows, template_groups
+from stages.split import split_rows, template_groups
 
 ROOT = Path(__file__).parents[2]
 MIRROR = Path(os.environ.get("COT_MIRROR", ROOT.parent / "shared" / "upstream"))
@@ -109,10 +117,10 @@ def test_equal_questions_stand_on_one_side(seed: int) -> None:
     assert sum(map(len, sides)) == 40
     # its share, and at most what is left of the last question
     assert 80 <= len(parts["train"]) + len(parts["validation"]) < 84
-    facts = report(parts, examples, template_groups(examples))
+    facts = leakage_report(parts, examples, template_groups(examples))
     assert facts["test_seen_in_train"]["text_rows"] == facts["validation_seen_in_train"]["text_rows"] == 0
     loose = parts_of(examples, scheme="sample", test=0.2, validation=0.2, seed=seed)
-    assert report(loose, examples, template_groups(examples))["test_seen_in_train"]["text_rows"] > 0
+    assert leakage_report(loose, examples, template_groups(examples))["test_seen_in_train"]["text_rows"] > 0
 
 
 def test_distinct_changes_nothing_where_all_questions_differ() -> None:
@@ -157,14 +165,14 @@ def test_the_test_share_counts_templates_not_rows() -> None:
     ]
     groups = template_groups(examples)
     for seed in range(5):
-        parts = by_template(examples, groups, 0.3, seed)
+        parts = split_by_template(examples, groups, 0.3, seed)
         assert len({groups[row] for row in parts["train"]}) == 7
         assert len({groups[row] for row in parts["test"]}) == 3
 
 
 @pytest.mark.parametrize(("test", "train"), [(0.01, 2), (0.3, 2), (0.99, 1)])
 def test_both_sides_of_a_template_split_have_a_template(test: float, train: int) -> None:
-    assert len(by_template(make(3), [0, 1, 2], test, 0)["train"]) == train
+    assert len(split_by_template(make(3), [0, 1, 2], test, 0)["train"]) == train
 
 
 @pytest.mark.parametrize("validation", [0, 0.1])
@@ -202,8 +210,8 @@ def test_order_of_rows_does_not_move_template_splits() -> None:
 
 def test_draw_depends_on_text_alone_and_keeps_its_order_when_rows_are_added() -> None:
     examples = make(50)
-    full = [row for [row] in draw([[row] for row in range(50)], examples, 4)]
-    some = [row for [row] in draw([[row] for row in range(20)], examples, 4)]
+    full = [row for [row] in shuffle_blocks([[row] for row in range(50)], examples, 4)]
+    some = [row for [row] in shuffle_blocks([[row] for row in range(20)], examples, 4)]
     assert [row for row in full if row < 20] == some
     assert some != sorted(some)
 
@@ -224,8 +232,8 @@ def test_draw_depends_on_text_alone_and_keeps_its_order_when_rows_are_added() ->
 )
 def test_cut(size: float, taken: list[int]) -> None:
     rows = [[0, 1], [2], [3, 4, 5]]
-    assert cut(rows, size, "toy")[0] == taken
-    assert list(chain.from_iterable(cut(rows, size, "toy"))) == [0, 1, 2, 3, 4, 5]
+    assert take_blocks(rows, size, "toy")[0] == taken
+    assert list(chain.from_iterable(take_blocks(rows, size, "toy"))) == [0, 1, 2, 3, 4, 5]
 
 
 def test_stated_templates_win_over_mined_ones() -> None:
@@ -268,7 +276,7 @@ def test_official_parts_with_the_validation_part_as_the_test() -> None:
     assert parts["test"] == of["validation"]
     assert sorted(parts["train"] + parts["validation"]) == of["train"]
     assert len(parts["validation"]) == 4
-    facts = report(parts, examples, template_groups(examples))
+    facts = leakage_report(parts, examples, template_groups(examples))
     assert facts["rows"] == {"train": 26, "validation": 4, "test": 10, "unused": 10}
     ours, same = (parts_of(examples, scheme="official", report=part) for part in ("validation", "test"))
     assert same == parts_of(examples, scheme="official")
@@ -319,7 +327,7 @@ def test_only_a_test_part() -> None:
     examples = [replace(example, source_split=part) for example, part in zip(make(4), parts, strict=True)]
     assert parts_of(examples, scheme="test_only") == {"train": [], "validation": [], "test": [1, 3]}
     assert parts_of(make(4), scheme="test_only") == {"train": [], "validation": [], "test": [0, 1, 2, 3]}
-    facts = report(parts_of(examples, scheme="test_only"), examples, [0] * 4)
+    facts = leakage_report(parts_of(examples, scheme="test_only"), examples, [0] * 4)
     assert facts["rows"] == {"train": 0, "validation": 0, "test": 2, "unused": 2}
     with pytest.raises(ValueError, match="toy: none of 4 examples has source_split 'test'"):
         parts_of(make(4, source_split="train"), scheme="test_only")
@@ -364,7 +372,7 @@ def test_published_file(tmp_path: Path) -> None:
 )
 def test_index_files_that_do_not_fit(tmp_path: Path, parts: dict[str, list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        by_file(make(9), index_file(tmp_path, parts))
+        split_by_file(make(9), index_file(tmp_path, parts))
 
 
 @pytest.mark.parametrize(
@@ -417,7 +425,7 @@ def test_leakage_report() -> None:
     examples = [replace(example, question=text) for example, text in zip(make(6), texts, strict=True)]
     groups = [0, 0, 1, 1, 2, 0]
     parts = {"train": [0, 3], "validation": [], "test": [1, 2, 4]}
-    assert report(parts, examples, groups) == {
+    assert leakage_report(parts, examples, groups) == {
         "rows": {"train": 2, "validation": 0, "test": 3, "unused": 1},
         "groups": {"train": 2, "validation": 0, "test": 3, "all": 3},
         "test_seen_in_train": {
@@ -450,7 +458,7 @@ def test_clusters_are_pairs_then_tasks_then_templates() -> None:
         {},
     ]
     examples = [replace(example, **more) for example, more in zip(make(6), fields, strict=True)]
-    assert [cluster(example, 7) for example in examples] == [
+    assert [cluster_label(example, 7) for example in examples] == [
         "7",
         "odd_one_out",
         "dev-0",
@@ -458,7 +466,7 @@ def test_clusters_are_pairs_then_tasks_then_templates() -> None:
         "snarks",
         "7",
     ]
-    facts = report({"train": [0], "validation": [], "test": [5, 2, 1]}, examples, [0, 1, 2, 3, 4, 11])
+    facts = leakage_report({"train": [0], "validation": [], "test": [5, 2, 1]}, examples, [0, 1, 2, 3, 4, 11])
     assert facts["test_ids"].split() == ["toy-5", "toy-2", "toy-1"]
     assert facts["test_clusters"].split() == ["11", "dev-0", "odd_one_out"]
 
@@ -517,7 +525,7 @@ def published(file: str) -> dict[str, list[int]]:
 @pytest.mark.parametrize("name", RANDOM)
 def test_seed_0_gives_the_published_random_splits(name: str) -> None:
     wanted = published(f"{name}__default.json")
-    parts = by_sample([[row] for row in range(len(wanted["train"]) + len(wanted["test"]))], 0.3, 0)
+    parts = split_by_sample([[row] for row in range(len(wanted["train"]) + len(wanted["test"]))], 0.3, 0)
     assert {part: sorted(rows) for part, rows in parts.items()} == wanted
 
 
@@ -544,7 +552,7 @@ def test_published_default_splits_leak_as_known(
     examples = real(dataset, path, key)
     groups = template_groups(examples)
     parts = split_rows(examples, groups, Split(scheme="published", validation=0), tmp_path)
-    facts = seen(parts["test"], parts["train"], examples, groups)
+    facts = seen_in_train(parts["test"], parts["train"], examples, groups)
     assert facts["text_rows"] == repeated
     assert known is None or facts["template_rows"] == known == len(parts["test"])
 
@@ -565,14 +573,14 @@ def test_template_splits_of_the_paper(
     files = split_rows(
         examples, groups, Split(scheme="published", validation=0.1, by_template=True), tmp_path
     )
-    assert (seen(files["test"], files["train"], examples, groups)["template_rows"] or 0) <= most
-    assert seen(files["validation"], files["train"], examples, groups)["template_rows"] == 0
+    assert (seen_in_train(files["test"], files["train"], examples, groups)["template_rows"] or 0) <= most
+    assert seen_in_train(files["validation"], files["train"], examples, groups)["template_rows"] == 0
     ours = split_rows(examples, groups, Split(scheme="template", validation=0), tmp_path)
     counts = [len({groups[row] for row in ours[part]}) for part in ("train", "test")]
     assert sum(counts) == len(set(groups))
     assert abs(counts[0] - train) <= 2
     assert abs(counts[1] - test) <= 1
-    assert seen(ours["test"], ours["train"], examples, groups)["template_rows"] == 0
+    assert seen_in_train(ours["test"], ours["train"], examples, groups)["template_rows"] == 0
 
 
 def test_aqua_without_its_train_file_says_so(tmp_path: Path) -> None:
@@ -596,6 +604,6 @@ def test_every_example_that_by_source_takes_is_in_one_part() -> None:
         replace(example, source_split=draw_part.choice(["train", "validation", "test"]))
         for example in make(60)
     ]
-    parts = by_source(examples)
+    parts = split_by_source(examples)
     assert sorted(chain.from_iterable(parts.values())) == list(range(60))
     assert all(examples[row].source_split == part for part, rows in parts.items() for row in rows)

@@ -17,11 +17,11 @@ from stages.corpus.templates import (
     STOCK,
     drop_stock,
     find_names,
-    mask,
-    mine,
+    mask_tokens,
+    mine_templates,
     skeletons,
     split_last,
-    tokens,
+    split_question,
 )
 
 MIRROR = Path(os.environ.get("COT_MIRROR", Path(__file__).parents[3] / "shared" / "upstream"))
@@ -94,7 +94,7 @@ def partition(labels: list[int]) -> set[frozenset[int]]:
     ],
 )
 def test_tokens(question: str, wanted: list[str]) -> None:
-    assert tokens(question) == wanted
+    assert split_question(question) == wanted
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_tokens(question: str, wanted: list[str]) -> None:
     ],
 )
 def test_find_names(texts: list[str], names: set[str]) -> None:
-    assert find_names([tokens(text) for text in texts]) == names
+    assert find_names([split_question(text) for text in texts]) == names
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_find_names(texts: list[str], names: set[str]) -> None:
     ],
 )
 def test_mask(text: str, wanted: str) -> None:
-    assert " ".join(mask(tokens(text), {"Ann", "Lee", "Boris"})) == wanted
+    assert " ".join(mask_tokens(split_question(text), {"Ann", "Lee", "Boris"})) == wanted
 
 
 def test_split_last() -> None:
@@ -142,7 +142,7 @@ def test_a_sole_sentence_is_never_dropped() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_questions_of_one_frame_are_one_group(seed: int) -> None:
     questions, frames = frame_rows(60, seed)
-    assert partition(mine(questions)) == partition(frames)
+    assert partition(mine_templates(questions)) == partition(frames)
 
 
 def test_stock_questions_after_few_frames_make_groups_of_the_frames() -> None:
@@ -163,7 +163,9 @@ def test_stock_questions_after_few_frames_make_groups_of_the_frames() -> None:
         for stem in range(5)
         for ask in range(3)
     ]
-    assert partition(mine([question for _, question in rows])) == partition([stem for stem, _ in rows])
+    assert partition(mine_templates([question for _, question in rows])) == partition(
+        [stem for stem, _ in rows]
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -172,14 +174,14 @@ def test_order_of_rows_changes_nothing(seed: int) -> None:
     questions += ["Is the moon older than the sea?", "Could a giraffe sleep in a lift?", questions[3]]
     order = list(range(len(questions)))
     random.Random(seed).shuffle(order)
-    groups = mine(questions)
-    assert mine([questions[row] for row in order]) == [groups[row] for row in order]
+    groups = mine_templates(questions)
+    assert mine_templates([questions[row] for row in order]) == [groups[row] for row in order]
 
 
 def test_groups_are_numbered_by_their_first_skeleton() -> None:
     questions, _ = frame_rows(20, 1)
     first: dict[int, str] = {}
-    for group, skeleton in zip(mine(questions), skeletons(questions), strict=True):
+    for group, skeleton in zip(mine_templates(questions), skeletons(questions), strict=True):
         first[group] = min(skeleton, first.get(group, skeleton))
     assert sorted(first) == list(range(len(first)))
     assert sorted(first, key=lambda group: first[group]) == sorted(first)
@@ -197,7 +199,7 @@ def test_groups_are_numbered_by_their_first_skeleton() -> None:
     ],
 )
 def test_small_inputs(questions: list[str], groups: list[int]) -> None:
-    assert mine(questions) == groups
+    assert mine_templates(questions) == groups
 
 
 def test_groups_are_the_connected_components_of_similar_skeletons() -> None:
@@ -221,7 +223,7 @@ def test_groups_are_the_connected_components_of_similar_skeletons() -> None:
             parent[root(one)] = root(two)
     wanted = partition([root(row) for row in range(len(rows))])
     assert 3 < len(wanted) < 60
-    assert partition(mine(rows)) == wanted
+    assert partition(mine_templates(rows)) == wanted
 
 
 def published(name: str) -> dict[str, list[int]]:
@@ -240,7 +242,7 @@ def straddlers(groups: list[int], parts: dict[str, list[int]]) -> int:
 def test_multiarith_meets_the_published_template_split() -> None:
     parts = published("multiarith")
     rows = json.loads((ZERO_SHOT_COT / "MultiArith/MultiArith.json").read_text(encoding="utf-8"))
-    groups = mine([row["sQuestion"] for row in rows])
+    groups = mine_templates([row["sQuestion"] for row in rows])
     sizes = Counter(groups).values()
     assert straddlers(groups, parts) == 0
     assert (len(sizes), min(sizes), max(sizes)) == (120, 2, 8)
@@ -251,7 +253,9 @@ def test_multiarith_meets_the_published_template_split() -> None:
 def test_date_meets_the_published_template_split() -> None:
     parts = published("date_understanding")
     rows = json.loads((ZERO_SHOT_COT / "Bigbench_Date/task.json").read_text(encoding="utf-8"))["examples"]
-    groups = mine([f"{row['input']} Answer Choices: (A) {' '.join(row['target_scores'])}" for row in rows])
+    groups = mine_templates(
+        [f"{row['input']} Answer Choices: (A) {' '.join(row['target_scores'])}" for row in rows]
+    )
     by_hand = [row["input"].split("What is the date")[0] for row in rows]
     texts = sorted(set(by_hand))
     wanted = partition([texts.index(text) for text in by_hand])
@@ -265,4 +269,4 @@ def test_coin_flip_and_last_letter_are_one_template_each() -> None:
     published("multiarith")
     for name in ("coin_flip", "last_letters"):
         rows = json.loads((ZERO_SHOT_COT / name / f"{name}.json").read_text(encoding="utf-8"))["examples"]
-        assert set(mine([row["question"] for row in rows])) == {0}
+        assert set(mine_templates([row["question"] for row in rows])) == {0}

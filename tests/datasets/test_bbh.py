@@ -13,6 +13,7 @@ import pytest
 from stages.appraise import appraise, right_as_text
 from stages.config.dataset import read_dataset
 from stages.config.split import Split
+from stages.corpus.leakage import leakage_report
 from stages.datasets.bbh import TASKS, parse
 from stages.download import mirror_path
 from stages.methods import cascod_teacher, few_shot, few_shot_cot
@@ -21,7 +22,7 @@ from stages.prepare import check_examples
 from stages.records.completion import Completion
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
-from stages.split import report, split_rows
+from stages.split import split_rows
 from stages.teachers.released import Settings, complete, coverage
 from stages.text.formats import rationale_of
 
@@ -321,7 +322,7 @@ def test_a_split_of_4_to_1_keeps_equal_questions_together(examples: list[Example
         )
         learnt = len(parts["train"]) + len(parts["validation"])
         assert (learnt, len(parts["test"])) in [(5209, 1302), (5210, 1301)]  # 0.8 x 6,511 = 5,208.8
-        found = report(parts, examples, groups)
+        found = leakage_report(parts, examples, groups)
         assert found["test_seen_in_train"]["text_rows"] == found["validation_seen_in_train"]["text_rows"] == 0
     sizes = [
         split_rows(examples, groups, Split(scheme="sample", test=0.2, distinct=True, train=share), Path())[

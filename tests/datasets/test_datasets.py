@@ -9,13 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
 
 from stages.config.dataset import Columns, read_dataset
 from stages.config.load import check
-from stages.parsing.columns import parse_columns
-from stages.parsing.fields import canonical_number, field, right_choice, rows_with_place, with_choices
+from stages.parsing.columns import check_answer_type, parse_columns
+from stages.parsing.fields import field, right_choice, rows_with_place, with_choices
 from stages.parsing.readers import parse_raw
 from stages.prepare import check_examples
 from stages.records.example import Example
@@ -281,64 +280,6 @@ def test_a_row_that_is_no_object_and_a_file_that_is_no_json_are_named(dataset: s
 # ---- fields
 
 
-@pytest.mark.parametrize(
-    ("value", "wanted"),
-    [
-        (39, "39"),
-        (39.0, "39"),
-        ("39.0", "39"),
-        (" 1,080 ", "1080"),
-        ("109,200,000", "109200000"),
-        ("1,234.50", "1234.5"),
-        (0.6666666666666666, "0.6666666666666666"),
-        ("12.30", "12.3"),
-        ("-0.0", "0"),
-        (-3, "-3"),
-        (".5", "0.5"),
-        ("7.", "7"),
-        (1e-7, "1e-07"),
-        ("99999999999999999999", "99999999999999999999"),
-    ],
-)
-def test_number(value: object, wanted: str) -> None:
-    assert canonical_number(value, "row 0") == wanted
-    assert canonical_number(wanted, "row 0") == wanted
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        " ",
-        "1,5",
-        "12,34",
-        "1 2",
-        "$3",
-        "3 pens",
-        "nan",
-        "inf",
-        "1e999",
-        "1_000",
-        "٣",
-        ".",
-        "-",
-        ",",
-        None,
-        True,
-        [3],
-        "1/2",
-    ],
-)
-def test_no_number(value: object) -> None:
-    with pytest.raises(ValueError, match=r"row 0: answer is .*, wanted a "):
-        canonical_number(value, "row 0")
-
-
-def test_number_keeps_the_value_of_any_float() -> None:
-    for value in numpy.random.RandomState(0).standard_normal(500) * 10.0 ** numpy.arange(-6, 4).repeat(50):
-        assert float(canonical_number(float(value), "")) == value
-
-
 def test_field_and_choices() -> None:
     assert field({"a": "x"}, "a", "row 0", str) == "x"
     assert with_choices("Which?", ["red", "blue"]) == "Which? Answer Choices: (A) red (B) blue"
@@ -461,7 +402,13 @@ def test_columns_of_json_under_a_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("answer_type", "named"), [("choice", {}), ("number", {"choices": "c"})])
 def test_choices_go_with_choice(answer_type: str, named: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="a column of choices goes with answer_type 'choice'"):
-        columns(answer_type, **named)
+        check_answer_type("mine", columns(answer_type, **named))
+
+
+def test_an_unknown_answer_type_names_those_there_are(tmp_path: Path) -> None:
+    write(tmp_path / "x.jsonl", [{"q": "?", "a": 3}])
+    with pytest.raises(ValueError, match="`columns`: answer_type is 'numbr', wanted one of number, choice,"):
+        parse_mine(tmp_path, ["x.jsonl"], "numbr")
 
 
 # ---- the real files

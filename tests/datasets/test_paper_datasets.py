@@ -26,7 +26,7 @@ from stages.prepare import check_examples
 from stages.records.completion import Completion
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import read_rows
-from stages.text.answers import is_correct, read
+from stages.text.answers import is_correct, read_answer
 
 BARE = {
     "rationale": None,
@@ -258,7 +258,7 @@ def test_our_own_demonstrations_of_sst2_ask_and_answer_as_the_rows_do(tmp_path: 
     assert len(shots) == 6
     for shot in shots:
         assert shot.startswith('Q: What is the sentiment of the following sentence?\n"')
-        assert read(shot, "The answer is", "exact", 2, ["negative", "positive"]).strict in (
+        assert read_answer(shot, "The answer is", "exact", ["negative", "positive"]).strict in (
             "negative",
             "positive",
         )
@@ -307,7 +307,7 @@ def test_imdb_contrast(tmp_path: Path) -> None:
     ],
 )
 def test_a_word_as_target_and_as_answer(text: str, strict: str | None, lenient: str | None) -> None:
-    reading = read(text, "-->", "exact", 3, NLI)
+    reading = read_answer(text, "-->", "exact", NLI)
     assert (reading.strict, reading.lenient) == (strict, lenient)
 
 
@@ -353,7 +353,7 @@ def test_what_is_trained_is_read_as_the_gold_answer(
     )
     for stop in module.stops(settings):
         text = text.split(stop)[0]
-    reading = read(text, module.answer_prefix(settings), answer_type, len(choices or []), choices or [])
+    reading = read_answer(text, module.answer_prefix(settings), answer_type, choices or [])
     assert reading.strict == answer
     assert is_correct(reading.strict, answer, answer_type)
 
@@ -615,7 +615,9 @@ def test_dates_are_read_as_faithful_cot_reads_them(
     """
     commit = mirror / "github/veronica320/Faithful-COT/301784317c99cf348cfad92a1b3e8810900e095b"
     rows = read_rows(commit / f"output_dir/date/test/{model}/predictions.jsonl")
-    readings = [read(row["completion"].split("\nQ:")[0], "he answer is", "date").strict for row in rows]
+    readings = [
+        read_answer(row["completion"].split("\nQ:")[0], "he answer is", "date").strict for row in rows
+    ]
     golds = [example.answer for example in real["date_open"]]
     assert sum(row["answer"] == gold for row, gold in zip(rows, golds, strict=True)) == theirs
     assert (

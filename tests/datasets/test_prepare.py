@@ -82,6 +82,8 @@ def test_a_data_set_without_demonstrations_gets_an_empty_file(monkeypatch: pytes
         ),
         ({"colour": "red"}, r"^datasets/flips\.yaml: `colour`: unknown key; legal keys: page, "),
         ({"columns": None}, r"flips\.yaml: nothing reads its rows"),
+        ({"parts": ["test"]}, r"flips: its rows state the parts \[\], wanted \['test'\] \(`parts` of "),
+        ({"columns": {**COLUMNS, "answer_type": "coin"}}, "answer_type is 'coin', wanted one of number, "),
     ],
 )
 def test_a_wrong_file_writes_nothing(
@@ -97,44 +99,6 @@ def example(**changed: Any) -> Example:
     return Example(
         **({"id": "x-0", "dataset": "x", "question": "?", "answer": "7", "answer_type": "number"} | changed)
     )
-
-
-@pytest.mark.parametrize(
-    ("changed", "wanted"),
-    [
-        ({}, None),
-        ({"answer": "-0.5"}, None),
-        ({"answer": "7.0"}, "7"),
-        ({"answer": "1,200"}, "1200"),
-        ({"answer_type": "yes_no", "answer": "yes"}, None),
-        ({"answer_type": "yes_no", "answer": "Yes"}, "'yes' or 'no'"),
-        ({"answer_type": "choice", "answer": "B", "choices": ["x", "y"]}, None),
-        ({"answer_type": "choice", "answer": "C", "choices": ["x", "y"]}, "one of the letters 'AB'"),
-        ({"answer_type": "choice", "answer": "AB", "choices": ["x", "y"]}, "one of the letters 'AB'"),
-        ({"answer_type": "choice", "answer": "", "choices": ["x", "y"]}, "one of the letters 'AB'"),
-        ({"answer_type": "choice", "answer": "A"}, "one of the letters ''"),
-        ({"answer_type": "text", "answer": "yajo"}, None),
-        ({"answer_type": "text", "answer": " "}, "a text that is not empty"),
-        ({"answer_type": "latex", "answer": "$2n-2$"}, None),
-        ({"answer_type": "latex", "answer": " "}, "a mathematical expression"),
-        ({"answer_type": "date", "answer": "05/01/2021"}, None),
-        ({"answer_type": "date", "answer": "5/1/2021"}, "05/01/2021"),
-        ({"answer_type": "exact", "answer": "] )"}, None),
-        ({"answer_type": "exact", "answer": " ] )."}, "one of ['] )']"),
-        ({"answer_type": "exact", "answer": ""}, "one of ['']"),
-        ({"answer_type": "exact", "answer": "True", "choices": ["True", "False"]}, None),
-        (
-            {"answer_type": "exact", "answer": "true", "choices": ["True", "False"]},
-            "one of ['True', 'False']",
-        ),
-        (
-            {"answer_type": "letter", "answer": "A"},
-            "an answer_type of number, choice, yes_no, text, exact, date, latex, not 'letter'",
-        ),
-    ],
-)
-def test_wanted_answer(changed: dict[str, Any], wanted: str | None) -> None:
-    assert prepare.wanted_answer(example(**changed)) == wanted
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from stages.las import Answered, answered, foreseen, numbers
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from stages.students.load import base_sha256
-from stages.text.rationale import argument
+from stages.text.rationale import judged_rationale
 
 ARROW = "-->"
 
@@ -46,7 +46,9 @@ def said(text: str, row: int = 0, sample: int = 0, origin: str = "selected") -> 
 )
 def test_the_argument_is_what_stands_before_the_answer(texts: list[str], prefix: str, left: str) -> None:
     assert (
-        argument(Completion("made-0", 0, ["p"] * len(texts), texts, ["stop"] * len(texts), "m", prefix))
+        judged_rationale(
+            Completion("made-0", 0, ["p"] * len(texts), texts, ["stop"] * len(texts), "m", prefix)
+        )
         == left
     )
 

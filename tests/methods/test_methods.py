@@ -16,7 +16,7 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import END, Sequence
 from stages.render import render
-from stages.text.formats import demonstrated, rationale_of
+from stages.text.formats import parse_demonstrations, rationale_of
 
 EXAMPLE = Example("made-0", "made", " How many legs have two cats? ", "8", "number")
 CHOICE = Example(
@@ -590,7 +590,7 @@ def test_few_shot_without_demonstrations_says_what_to_do(name: str) -> None:
     ],
 )  # fmt: skip
 def test_demonstrations_are_taken_apart(text: str, description: str, shots: list) -> None:
-    assert demonstrated(text, "few_shot", EXAMPLE) == (description, shots)
+    assert parse_demonstrations(text, "few_shot", EXAMPLE) == (description, shots)
 
 
 @pytest.mark.parametrize(
@@ -601,7 +601,7 @@ def test_odd_demonstrations_are_named(text: str) -> None:
         ValueError,
         match=r"few_shot: demonstration of made: wanted 'Q: \.\.\. A: \.\.\. the answer is \.\.\.', got 'Q: ",
     ):
-        demonstrated(text, "few_shot", EXAMPLE)
+        parse_demonstrations(text, "few_shot", EXAMPLE)
 
 
 BBH = "github/suzgunmirac/BIG-Bench-Hard/9ee07bd481feebf959a6b59d61ea57bdcf30964d/cot-prompts"
@@ -612,16 +612,16 @@ def test_cascods_teacher_prompts_are_reproduced(mirror: Path) -> None:
     """From BIG-Bench Hard's files: all that CasCoD released, byte for byte, but two that its authors changed
     by hand.
     """
-    from stages.prepare import demonstrations_of
+    from stages.parsing.demonstrations import demonstrations_text
 
     method, settings = load("cascod_teacher")
     question = Example("bbh-0", "bbh", "{QUESTION}", "1", "number")
     other = []
     for released in sorted((mirror / CASCOD).glob("*.txt")):
-        shown = demonstrations_of("bbh", released.name, mirror / BBH)
+        shown = demonstrations_text("bbh", released.name, mirror / BBH)
         if method.ask(question, [], settings, shown) != released.read_text():
             other.append(released.stem)
     assert len(list((mirror / CASCOD).glob("*.txt"))) == 27
     assert other == ["boolean_expressions", "ruin_names"]  # "A: A:" and a word lost; a sentence lost
-    shown = demonstrations_of("bbh", "ruin_names.txt", mirror / CASCOD)
+    shown = demonstrations_text("bbh", "ruin_names.txt", mirror / CASCOD)
     assert method.ask(question, [], settings, shown) == (mirror / CASCOD / "ruin_names.txt").read_text()

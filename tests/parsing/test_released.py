@@ -20,7 +20,8 @@ from stages.parsing.released_logs import parse_log
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import read_rows
 from stages.teachers.released import SOURCES, Settings, complete, coverage
-from stages.text.answers import candidates, equals_as_text, is_correct, read
+from stages.text.answer_types import rules_of
+from stages.text.answers import is_correct, read_answer
 
 RULER = "*" * 25
 
@@ -244,7 +245,7 @@ def test_complete(raw):
         "he answer is",
         ["stop"],
     )
-    assert [read(row.texts[-1], row.answer_prefix, "number").strict for row in rows] == [
+    assert [read_answer(row.texts[-1], row.answer_prefix, "number").strict for row in rows] == [
         "2",
         "2",
         "2",
@@ -408,8 +409,10 @@ EACH_LOG = pytest.mark.parametrize(
 def test_logged_accuracies(mirror, log, answer_type, n_choices, records, accuracy, changed):
     text = upstream(mirror, f"{ZERO_SHOT_COT}/log/{log}").read_text(encoding="utf-8")
     parsed = parse_log(text)
-    answers = [read(record.steps[-1][1], "", answer_type, n_choices).strict for record in parsed]
-    right = sum(equals_as_text(answer, record.gold) for answer, record in zip(answers, parsed, strict=True))
+    options = [""] * n_choices
+    answers = [read_answer(record.steps[-1][1], "", answer_type, options).strict for record in parsed]
+    # as text: the comparison behind the logged accuracies
+    right = sum(answer == record.gold for answer, record in zip(answers, parsed, strict=True))
     assert len(parsed) == records
     assert round(100 * right / records, 4) == accuracy
     logged = text.rpartition("\naccuracy : ")[2].split("\n")[0]
@@ -418,10 +421,8 @@ def test_logged_accuracies(mirror, log, answer_type, n_choices, records, accurac
         sum((answer or "") != record.pred_after for answer, record in zip(answers, parsed, strict=True))
         == changed
     )
-    assert all(
-        [*candidates(record.pred_before, answer_type, n_choices), ""][0] == record.pred_after
-        for record in parsed
-    )
+    strict = rules_of(answer_type).strict
+    assert all([*strict(record.pred_before, options), ""][0] == record.pred_after for record in parsed)
     for record in parsed:  # nothing of the log is lost or moved
         whole = f"Q: {record.question}" + "".join(asked + said for asked, said in record.steps)
         assert f"\n{whole}\npred_before : " in text
@@ -506,7 +507,7 @@ def test_faithful_completions_belong_to_their_questions(mirror, tmp_path, datase
     assert all(
         is_correct(stated[int(row.origin.rsplit(" ", 1)[1])], gold[row.example_id], "number") for row in rows
     )
-    readings = [read(row.texts[-1], row.answer_prefix, "number") for row in rows]
+    readings = [read_answer(row.texts[-1], row.answer_prefix, "number") for row in rows]
     right = sum(
         is_correct(reading.lenient, gold[row.example_id], "number")
         for row, reading in zip(rows, readings, strict=True)
@@ -535,7 +536,11 @@ def test_palm_on_commonsense_qa(mirror, tmp_path, part, n, by_letter, by_text, n
     rows = {row.example_id: row for row in complete(examples, settings, tmp_path, "")}
     asked = [example for example in examples if example.source_split == part]
     gold = {example.id: example.answer for example in asked}
-    letters = {one: read(rows[one].texts[0], rows[one].answer_prefix, "choice", 5).strict for one in gold}
+    options = [""] * 5
+    letters = {
+        one: read_answer(rows[one].texts[0], rows[one].answer_prefix, "choice", options).strict
+        for one in gold
+    }
     assert (
         len(gold),
         sum(letters[one] == gold[one] for one in gold),

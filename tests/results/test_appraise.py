@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stages import appraise
-from stages.corpus.filters import answered, correct, strict_answer
+from stages.corpus.filters import keep_answered, keep_correct, strict_answer
 from stages.methods import cascod
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
@@ -87,19 +87,19 @@ def test_answer_and_rationale_part_at_the_last_conclusion() -> None:
     """Trap 18: CasCoD's code cuts at the first one, reads what stands between both, and loses the rest."""
     row = said("made-2", TWICE, prefix=CONCLUSION)
     assert strict_answer(row, EXAMPLES[2]) == "B"
-    assert correct([row], BY_ID) == [row]
+    assert keep_correct([row], BY_ID) == [row]
     assert rationale_of(row) == f"It looks like (A). {CONCLUSION} (A). But no: y it is."
     wrong = said("made-2", TWICE.replace("(B)", "(A)"), prefix=CONCLUSION)
-    assert correct([wrong], BY_ID) == []
-    assert answered([wrong], BY_ID) == [wrong]
+    assert keep_correct([wrong], BY_ID) == []
+    assert keep_answered([wrong], BY_ID) == [wrong]
     assert strict_answer(said("made-2", "(B)", prefix=""), EXAMPLES[2]) == "B"
     assert strict_answer(said("made-2", "(B)", prefix=CONCLUSION), EXAMPLES[2]) is None
 
 
 def test_neither_valid_nor_invalid_is_no_answer() -> None:
     """Trap 20: in CasCoD's code everything without "invalid" is valid."""
-    assert answered(ROWS[:2], BY_ID) == ROWS[:1]
-    assert correct(ROWS[:2], BY_ID) == ROWS[:1]
+    assert keep_answered(ROWS[:2], BY_ID) == ROWS[:1]
+    assert keep_correct(ROWS[:2], BY_ID) == ROWS[:1]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def test_wilson_by_hand(successes, n, low, high):
     assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
 
 
+def test_wilson_ends_are_exact_where_nothing_or_everything_succeeds():
+    """In the closed form rounding leaves them a little off, of 0 even as "-0.0" in a table."""
+    for n in range(1, 400):
+        low, _ = wilson(0, n)
+        _, high = wilson(n, n)
+        assert (str(low), high) == ("0.0", 1.0), n
+
+
 def test_wilson_equals_scipy():
     for n in (1, 2, 7, 150, 1319):
         for successes in {0, 1, n // 3, n // 2, n - 1, n}:

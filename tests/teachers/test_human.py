@@ -8,7 +8,7 @@ import pytest
 
 from stages.records.example import Example
 from stages.teachers.human import Settings, complete
-from stages.text.answers import is_correct, read
+from stages.text.answers import is_correct, reading_of
 
 ANSWERED = [
     Example("made-0", "made", "Two and two?", "4", "number", rationale="Two more than two is four."),
@@ -35,10 +35,7 @@ def test_rationales_become_completions_with_the_gold_answer() -> None:
         assert row.prompts == [
             method.ask(example, row.texts[:step], method.Settings(), "") for step in range(2)
         ]
-        answer = read(
-            row.texts[-1], row.answer_prefix, example.answer_type, len(example.choices or ())
-        ).strict
-        assert is_correct(answer, example.answer, example.answer_type)
+        assert is_correct(reading_of(row, example).strict, example.answer, example.answer_type)
 
 
 def test_without_any_rationale_it_says_where_to_name_them() -> None:

@@ -324,12 +324,7 @@ def test_completions_have_the_form_of_two_step_zero_shot_cot(tmp_path: Path, dat
             ]
             assert completion.answer_prefix == zero_shot_cot.answer_prefix(settings)
             assert (completion.model, completion.finish_reasons) == ("scripted", ["stop", "stop"])
-            reading = answers.read(
-                completion.texts[-1],
-                completion.answer_prefix,
-                example.answer_type,
-                len(example.choices or []),
-            )
+            reading = answers.reading_of(completion, example)
             assert reading.strict == reading.lenient == example.answer
 
 

@@ -1,6 +1,4 @@
-"""Mathematical answers: tables of cases for finding and comparing them, the gold answers of the competitions,
-and threads.
-"""
+"""Mathematical answers: finding and comparing them, the gold answers of the competitions, and threads."""
 
 import threading
 from itertools import pairwise
@@ -9,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from stages.records.jsonl import read_rows
-from stages.results.metrics import majority
-from stages.text.answers import Reading, is_correct, read
-from stages.text.mathematics import last_box, lenient_latex, parsed, same, strict_latex
+from stages.results.voting import majority
+from stages.text.answers import Reading, is_correct, read_answer
+from stages.text.mathematics import LONGEST, equal_latex, last_box, lenient_latex, parse_answer, strict_latex
 
 QWEN = "github/QwenLM/Qwen2.5-Math/a45202bd16f1ec06f433442dc1152d0074773465/evaluation/data"
 
@@ -67,7 +65,7 @@ def test_finding(text: str, strict: str | None, lenient: str | None) -> None:
     ],
 )
 def test_reading(text: str, prefix: str, expected: Reading) -> None:
-    assert read(text, prefix, "latex") == expected
+    assert read_answer(text, prefix, "latex") == expected
 
 
 @pytest.mark.parametrize(
@@ -99,12 +97,25 @@ def test_reading(text: str, prefix: str, expected: Reading) -> None:
         (r"\text{no solution}", "no solution", True),
         ("0", "$f(x)=a x+b$, where $b$ is an arbitrary integer with 0", False),
         ("?", "7", False),
+        ("(1,2)", "1<x<2", True),  # an interval answers a gold inequality
+        ("1<x<2", "(1,2)", False),  # and not the other way round
     ],
 )
 def test_comparing(answer: str, gold: str, equal: bool) -> None:
-    assert same(answer, gold) is equal
+    assert equal_latex(answer, gold) is equal
     assert is_correct(answer, gold, "latex") is equal
     assert not is_correct(None, gold, "latex")
+
+
+def test_a_text_that_never_ended_is_not_read() -> None:
+    """Sums of ones and plus signs: of LONGEST - 1 and of LONGEST + 1 characters."""
+    short = "1" + "+1" * (LONGEST // 2 - 1)
+    long = short + "+1"
+    assert len(short) <= LONGEST < len(long)
+    assert strict_latex(short) == [short]
+    assert equal_latex(short, str(LONGEST // 2))
+    assert strict_latex(long) == strict_latex(rf"\boxed{{{long}}}") == []
+    assert not equal_latex(long, str(LONGEST // 2 + 1))
 
 
 def test_equal_answers_vote_together() -> None:
@@ -113,19 +124,22 @@ def test_equal_answers_vote_together() -> None:
 
 def test_what_takes_too_long_is_not_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.text.mathematics.SECONDS", 1)
-    assert not same("9^{9^{9^9}}", "7")
+    assert not equal_latex("9^{9^{9^9}}", "7")
 
 
 def test_another_thread_reads_and_compares_too() -> None:
-    """The library's time limit works in the main thread only, and elsewhere is an error unless it is switched
-    off.
-    """
-    said: list[object] = []
-    parsed.cache_clear()
-    thread = threading.Thread(target=lambda: said.extend([strict_latex(r"\boxed{3n}"), same("n+n", "2n")]))
+    """The library's time limit works in the main thread only; elsewhere it has to be switched off."""
+    results: list[object] = []
+    parse_answer.cache_clear()
+
+    def work() -> None:
+        results.append(strict_latex(r"\boxed{3n}"))
+        results.append(equal_latex("n+n", "2n"))
+
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert said == [["3n"], True]
+    assert results == [["3n"], True]
 
 
 @pytest.mark.parametrize(("name", "rows"), [("aime24", 30), ("amc23", 40), ("olympiadbench", 675)])
@@ -136,12 +150,12 @@ def test_gold_answers_are_read_in_a_box_and_equal_themselves(name: str, rows: in
     ]
     assert len(golds) == rows
     for gold in golds:
-        reading = read(rf"... so the answer is \boxed{{{gold.replace('$', '')}}}.", "-->", "latex")
+        reading = read_answer(rf"... so the answer is \boxed{{{gold.replace('$', '')}}}.", "-->", "latex")
         assert is_correct(reading.strict, gold, "latex"), gold
         assert is_correct(reading.lenient, gold, "latex"), gold
-    text_only = [gold for gold in golds if all(isinstance(found, str) for found in parsed(gold))]
+    text_only = [gold for gold in golds if all(isinstance(found, str) for found in parse_answer(gold))]
     assert len(text_only) == {"aime24": 0, "amc23": 0, "olympiadbench": 2}[name]
     neighbours = list(pairwise(golds))
-    assert sum(same(after, gold) for gold, after in neighbours) == sum(
-        parsed(after)[0] == parsed(gold)[0] for gold, after in neighbours
+    assert sum(equal_latex(after, gold) for gold, after in neighbours) == sum(
+        parse_answer(after)[0] == parse_answer(gold)[0] for gold, after in neighbours
     )

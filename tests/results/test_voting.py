@@ -5,11 +5,21 @@ from itertools import combinations, permutations
 from math import comb, prod
 
 import pytest
+from toy_cell import EXAMPLES, prediction
 
 from stages.records.completion import Completion
 from stages.records.example import Example
-from stages.results.metrics import grade, majority, rates, votes
-from stages.results.samples import at_k, chosen, majority_at, pass_at, sizes
+from stages.results.metrics import grade, rates
+from stages.results.voting import (
+    at_k,
+    count_votes,
+    majority,
+    majority_correct,
+    majority_odds,
+    pass_at,
+    reported_sizes,
+    winning_odds,
+)
 from stages.text.answers import is_correct
 
 TOY = Example("toy-0", "toy", "?", "1", "number")
@@ -20,7 +30,7 @@ TOY = Example("toy-0", "toy", "?", "1", "number")
     [(1, [1]), (2, [1, 2]), (5, [1, 2, 4, 5]), (16, [1, 2, 4, 8, 16]), (30, [1, 2, 4, 8, 16, 30])],
 )
 def test_sizes(n, wanted):
-    assert sizes(n) == wanted
+    assert reported_sizes(n) == wanted
 
 
 @pytest.mark.parametrize(("n", "right"), [(n, right) for n in range(1, 9) for right in range(n + 1)])
@@ -32,9 +42,7 @@ def test_pass_at_is_the_share_of_subsets_with_a_right_sample(n, right):
 
 
 def test_pass_at_of_many_samples():
-    """The product form of Chen et al. 2021, and no overflow; one right sample of n is found with probability
-    k/n.
-    """
+    """The product form of Chen et al. 2021, and no overflow; one right sample of n is found k times in n."""
     for n, right, k in ((200, 3, 100), (200, 199, 1), (1000, 5, 10), (10_000, 1, 2500)):
         product = 1 - prod(1 - k / i for i in range(n - right + 1, n + 1))
         assert pass_at(k, n, right) == pytest.approx(product, rel=1e-12)
@@ -43,15 +51,37 @@ def test_pass_at_of_many_samples():
     assert pass_at(5, 10, 6) == 1
 
 
+@pytest.mark.parametrize(
+    ("answers", "answer_type", "winner"),
+    [
+        (["1", "2", "2"], "number", "2"),
+        (["1", "2", "2.0", "1,000", "1000", "1000.0"], "number", "1,000"),  # equal numbers vote together
+        (["2", "1", "1", "2"], "number", "2"),  # a tie goes to the earliest
+        ([None, None, "B"], "choice", "B"),  # abstentions do not vote
+        ([None, None], "choice", None),
+        ([], "text", None),
+    ],
+)
+def test_majority(answers, answer_type, winner):
+    assert majority(answers, answer_type) == winner
+
+
+def test_majority_votes_in_sample_order():
+    rows = [
+        prediction(7, "--> 9", 2),
+        prediction(7, "--> 8", 1),
+        prediction(7, "--> 9", 3),
+        prediction(7, "--> 8", 0),
+    ]
+    assert majority_correct(grade(rows, EXAMPLES), EXAMPLES) == {"toy-7": True}  # 2 to 2, sample 0 says 8
+
+
 def tied_share(answers, example) -> float:
     """The chance that the vote of just these is right, a tie by lot."""
-    counts = votes(answers, example.answer_type)
+    counts = count_votes(answers, example.answer_type)
     best = [answer for answer in counts if counts[answer] == max(counts.values())]
-    return (
-        sum(is_correct(answer, example.answer, example.answer_type) for answer in best) / len(best)
-        if best
-        else 0.0
-    )
+    right = sum(is_correct(answer, example.answer, example.answer_type) for answer in best)
+    return right / len(best) if best else 0.0
 
 
 def random_answers(rng: random.Random, n: int) -> list[str | None]:
@@ -62,7 +92,7 @@ def random_answers(rng: random.Random, n: int) -> list[str | None]:
 def test_majority_at_is_the_mean_over_all_subsets(seed):
     rng = random.Random(seed)
     answers = random_answers(rng, rng.randint(1, 9))
-    odds = majority_at(answers, TOY)
+    odds = majority_odds(answers, TOY)
     for k in range(1, len(answers) + 1):
         subsets = [tied_share(list(subset), TOY) for subset in combinations(answers, k)]
         assert odds[k] == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
@@ -70,32 +100,31 @@ def test_majority_at_is_the_mean_over_all_subsets(seed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_tie_by_lot_is_the_mean_of_earliest_wins_over_all_orders(seed):
-    """So maj@k belongs to the `majority` that fills `majority_accuracy`, whose one order is that of the
-    samples.
-    """
+    """So maj@k belongs to the `majority` behind `majority_accuracy`, whose order is that of the samples."""
     answers = random_answers(random.Random(seed), 6)
     for k in range(1, 6):
         orders = [is_correct(majority(order, "number"), "1", "number") for order in permutations(answers, k)]
-        assert majority_at(answers, TOY)[k] == pytest.approx(sum(orders) / len(orders), abs=1e-12)
+        assert majority_odds(answers, TOY)[k] == pytest.approx(sum(orders) / len(orders), abs=1e-12)
 
 
 def test_the_odds_of_all_answers_add_up():
     """Somebody wins unless all k are silent."""
     counts, silent = (7, 5, 5, 3, 1, 1), 8
     odds = [
-        chosen(size, tuple(sorted(counts[:i] + counts[i + 1 :])), silent) for i, size in enumerate(counts)
+        winning_odds(size, tuple(sorted(counts[:i] + counts[i + 1 :])), silent)
+        for i, size in enumerate(counts)
     ]
     for k in range(31):
         assert sum(odd[k] for odd in odds) == pytest.approx(1 - comb(silent, k) / comb(30, k), abs=1e-12)
 
 
 def test_large_votes_by_hand():
-    assert chosen(64, (), 0)[1:].tolist() == [1.0] * 64
-    assert chosen(32, (32,), 0)[1:] == pytest.approx([0.5] * 64)  # symmetry
-    assert chosen(1, (), 63)[64] == 1
-    assert chosen(1, (), 63)[16] == pytest.approx(16 / 64)
-    assert chosen(3, tuple([1] * 7), 0)[1] == pytest.approx(0.3)
-    assert chosen(300, (299, 1), 100)[700] == pytest.approx(1)
+    assert winning_odds(64, (), 0)[1:].tolist() == [1.0] * 64
+    assert winning_odds(32, (32,), 0)[1:] == pytest.approx([0.5] * 64)  # symmetry
+    assert winning_odds(1, (), 63)[64] == 1
+    assert winning_odds(1, (), 63)[16] == pytest.approx(16 / 64)
+    assert winning_odds(3, tuple([1] * 7), 0)[1] == pytest.approx(0.3)
+    assert winning_odds(300, (299, 1), 100)[700] == pytest.approx(1)
 
 
 def test_at_k():
@@ -122,6 +151,6 @@ def test_at_k():
 
 def test_yes_and_letters_vote_too():
     example = Example("c-0", "c", "?", "B", "choice", ["x", "y", "z"])
-    assert majority_at(["A", "B", "B", None], example) == pytest.approx(
+    assert majority_odds(["A", "B", "B", None], example) == pytest.approx(
         [0, 2 / 4, (1 + 2 * 0.5 + 2 * 1) / 6, (1 + 2 * 0.5 + 1) / 4, 1]
     )
