@@ -14,8 +14,6 @@ from types import ModuleType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from stages.config.cli import run
 from stages.config.load import block, find, read_params
@@ -23,15 +21,7 @@ from stages.corpus.targets import PARTS, count_targets
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
-from stages.records.sequence import END, Sequence, write_sequences
-
-COLOURS = {
-    "rationale": "green",
-    "cot": "green",
-    "answer": "cyan",
-    "counterfactual": "red",
-    "prompt": "yellow",
-}
+from stages.records.sequence import Sequence, write_sequences
 
 
 def render(
@@ -84,35 +74,13 @@ def check_trained(
     raise ValueError(f"{name}: {what}; {why}")
 
 
-def print_sequences(sequences: list[Sequence], console: Console) -> None:
-    """Prompt plain, then each segment with its task and weight; trained text has its task's colour."""
-    for sequence in sequences:
-        notes = [sequence.part]
-        notes += [f"unit {sequence.unit}"] if sequence.unit else []
-        notes += ["one drawn per epoch"] if sequence.draw else []
-        console.rule(f"{sequence.example_id} ({', '.join(notes)})")
-        last = len(sequence.segments) - 1
-        for place, segment in enumerate(sequence.segments):
-            text = segment.text + (END if segment.end or place == last else "")
-            style = COLOURS.get(segment.task, "magenta") if segment.task else ""
-            note = f"{segment.task} x {segment.weight:g}" if segment.task else "context"
-            console.print(Text(text, style=style), Text(f"  [{note}]", style="dim"))
+def render_files(
+    name: str, examples: Path, split: Path, corpus: Path | None
+) -> tuple[list[Sequence], dict[str, Any]]:
+    """The sequences of the method `name` of params.yaml, and what they train as numbers.
 
-
-def main(
-    name: Annotated[
-        str, typer.Argument(metavar="METHOD", help="A file of stages/methods and a block under `methods`.")
-    ],
-    examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
-    split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
-    out: Annotated[Path | None, typer.Argument(help="Where the sequences go.")] = None,
-    counts_json: Annotated[Path | None, typer.Argument(help="Where the counts go (JSON).")] = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="Curated completions; without it the method must not need a teacher.")
-    ] = None,
-    peek: Annotated[int, typer.Option("--show", help="Print this many sequences instead of writing.")] = 0,
-) -> None:
-    """Write what a method trains on."""
+    Raises ValueError for a method that there is not, that needs a corpus, or that would train nothing.
+    """
     find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
     method = import_module(f"stages.methods.{name}")
     settings = block(f"methods.{name}", method.Settings)
@@ -125,14 +93,25 @@ def main(
     sequences = render(method, settings, read_examples(examples), parts, completions)
     counts = count_targets(sequences, parts, completions)
     check_trained(name, method, counts, corpus, split)
-    if peek:
-        print_sequences(sequences[:peek], Console())
-    elif out:
-        write_sequences(out, sequences)
-        if counts_json:
-            write_json(counts_json, {"method": name, "learns_from": method.LEARNS_FROM, **counts})
-    else:
-        raise ValueError("wanted either OUT or --show")
+    return sequences, {"method": name, "learns_from": method.LEARNS_FROM, **counts}
+
+
+def main(
+    name: Annotated[
+        str, typer.Argument(metavar="METHOD", help="A file of stages/methods and a block under `methods`.")
+    ],
+    examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
+    split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
+    out: Annotated[Path, typer.Argument(help="Where the sequences go.")],
+    counts_json: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
+    corpus: Annotated[
+        Path | None, typer.Option(help="Curated completions; without it the method must not need a teacher.")
+    ] = None,
+) -> None:
+    """Write what a method trains on."""
+    sequences, counts = render_files(name, examples, split, corpus)
+    write_sequences(out, sequences)
+    write_json(counts_json, counts)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from stages import curate, render, score
 from stages.config.load import block
 from stages.config.run import Axes, Run, declared_cells, declared_transfers
+from stages.records.sequence import END, Sequence
+from tools.tables import console
 from tools.terminal import checkout, command_group, made_by
 
+COLOURS = {
+    "rationale": "green",
+    "cot": "green",
+    "answer": "cyan",
+    "counterfactual": "red",
+    "prompt": "yellow",
+}
 DATA = Path("data")
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="So many.")]
 app = command_group()
@@ -62,7 +73,24 @@ def training(
     at = axes_of(cell)
     corpus = f"{at['dataset']}-{at['split']}-{at['teacher']}-{at['curation']}"
     kept = made_by(f"curate@{corpus}", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None
-    render.main(at["method"], *examples_and_split(at["dataset"], at["split"]), corpus=kept, peek=count)
+    files = examples_and_split(at["dataset"], at["split"])
+    sequences, _ = render.render_files(at["method"], *files, kept)
+    print_sequences(sequences[:count], console())
+
+
+def print_sequences(sequences: list[Sequence], console: Console) -> None:
+    """Prompt plain, then each segment with its task and weight; trained text has its task's colour."""
+    for sequence in sequences:
+        notes = [sequence.part]
+        notes += [f"unit {sequence.unit}"] if sequence.unit else []
+        notes += ["one drawn per epoch"] if sequence.draw else []
+        console.rule(f"{sequence.example_id} ({', '.join(notes)})")
+        last = len(sequence.segments) - 1
+        for place, segment in enumerate(sequence.segments):
+            text = segment.text + (END if segment.end or place == last else "")
+            style = COLOURS.get(segment.task, "magenta") if segment.task else ""
+            note = f"{segment.task} x {segment.weight:g}" if segment.task else "context"
+            console.print(Text(text, style=style), Text(f"  [{note}]", style="dim"))
 
 
 @app.command()

@@ -90,8 +90,8 @@ class Distiller(StepTrainer):
         for step, value in enumerate(losses, first):
             if not math.isfinite(value):
                 raise ValueError(
-                    f"{self.where(step)}: the loss is {value}; lower `lr`, or look at the rows with `python"
-                    " -m stages.render --show 3 ...`"
+                    f"{self.where(step)}: the loss is {value}; lower `lr`, or look at the rows with"
+                    " `cot show training CELL`"
                 )
             self.progress.summed += value
         return bool(says)

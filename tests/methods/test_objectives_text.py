@@ -4,18 +4,16 @@ import json
 import random
 from collections import Counter
 from importlib import import_module
-from io import StringIO
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from stages.corpus.targets import count_targets, task_weights
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from stages.records.sequence import END, Segment, Sequence, read_sequences, write_sequences
-from stages.render import main, print_sequences, render
+from stages.render import main, render
 
 EXAMPLES = [Example(f"made-{i}", "made", f"Question {i}?", str(i), "number") for i in range(12)]
 PARTS = {
@@ -148,30 +146,6 @@ def test_two_sequences_with_two_weights_are_a_fault() -> None:
         task_weights([Sequence("made-0", [Segment("x", "a")]), Sequence("made-1", [Segment("x", "a", 2.0)])])
 
 
-def test_the_brackets_of_a_text_are_shown_as_they_are() -> None:
-    method, settings = load("all_aligned")
-    said = [
-        Completion("made-0", 0, ["p"], ["Bold [red]text[/red].", "0"], ["stop", "stop"], "t", "", answer="0")
-    ]
-    out = StringIO()
-    sequences = render(method, settings, EXAMPLES, PARTS, said)
-    print_sequences(sequences[:3], Console(file=out, width=200, force_terminal=False))
-    lines = [line.rstrip() for line in out.getvalue().splitlines()]
-    assert "made-0 (train, unit 0)" in lines[0]
-    assert lines[1:] == [
-        "Q: Question 0?", "A: [Rationale]   [context]", f" Bold [red]text[/red].{END}   [rationale x 0.7]", "", "[Answer]   [context]",
-        f" 0{END}   [answer x 0.3]",
-    ]  # fmt: skip
-
-
-def test_trained_text_has_its_tasks_colour() -> None:
-    method, settings = load("scott")
-    out = StringIO()
-    console = Console(file=out, width=200, force_terminal=True, color_system="standard")
-    print_sequences(render(method, settings, EXAMPLES, PARTS, corpus())[:12], console)
-    assert {code for code in ("\x1b[32m", "\x1b[31m") if code in out.getvalue()} == {"\x1b[32m", "\x1b[31m"}
-
-
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -183,9 +157,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def call(name: str, corpus: str | None = "corpus.jsonl", split: str = "split.json", peek: int = 0) -> None:
-    out = (None, None) if peek else (Path("out.jsonl"), Path("counts.json"))
-    main(name, Path("examples.jsonl"), Path(split), *out, corpus=Path(corpus) if corpus else None, peek=peek)
+def call(name: str, corpus: str | None = "corpus.jsonl", split: str = "split.json") -> None:
+    out = (Path("out.jsonl"), Path("counts.json"))
+    main(name, Path("examples.jsonl"), Path(split), *out, corpus=Path(corpus) if corpus else None)
 
 
 @pytest.mark.usefixtures("place")
@@ -206,15 +180,6 @@ def test_asking_only_methods_write_empty_files() -> None:
     call("zero_shot", corpus=None)
     assert Path("out.jsonl").read_text() == ""
     assert json.loads(Path("counts.json").read_text())["train"]["sequences"] == 0
-
-
-@pytest.mark.usefixtures("place")
-def test_show_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    call("cascod", peek=2)
-    assert not Path("out.jsonl").exists()
-    assert "[rationale x 0.7]" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="wanted either OUT or --show"):
-        main("fine_tune", Path("examples.jsonl"), Path("split.json"))
 
 
 @pytest.mark.usefixtures("place")

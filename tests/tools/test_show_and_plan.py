@@ -1,15 +1,19 @@
 """`cot show` and `cot plan`: a name is enough, the files follow from it, and what is not there is said."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
+from stages.records.sequence import END, Segment, Sequence
 from tools import cot
+from tools.show import print_sequences
 
 CORPUS = "made-sample-good-d1"
 CELL = f"{CORPUS}-fine_tune_cot-tiny-0"
@@ -110,6 +114,38 @@ def test_what_is_trained(checkout: Path) -> None:
     gold = typed("show", "training", BASELINE, "--count", "2")
     assert gold.count("Question") == 2
     assert "good" not in gold
+
+
+def printed(sequences: list[Sequence], colours: bool) -> str:
+    out = StringIO()
+    system = "standard" if colours else None
+    print_sequences(sequences, Console(file=out, width=200, force_terminal=colours, color_system=system))
+    return out.getvalue()
+
+
+def test_the_brackets_of_a_text_are_shown_as_they_are() -> None:
+    segments = [
+        Segment("A: [Rationale]"),
+        Segment(" Bold [red]text[/red].", "rationale", 0.7, end=True),
+        Segment("[Answer]"),
+        Segment(" 0", "answer", 0.3),
+    ]
+    lines = printed([Sequence("made-0", segments, "train", unit="0")], colours=False).splitlines()
+    assert "made-0 (train, unit 0)" in lines[0]
+    assert [line.rstrip() for line in lines[1:]] == [
+        "A: [Rationale]   [context]",
+        f" Bold [red]text[/red].{END}   [rationale x 0.7]",
+        "[Answer]   [context]",
+        f" 0{END}   [answer x 0.3]",
+    ]
+
+
+def test_trained_text_has_its_tasks_colour() -> None:
+    right = Segment("right", "cot")
+    wrong = Segment("wrong", "counterfactual")
+    text = printed([Sequence("made-0", [right]), Sequence("made-1", [wrong])], colours=True)
+    assert "\x1b[32mright" in text
+    assert "\x1b[31mwrong" in text
 
 
 @pytest.mark.parametrize("cell", [CELL, BASELINE, f"{BASELINE}-made"])
