@@ -8,9 +8,7 @@ business.
 import json
 import os
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +17,7 @@ from stages.asking.conversation import Answerer, Asking, ask_all, completions
 from stages.asking.local import from_memory
 from stages.asking.request import Request
 from stages.config.cli import run
+from stages.config.contracts import Method, load_plug_in
 from stages.config.decoding import Decoding
 from stages.config.load import block, find, read_params
 from stages.endpoint import transport
@@ -63,7 +62,7 @@ def place_of(folder: Path) -> Place:
 
 
 def student_asking(
-    place: Place, method: ModuleType, settings: Any, demonstrations: str, decoding: Decoding
+    place: Place, method: Method, settings: Any, demonstrations: str, decoding: Decoding
 ) -> Asking:
     """How a student is asked by a method."""
     stops = tuple(method.stops(settings))
@@ -131,7 +130,7 @@ def main(
     $COT_DECODER: loop (default), batching, or an endpoint of params.yaml that serves the student's folder.
     """
     find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
-    method = import_module(f"stages.methods.{name}")
+    method: Method = load_plug_in("methods", name, f"methods.{name}")
     settings = block(f"methods.{name}", method.Settings)
     decoding = block("decoding", Decoding)
     test = set(json.loads(split.read_text(encoding="utf-8"))["test"])

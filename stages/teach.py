@@ -7,15 +7,14 @@ stages/teachers/<backend>.py.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from itertools import groupby
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from stages.config.cli import progress, run
+from stages.config.contracts import load_plug_in
 from stages.config.load import check, find, read_params
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, read_examples
@@ -59,18 +58,6 @@ def counted(
     }
 
 
-def backend_of(teacher: str, name: object) -> ModuleType:
-    """The module stages/teachers/<name>.py. Raises ValueError naming those there are."""
-    there = sorted(
-        path.stem for path in Path(__file__).with_name("teachers").glob("*.py") if path.stem != "__init__"
-    )
-    if name not in there:
-        raise ValueError(
-            f"params.yaml: `teachers.{teacher}.backend`: got {name!r}, wanted one of {', '.join(there)}"
-        )
-    return import_module(f"stages.teachers.{name}")
-
-
 def main(
     teacher: Annotated[str, typer.Argument(help="A block under `teachers` in params.yaml.")],
     raw: Annotated[Path, typer.Argument(help="data/raw/DATASET")],
@@ -84,7 +71,7 @@ def main(
 ) -> None:
     """Ask a teacher, or read what it answered once."""
     values = find(read_params(), f"teachers.{teacher}")
-    backend = backend_of(teacher, values.get("backend"))
+    backend = load_plug_in("teachers", values.get("backend"), f"teachers.{teacher}.backend")
     settings = check(f"teachers.{teacher}", values, backend.Settings)
     questions = read_examples(examples)
     shown = demonstrations.read_text(encoding="utf-8")

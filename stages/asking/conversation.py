@@ -9,14 +9,13 @@ second worker and a larger D all continue the same way. What differs is who answ
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator
 
 from stages.asking.request import Answer, Request
+from stages.config.contracts import Method, load_plug_in
 from stages.config.load import check, find, read_params
 from stages.records.completion import Completion, Step
 from stages.records.demonstrations import demonstrations_for
@@ -42,7 +41,7 @@ UNSCORED = (
 class Asking:
     """How questions are asked: a method's asking side, and the request that a prompt becomes."""
 
-    method: ModuleType
+    method: Method
     settings: Any
     demonstrations: str
     samples: int
@@ -56,8 +55,7 @@ class Asking:
     def next_prompt(self, example: Example, texts: list[str]) -> str | None:
         """What is asked after these texts; None: the conversation is over."""
         shown = demonstrations_for(example, self.demonstrations)
-        prompt: str | None = self.method.ask(example, texts, self.settings, shown)
-        return prompt
+        return self.method.ask(example, texts, self.settings, shown)
 
     def text_of(self, answer: Answer) -> str:
         thought = self.keep_reasoning and answer.reasoning
@@ -95,11 +93,11 @@ class Turn(NamedTuple):
     answer: Answer
 
 
-def asking_method(name: str) -> tuple[ModuleType, Any]:
+def asking_method(name: str) -> tuple[Method, Any]:
     """A method of stages/methods and its block of params.yaml, which may be missing: its settings have
     defaults.
     """
-    method = import_module(f"stages.methods.{name}")
+    method: Method = load_plug_in("methods", name, f"methods.{name}")
     return method, check(f"methods.{name}", find(read_params(), "methods").get(name) or {}, method.Settings)
 
 

@@ -12,8 +12,8 @@ from stages.config.load import Block, check, find
 from stages.config.run import Run
 from stages.config.split import Split
 from stages.config.student import HostedStudent, Student, check_student
-from stages.judging.consult import consulted
-from stages.judging.simulate import rules
+from stages.judging.consult import read_consulted
+from stages.judging.simulate import read_simulator
 from stages.parsing.checks import check_dataset
 
 Params = dict[str, Any]
@@ -66,7 +66,7 @@ def check_teachers(params: Params) -> dict[str, tuple[Teacher, Any]]:
 
 def check_consulted(params: Params) -> None:
     """Simulators and judges: models that are asked ready texts; of simulators also rules."""
-    for blocks, legal in (("simulators", rules), ("judges", consulted)):
+    for blocks, legal in (("simulators", read_simulator), ("judges", read_consulted)):
         for name in find(params, blocks):
             values = find(params, f"{blocks}.{name}")
             legal(f"{blocks}.{name}", values)

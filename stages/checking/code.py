@@ -28,6 +28,10 @@ PLUMBING = {
         frozenset({"advance", "progress", "progress_bar", "run"}),
         "the terminal: arguments go in, a bar and one-line errors come out; items pass through unchanged",
     ),
+    "stages/config/contracts.py": Plumbing(
+        frozenset({"Method", "Teacher", "load_plug_in"}),
+        "finds a plug-in by its name and says what it lacks: what it does stands in its own file",
+    ),
     "stages/config/faults.py": Plumbing(
         frozenset({"faults"}),
         "the wording of what is wrong with a block: whoever reads it, the stage has failed",
@@ -103,9 +107,17 @@ def imports_of(tree: ast.Module) -> tuple[Imported, ...]:
 
 
 def loads_of(tree: ast.Module) -> frozenset[str]:
-    formats = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) and node.values]
-    openings = [str(getattr(node.values[0], "value", "")) for node in formats]
-    return frozenset(found[1] for text in openings if (found := PLUG_INS.match(text)))
+    """The folders of which a plug-in is loaded by its name: `load_plug_in("methods", name, ...)`, or
+    `import_module(f"stages.methods.{name}")`.
+    """
+    folders = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="load_plug_in"), args=[ast.Constant(value=str(folder)), *_]):
+                folders.add(folder)
+            case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]) if found := PLUG_INS.match(text):
+                folders.add(found[1])
+    return frozenset(folders)
 
 
 @cache

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from textwrap import indent
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from stages.config.load import Block
 from stages.records.completion import Completion
@@ -32,10 +32,12 @@ class Method(Protocol):
     stops          the marks that end a text
     """
 
-    LEARNS_FROM: Literal["rationales", "answers", "nothing"]
-    TASKS: tuple[str, ...]
-    Settings: type[Block]
-
+    @property
+    def LEARNS_FROM(self) -> str: ...
+    @property
+    def TASKS(self) -> tuple[str, ...]: ...
+    @property
+    def Settings(self) -> type[Block]: ...
     def render(self, example: Example, completions: list[Completion], settings: Any) -> list[Sequence]: ...
     def ask(self, example: Example, texts: list[str], settings: Any, demonstrations: str) -> str | None: ...
     def answer_prefix(self, settings: Any) -> str: ...
@@ -53,10 +55,13 @@ class Teacher(Protocol):
     cannot_teach(dataset: str, settings) -> str | None   why not, before any work; `check` asks for it
     plan(examples, settings, demonstrations) -> str      what would be asked, and what it would cost
     coverage(examples, settings, raw) -> object          for metrics/teachers: what each source had
+    verbatim(settings) -> Settings   with these, `complete` asks each question as it stands: so it can judge
+                                     and simulate
+    solve(example, settings) -> str  the answer by rule: so it can simulate without a model
     """
 
-    Settings: type[Block]
-
+    @property
+    def Settings(self) -> type[Block]: ...
     def complete(
         self, examples: list[Example], settings: Any, raw: Path, demonstrations: str
     ) -> Iterator[Completion]: ...
@@ -74,6 +79,12 @@ class Parser(Protocol):
 
 
 CONTRACTS: dict[str, type] = {"methods": Method, "teachers": Teacher, "datasets": Parser}
+# what no signature shows
+EXAMPLES = {
+    "LEARNS_FROM": 'LEARNS_FROM = "rationales"  # or "answers", or "nothing"',
+    "TASKS": 'TASKS = ("cot",)',
+    "Settings": "class Settings(Block): ...",
+}
 
 
 def lines_of(contract: type) -> dict[str, str]:
@@ -82,15 +93,10 @@ def lines_of(contract: type) -> dict[str, str]:
     (body,) = ast.parse(inspect.getsource(contract)).body
     assert isinstance(body, ast.ClassDef)
     for node in body.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            wanted = f"class {node.target.id}(Block): ..."
-            plain = f"{node.target.id}: {ast.unparse(node.annotation)} = ..."
-            lines[node.target.id] = wanted if node.target.id == "Settings" else plain
-        elif isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef):
             node.args.args = node.args.args[1:]  # a module's function has no self
-            lines[node.name] = (
-                ast.unparse(node).replace("settings: Any", "settings: Settings").replace("\n   ", "")
-            )
+            signature = ast.unparse(node).replace("settings: Any", "settings: Settings")
+            lines[node.name] = EXAMPLES.get(node.name, signature.replace("\n   ", ""))
     return lines
 
 

@@ -11,12 +11,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from stages.config.contracts import load_plug_in
 from stages.config.load import check, find, read_params
-from stages.judging.consult import consult, consulted
+from stages.judging.consult import consult, read_consulted
 from stages.judging.consult import plan as plan_to_consult
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
-from stages.teachers import scripted
 from stages.text.answer_types import rules_of
 from stages.text.answers import read_answer
 
@@ -42,23 +42,23 @@ def prompt(example: Example, rationale: str, demonstrations: str) -> str:
     return "\n\n".join([*parts, "Your answer:"])
 
 
-def by_rule(example: Example, rationale: str, settings: scripted.Settings) -> str:
+def by_rule(example: Example, rationale: str, backend: Any, settings: Any) -> str:
     """No model: the last answer that the rationale names (of free text the last word), else where the
-    scripted teacher's rules lead.
+    backend's rules lead.
     """
     ending = rationale.split()[-1:] if rules_of(example.answer_type).any_word else [rationale]
     named = read_answer("".join(ending), NOWHERE, example.answer_type, example.choices or []).lenient
-    return named or next(scripted.write(example, settings, scripted.rules(example.dataset))).answer
+    return named or str(backend.solve(example, settings))
 
 
-def rules(where: str, values: dict[str, Any]) -> scripted.Settings | None:
-    """The settings of a simulator's block that names no model but rules, else None. Raises ValueError for a
-    faulty block of either kind.
+def read_simulator(where: str, values: dict[str, Any]) -> tuple[Any, Any]:
+    """Backend and settings of a block such as `simulators.gpt`: of rules, which `solve` a question, or of a
+    model that is asked ready texts. Raises ValueError for a faulty block of either kind.
     """
-    if values.get("backend") == "scripted":
-        return check(where, {**values, "samples": 1}, scripted.Settings)
-    consulted(where, values)
-    return None
+    backend = load_plug_in("teachers", values.get("backend"), f"{where}.backend")
+    if hasattr(backend, "solve"):
+        return backend, check(where, values, backend.Settings)
+    return read_consulted(where, values)
 
 
 def simulate(name: str, asked: Asked, demonstrations: str) -> list[str | None]:
@@ -66,15 +66,17 @@ def simulate(name: str, asked: Asked, demonstrations: str) -> list[str | None]:
     None: nothing came.
     """
     where = f"simulators.{name}"
-    if settings := rules(where, find(read_params(), where)):
-        return [by_rule(example, rationale, settings) for example, rationale in asked]
+    backend, settings = read_simulator(where, find(read_params(), where))
+    if hasattr(backend, "solve"):
+        return [by_rule(example, rationale, backend, settings) for example, rationale in asked]
     return consult(where, [prompt(example, rationale, demonstrations) for example, rationale in asked])
 
 
 def plan(name: str, asked: Asked, demonstrations: str) -> str:
     """What `simulate` would ask for, and what it would cost."""
     where = f"simulators.{name}"
-    if rules(where, find(read_params(), where)):
+    backend, _ = read_simulator(where, find(read_params(), where))
+    if hasattr(backend, "solve"):
         return f"{where} is not paid: nothing to estimate"
     return plan_to_consult(
         where, [prompt(example, rationale, demonstrations) for example, rationale in asked]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from stages.config.dataset import read_dataset
 from stages.config.load import Block
 from stages.methods import zero_shot_cot
 from stages.records.completion import Completion
@@ -15,9 +16,13 @@ from stages.records.example import Example
 class Settings(Block):
     backend: Literal["human"]
 
-    @property
-    def samples(self) -> int:
-        return 1
+
+def cannot_teach(dataset: str, settings: Settings) -> str | None:
+    """What a reader or a parser finds is not known before it is asked; what columns hold is."""
+    columns = read_dataset(dataset).columns
+    if columns is None or columns.rationale:
+        return None
+    return f"stages/datasets/{dataset}.yaml names no column of rationales: name it as `columns.rationale`"
 
 
 def complete(
@@ -34,12 +39,12 @@ def complete(
     for example in written:
         texts = [f" {example.rationale}", f" {example.answer}."]
         yield Completion(
-            example.id,
-            0,
-            zero_shot_cot.prompts(example, texts),
-            texts,
-            ["stop", "stop"],
-            "human",
-            "",
-            "came with the data",
+            example_id=example.id,
+            sample=0,
+            prompts=zero_shot_cot.prompts(example, texts),
+            texts=texts,
+            finish_reasons=["stop", "stop"],
+            model="human",
+            answer_prefix="",
+            origin="came with the data",
         )

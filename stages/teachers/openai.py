@@ -109,3 +109,8 @@ def complete(
 def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
     return transport.plan(settings.endpoint, examples, asking(settings, demonstrations))
+
+
+def verbatim(settings: Settings) -> Settings:
+    """For texts that are whole prompts."""
+    return settings.model_copy(update={"method": "bare"})

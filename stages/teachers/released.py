@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from stages.config.dataset import read_dataset, source_files
 from stages.config.load import Block
 from stages.parsing.released import ReleasedAnswer, loose_key, read_source
 from stages.records.completion import Completion
@@ -39,10 +40,6 @@ class Settings(Block):
     # files in data/raw/<dataset>/, or PaLM's lot of them; the place in the list is the sample's number
     sources: list[str]
 
-    @property
-    def samples(self) -> int:
-        return len(self.sources)
-
     @field_validator("sources")
     @classmethod
     def known(cls, sources: list[str]) -> list[str]:
@@ -50,6 +47,25 @@ class Settings(Block):
         if unknown or not sources:
             raise ValueError(f"got {unknown or 'no source'}, wanted some of {', '.join(SOURCES)}")
         return sources
+
+
+def has_source(files: list[str], source: str) -> bool:
+    """Whether a data set's files hold (a part of) a source."""
+    if source == "palm":
+        return "palm_questions_train.jsonl" in files
+    before, _, after = source.partition("{subtask}")
+    return any(name.startswith(before) and name.endswith(after) for name in files)
+
+
+def cannot_teach(dataset: str, settings: Settings) -> str | None:
+    files = source_files(read_dataset(dataset).source)
+    if not (absent := [source for source in settings.sources if not has_source(files, source)]):
+        return None
+    there = [source for source in SOURCES if has_source(files, source)]
+    return (
+        f"the `source` of stages/datasets/{dataset}.yaml has no file of {', '.join(absent)}; it has"
+        f" {', '.join(there) or 'none that a released teacher reads'}"
+    )
 
 
 def completion(example: Example, sample: int, source: str, answered: ReleasedAnswer) -> Completion:

@@ -9,6 +9,7 @@ function of stages/datasets/<dataset>.py.
 import random
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Literal
@@ -22,38 +23,44 @@ from stages.parsing.generated import WrittenRationale
 from stages.records.completion import Completion
 from stages.records.example import Example
 
+Rules = Callable[[str, random.Random, bool], WrittenRationale]  # question, generator, whether to err
 MODEL = "scripted"
 ATTEMPTS = 1000  # how often a text that was already written is written anew before giving up
 
 
 class Settings(Block):
     backend: Literal["scripted"]
-    samples: int = Field(ge=1)  # D, rationales a question; nested: the first 4 of 8 are those of 4
+    samples: int = Field(1, ge=1)  # D, rationales a question; nested: the first 4 of 8 are those of 4
     seed: int = 0
     error_rate: float = Field(default=0.1, ge=0, le=1)  # probability that a rationale has one wrong step
 
 
-def rules(dataset: str) -> Callable[[str, random.Random, bool], WrittenRationale]:
-    """The function that writes rationales for a dataset. Raises ValueError naming the datasets
-    that have one.
-    """
+def rules_of(dataset: str) -> Rules | None:
+    """The function that writes rationales for a data set, where it has one."""
+    if find_spec(f"stages.datasets.{dataset}") is None:
+        return None
+    found: Rules | None = getattr(import_module(f"stages.datasets.{dataset}"), "rationale", None)
+    return found
+
+
+def cannot_teach(dataset: str, settings: Settings) -> str | None:
+    if rules_of(dataset):
+        return None
     names = sorted(module.name for module in iter_modules(datasets.__path__))
-    found = (
-        getattr(import_module(f"stages.datasets.{dataset}"), "rationale", None) if dataset in names else None
+    return (
+        f"no rules for {dataset!r}; the scripted teacher can reason about:"
+        f" {', '.join(filter(rules_of, names))}; choose another of `teachers`"
     )
-    if found is None:
-        ruled = [name for name in names if hasattr(import_module(f"stages.datasets.{name}"), "rationale")]
-        raise ValueError(
-            f"scripted teacher: no rules for {dataset!r}; it can reason about: {', '.join(ruled)}; choose"
-            " another of `teachers`"
-        )
-    writer: Callable[[str, random.Random, bool], WrittenRationale] = found
-    return writer
 
 
-def write(
-    example: Example, settings: Settings, rationale: Callable[[str, random.Random, bool], WrittenRationale]
-) -> Iterator[WrittenRationale]:
+def needed_rules(dataset: str, settings: Settings) -> Rules:
+    """Raises ValueError for a data set that has none."""
+    if not (rules := rules_of(dataset)):
+        raise ValueError(cannot_teach(dataset, settings))
+    return rules
+
+
+def write(example: Example, settings: Settings, rules: Rules) -> Iterator[WrittenRationale]:
     """`samples` different rationales for one question. Sample k depends on the seed, the example and the
     samples before it only.
     """
@@ -62,7 +69,7 @@ def write(
         rng = random.Random(f"{settings.seed} {example.id} {sample}")
         wrong = rng.random() < settings.error_rate
         for _ in range(ATTEMPTS):
-            written = rationale(example.question, rng, wrong)
+            written = rules(example.question, rng, wrong)
             if written.text not in seen:
                 break
         else:
@@ -95,7 +102,12 @@ def complete(
     examples: list[Example], settings: Settings, raw: Path, demonstrations: str
 ) -> Iterator[Completion]:
     """Neither the raw folder nor the demonstrations are read."""
-    rationale = rules(examples[0].dataset)
+    rules = needed_rules(examples[0].dataset, settings)
     for example in examples:
-        for sample, written in enumerate(write(example, settings, rationale)):
+        for sample, written in enumerate(write(example, settings, rules)):
             yield completion(example, sample, written, settings.seed)
+
+
+def solve(example: Example, settings: Settings) -> str:
+    """Where the rules lead, right or, at the stated rate, wrong."""
+    return next(write(example, settings, needed_rules(example.dataset, settings))).answer

@@ -176,3 +176,8 @@ def complete(
     finally:
         store.release()
     yield from completions(examples, asked, store.answers)
+
+
+def verbatim(settings: Settings) -> Settings:
+    """For texts that are whole prompts."""
+    return settings.model_copy(update={"method": "bare"})

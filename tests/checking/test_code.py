@@ -160,6 +160,7 @@ def test_loads_are_seen(tmp_path: Path) -> None:
     file = tmp_path / "loader.py"
     file.write_text(
         "from importlib import import_module\n\n"
-        'def load(name):\n    return import_module(f"stages.teachers.{name}")\n'
+        'def load(name):\n    return import_module(f"stages.teachers.{name}")\n\n'
+        'def plug_in(name):\n    return load_plug_in("methods", name, "run.methods")\n'
     )
-    assert source(file).loads == {"teachers"}
+    assert source(file).loads == {"methods", "teachers"}

@@ -19,6 +19,7 @@ from stages.las import Answered, answered, foreseen, numbers
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from stages.students.load import base_sha256
+from stages.teachers import scripted
 from stages.text.rationale import judged_rationale
 
 ARROW = "-->"
@@ -327,7 +328,10 @@ def test_a_run_groups_its_questions_by_the_templates_of_the_split(place: Path) -
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"backend": "released", "sources": ["a"]}, "got 'released', wanted one of openai, transformers"),
+        (
+            {"backend": "released", "sources": ["a"]},
+            r"got 'released', wanted a backend that takes ready texts: .*released\.py has no verbatim",
+        ),
         (
             {"backend": "openai", "endpoint": "e", "model": "m", "method": "bare", "samples": 2},
             "asked ready texts, once each: drop method, samples",
@@ -353,14 +357,15 @@ def test_faulty_blocks_are_named(block: dict[str, Any], message: str) -> None:
 )
 def test_rules_take_the_last_answer_of_a_rationale(kind: str, rationale: str, said: str) -> None:
     example = Example("made-0", "gen_coin_flip", "?", "x", kind, ["cat", "bat"] if kind == "choice" else None)
-    found = simulate.by_rule(example, rationale, simulate.scripted.Settings(backend="scripted", samples=1))
+    found = simulate.by_rule(example, rationale, scripted, scripted.Settings(backend="scripted"))
     assert found.strip('".') == said.strip('".')
 
 
 def test_rules_reason_themselves_where_a_rationale_names_nothing() -> None:
     question = "A coin lies heads up. Ann flips it. Bob leaves it alone. Does it still lie heads up?"
     example = Example("made-0", "gen_coin_flip", question, "no", "yes_no")
-    settings = simulate.scripted.Settings(backend="scripted", samples=1, error_rate=0.0)
+    settings = scripted.Settings(backend="scripted", error_rate=0.0)
     assert [
-        simulate.by_rule(example, rationale, settings) for rationale in ("The coin is turned.", "", "Yes.")
+        simulate.by_rule(example, rationale, scripted, settings)
+        for rationale in ("The coin is turned.", "", "Yes.")
     ] == ["no", "no", "yes"]
