@@ -16,18 +16,8 @@ import httpx
 import typer
 
 from stages.config.cli import progress, run
-from stages.config.dataset import (
-    LOCAL,
-    Generated,
-    Hub,
-    Local,
-    RemoteFile,
-    Several,
-    Source,
-    Url,
-    dataset_names,
-    read_dataset,
-)
+from stages.config.dataset import LOCAL, dataset_names, read_dataset
+from stages.config.source import Generated, Hub, Local, RemoteFile, Several, Source, Url
 from stages.records.jsonl import write_json, write_rows
 
 TRIES = 4

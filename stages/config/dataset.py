@@ -3,11 +3,12 @@ are read. What people vary of it may stand in params.yaml under `datasets.NAME`.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from stages.config.load import Block, check, find, read_params, read_yaml
+from stages.config.source import FileName, Source, source_files
 from stages.records.example import PARTS, Part
 
 FOLDER = Path(__file__).parents[1] / "datasets"
@@ -17,54 +18,9 @@ MISSING = """\
   source: {{kind: local, files: [mine.csv]}}
   columns: {{question: NAME OF A COLUMN, answer: NAME OF A COLUMN, answer_type: number}}"""
 
-# a name inside data/raw/NAME, no folders
-FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]
-
-
-class RemoteFile(Block):
-    url: str = Field(pattern=r"^https?://")  # pinned to a commit: what a branch serves changes
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
-
-
-class Url(Block):
-    kind: Literal["url"]
-    files: dict[FileName, RemoteFile] = Field(min_length=1)
-
-
-class Hub(Block):
-    """A data set that the `datasets` library loads; each split becomes NAME.jsonl."""
-
-    kind: Literal["hub"]
-    path: str  # "owner/name", or a folder
-    name: str | None = None  # the configuration, where there are several
-    revision: str  # a commit of the hub's repository
-    splits: dict[FileName, str] = Field(min_length=1)  # NAME: the split's name on the hub
-
-
-class Generated(Block):
-    """Questions that NAME.py draws; its `Settings` say what can be set and what holds otherwise."""
-
-    kind: Literal["generated"]
-    # params.yaml has those that people vary, under `datasets.NAME`
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class Local(Block):
-    """The user's own files in the folder `local` of the repository; an edit there reruns prepare."""
-
-    kind: Literal["local"]
-    files: list[FileName] = Field(min_length=1)  # names in local/
-
-
-class Several(Block):
-    """A mixture of data sets: each one's files in a folder of its own."""
-
-    kind: Literal["several"]
-    parts: dict[FileName, Annotated[Url | Hub, Field(discriminator="kind")]] = Field(min_length=1)
-
-
-Source = Annotated[Url | Hub | Generated | Local | Several, Field(discriminator="kind")]
+# a key in few_shot_cot_prompts.json, or NAME.txt, NAME.json of the source or of local/; "{subtask}" in it
+# stands for each subtask in turn
+Demonstrations = Annotated[str, StringConstraints(pattern=r"^\w[\w.{}-]*$")]
 
 
 class Columns(Block):
@@ -86,7 +42,7 @@ class Varied(Block):
     """What people vary of any data set, in params.yaml under `datasets.NAME`."""
 
     subtasks: list[str] | None = None  # only these of its subtasks; null: all
-    demonstrations: str | None = None  # instead of those that NAME.yaml says
+    demonstrations: Demonstrations | None = None  # instead of those that NAME.yaml says
 
 
 class Described(Block):
@@ -99,9 +55,7 @@ class Described(Block):
     columns: Columns | None = None
     reader: str | None = None  # a key of READERS in stages/parsing/readers.py
     parts: list[Part] | None = None  # that its rows state; none given: those of `columns`, or it is not known
-    # a key in few_shot_cot_prompts.json, or NAME.txt, NAME.json of the source or of local/ ("{subtask}" in
-    # it: one a subtask); none given: stages/datasets/NAME.txt, if any
-    demonstrations: str | None = None
+    demonstrations: Demonstrations | None = None  # none given: stages/datasets/NAME.txt, if any
     source: Source
 
     @model_validator(mode="after")
@@ -120,17 +74,6 @@ class Dataset(Described):
     """A data set as a run uses it."""
 
     subtasks: list[str] | None = None
-
-
-def source_files(source: Source) -> list[str]:
-    """The names of a source's files in data/raw/NAME, or in local/."""
-    match source:
-        case Hub():
-            return [f"{name}.jsonl" for name in source.splits]
-        case Url() | Local():
-            return list(source.files)
-        case _:
-            return []
 
 
 def column_files(dataset: Described) -> list[str]:
@@ -158,6 +101,11 @@ def demonstrations_file(name: str) -> Path | None:
     return path if path.exists() else None
 
 
+def named_demonstrations(key: str) -> str:
+    """The file that `demonstrations: KEY` names, maybe with "{subtask}", or that has KEY as an entry."""
+    return key if key.endswith((".txt", ".json")) else "few_shot_cot_prompts.json"
+
+
 def read_dataset(name: str, params: dict[str, Any] | None = None) -> Dataset:
     """NAME.yaml with the block `datasets.NAME` of `params` (none given: ./params.yaml) laid over it.
 
@@ -170,7 +118,7 @@ def read_dataset(name: str, params: dict[str, Any] | None = None) -> Dataset:
     values = read_yaml(path)
     check("", values, Described, file)
     params = read_params() if params is None else params
-    block = find(params, f"datasets.{name}") if name in params.get("datasets", {}) else {}
+    block = find(params, f"datasets.{name}") if name in (params.get("datasets") or {}) else {}
     source = values["source"]
     if source["kind"] == "generated":  # its settings stand beside what can be varied of any data set
         settings = {key: block[key] for key in block if key not in Varied.model_fields}
@@ -191,4 +139,7 @@ def prepare_part(name: str, params: dict[str, Any] | None = None) -> dict[str, A
     """
     dataset = read_dataset(name, params)
     part = dataset.model_dump(exclude={"page", "licence", "citation", "source"})
-    return {**part, "kind": dataset.source.kind, "files": source_files(dataset.source)}
+    named = named_demonstrations(dataset.demonstrations) if dataset.demonstrations else ""
+    shots = sorted(path.name for path in LOCAL.glob(named.replace("{subtask}", "*"))) if named else []
+    files = source_files(dataset.source)
+    return {**part, "kind": dataset.source.kind, "files": files, "local_demonstrations": shots}

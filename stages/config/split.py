@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.config.dataset import Dataset, Local, source_files, stated_parts
+from stages.config.dataset import Dataset, stated_parts
 from stages.config.load import Block
+from stages.config.source import Local, source_files
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0)]

@@ -5,10 +5,10 @@ is not there, rows that nothing reads, settings that a generated task does not h
 from pathlib import Path
 from typing import Any
 
-from stages.config.dataset import LOCAL, Columns, Dataset, Local, column_files, read_dataset, source_files
+from stages.config.dataset import LOCAL, Columns, Dataset, column_files, named_demonstrations, read_dataset
 from stages.config.load import check
+from stages.config.source import Local, source_files
 from stages.parsing.columns import check_answer_type, read_table
-from stages.parsing.demonstrations import file_of_key
 from stages.parsing.readers import check_reader, dataset_module
 
 NAMED = ("question", "answer", "choices", "rationale", "template", "source_split")  # of Columns
@@ -55,7 +55,7 @@ def demonstration_files(name: str, dataset: Dataset) -> list[str]:
     """The files that its demonstrations are read from, in data/raw/NAME or in local/."""
     if dataset.demonstrations is None:
         return []
-    file = file_of_key(dataset.demonstrations)
+    file = named_demonstrations(dataset.demonstrations)
     subtasks = dataset.subtasks or known_subtasks(name)
     return [file.replace("{subtask}", subtask) for subtask in subtasks] if "{subtask}" in file else [file]
 
@@ -68,14 +68,6 @@ def check_demonstrations(name: str, dataset: Dataset) -> None:
                 f"{name}: `demonstrations` is {dataset.demonstrations!r}, but {file} is neither among the"
                 f" source's files nor in {LOCAL}/"
             )
-
-
-def local_files(name: str, dataset: Dataset) -> list[Path]:
-    """The files of local/ that its examples or demonstrations are made of."""
-    own = dataset.source.files if isinstance(dataset.source, Local) else []
-    come = source_files(dataset.source)
-    shots = [file for file in demonstration_files(name, dataset) if file not in come]
-    return [LOCAL / file for file in dict.fromkeys([*own, *shots])]
 
 
 def check_local_files(name: str, dataset: Dataset) -> None:

@@ -6,16 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stages.config.dataset import LOCAL, demonstrations_file
+from stages.config.dataset import LOCAL, demonstrations_file, named_demonstrations
 from stages.parsing.fields import field
 from stages.records.demonstrations import joined
 
 CHOICE = re.compile(r"\([A-Za-z]\)")
-
-
-def file_of_key(key: str) -> str:
-    """The file that `demonstrations: KEY` names, maybe with "{subtask}", or that has KEY as an entry."""
-    return key if key.endswith((".txt", ".json")) else "few_shot_cot_prompts.json"
 
 
 def demonstrations_text(name: str, key: str | None, raw: Path, subtasks: Iterable[str] = ()) -> str:
@@ -31,7 +26,7 @@ def demonstrations_text(name: str, key: str | None, raw: Path, subtasks: Iterabl
     if "{subtask}" in key:
         keys = {subtask: key.replace("{subtask}", subtask) for subtask in subtasks}
         return joined({subtask: demonstrations_text(name, keys[subtask], raw) for subtask in keys})
-    path = raw / file_of_key(key)
+    path = raw / named_demonstrations(key)
     if not path.exists() and (LOCAL / path.name).exists():
         path = LOCAL / path.name
     if not path.exists():

@@ -50,6 +50,7 @@ def test_a_missing_file_says_the_lines_to_write(name: str, monkeypatch: pytest.M
         ({"source": {**LOCAL, "file": 1}}, "`source.local.file`: unknown key; legal keys: kind, files$"),
         ({"source": LOCAL, "rows": "7"}, "`rows`: Input should be a valid integer, got '7'"),
         ({"source": LOCAL, "subtasks": ["a"]}, "`subtasks`: unknown key"),
+        ({"source": LOCAL, "demonstrations": "../x.txt"}, "`demonstrations`: String should match pattern"),
         ({"source": {"kind": "local", "files": ["x.txt"]}, "columns": COLUMNS}, r"no \.csv or \.jsonl"),
         ({"source": LOCAL, "columns": {**COLUMNS, "files": ["x.csv"]}}, r"names \['x\.csv'\], which are not"),
         ({"source": LOCAL, "columns": COLUMNS, "reader": "competition"}, "two ways to read the same rows"),
@@ -106,6 +107,15 @@ def test_where_it_is_described_changes_no_part(monkeypatch: pytest.MonkeyPatch) 
     assert source_part("mine", {}) == before[0]
     assert prepare_part("mine", {}) != before[1]
     assert prepare_part("mine", varied(subtasks=["x"])) != prepare_part("mine", {})
+
+
+def test_the_local_files_that_examples_are_made_of_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("local").mkdir()
+    for file in ("mine.csv", "shots_a.txt", "shots_b.txt", "other.txt"):
+        Path("local", file).write_text("")
+    declare(monkeypatch, source=LOCAL, columns=COLUMNS, demonstrations="shots_{subtask}.txt")
+    part = prepare_part("mine", {})
+    assert (part["files"], part["local_demonstrations"]) == (["mine.csv"], ["shots_a.txt", "shots_b.txt"])
 
 
 # ---- those of this repository

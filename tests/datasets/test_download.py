@@ -22,7 +22,8 @@ from made_datasets import with_datasets, write_datasets
 
 from stages import download
 from stages.config import dataset
-from stages.config.dataset import RemoteFile, source_part
+from stages.config.dataset import source_part
+from stages.config.source import RemoteFile
 
 BODY = bytes(range(256)) * 300
 PIN = {"sha256": sha256(BODY).hexdigest(), "bytes": len(BODY)}

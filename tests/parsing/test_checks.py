@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_datasets import use_datasets, write_datasets
+from made_datasets import use_datasets
 
-from stages.config import dataset
 from stages.config.dataset import dataset_names, read_dataset
-from stages.parsing.checks import check_dataset, local_files
+from stages.parsing.checks import check_dataset
 
 COLUMNS = {"question": "q", "answer": "a", "answer_type": "number"}
 MINE = {"source": {"kind": "local", "files": ["mine.csv"]}, "columns": COLUMNS}
@@ -106,19 +105,9 @@ def test_what_params_vary_is_checked(name: str, block: dict[str, Any], message: 
         check_dataset(name, {"datasets": {name: block}})
 
 
-def test_chosen_subtasks_need_their_demonstrations_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chosen_subtasks_need_their_demonstrations_only() -> None:
     block = {"subtasks": ["snarks"], "demonstrations": "mine_{subtask}.txt"}
     with pytest.raises(ValueError, match=r"but mine_snarks\.txt is neither"):
         check_dataset("bbh", {"datasets": {"bbh": block}})
     Path("local/mine_snarks.txt").write_text("Q: ?\nA: So the answer is (A).")
-    bbh = check_dataset("bbh", {"datasets": {"bbh": block}})
-    assert local_files("bbh", bbh) == [Path("local/mine_snarks.txt")]
-
-
-def test_local_files_are_those_it_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("local/shots.txt").write_text("Q: ?\nA: So the answer is 7.")
-    Path("local/other.txt").write_text("")
-    monkeypatch.setattr(dataset, "FOLDER", Path("datasets"))
-    write_datasets(Path("datasets"), mine=MINE | {"demonstrations": "shots.txt"})
-    mine = check_dataset("mine", {})
-    assert local_files("mine", mine) == [Path("local/mine.csv"), Path("local/shots.txt")]
+    assert check_dataset("bbh", {"datasets": {"bbh": block}}).subtasks == ["snarks"]
