@@ -9,7 +9,7 @@ import pytest
 from made_datasets import use_datasets
 
 from stages.parsing.demonstrations import demonstrations_text
-from stages.records.demonstrations import by_subtask, shown
+from stages.records.demonstrations import by_subtask, demonstrations_for
 from stages.records.example import Example
 
 RAW = Path("raw")
@@ -72,7 +72,7 @@ def test_demonstrations_of_subtasks() -> None:
         )
     text = demonstrations_text("x", "prompt_{subtask}.txt", RAW, ["dice", "coins"])
     assert (
-        shown(text, Example("x-0", "x", "?", "7", "number", subtask="coins")).strip()
+        demonstrations_for(Example("x-0", "x", "?", "7", "number", subtask="coins"), text).strip()
         == "Play coins.\n\nQ: Up?\nA: So the answer is yes."
     )
     assert list(by_subtask(text)) == ["dice", "coins"]
