@@ -11,9 +11,8 @@ from checkouts import make_data
 from pages import ROOT, Block, fenced_blocks, table_rows
 from ruamel.yaml import YAML
 
-from stages.records.completion import Completion, read_completions
+from stages.records.completion import read_completion, read_completions
 from stages.records.example import read_examples
-from stages.records.jsonl import record
 from stages.records.sequence import read_sequences
 
 DATA = ROOT / "data" / "README.md"
@@ -59,11 +58,11 @@ def test_a_shown_row_is_the_first_of_its_file(
 
 def test_the_shown_corpus_row_has_its_answer(made_data: Path) -> None:
     kept = read_completions(made_data / "corpora/gen_last_letter-sample-scripted-d1.jsonl")[0]
-    assert kept == record(Completion, shown_row("Completion") | {"answer": "nks"}, "data/README.md")
+    assert kept == read_completion(shown_row("Completion") | {"answer": "nks"}, "data/README.md")
 
 
 def test_the_shown_prediction_is_a_completion() -> None:
-    assert record(Completion, shown_row("Prediction"), "data/README.md").model == "tiny"
+    assert read_completion(shown_row("Prediction"), "data/README.md").model == "tiny"
 
 
 def test_the_shown_split_is_the_files_beginning(made_data: Path) -> None:
