@@ -18,7 +18,7 @@ import typer
 from stages.config.cli import run
 from stages.config.run import AXES
 from stages.corpus.leakage import cluster_label
-from stages.judging.simulate import plan, simulate
+from stages.judging.simulate import simulate
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
@@ -92,6 +92,29 @@ def numbers(
     return {**counts, **accuracies, **{f"las_{name}": found for name, found in interval.items()}}
 
 
+def read_answered(examples: Path, split: Path, predictions: Path) -> tuple[list[Answered], dict[str, Any]]:
+    """What a student answered of the test questions, and the split.
+
+    Raises ValueError for a split of other examples.
+    """
+    parts = json.loads(split.read_text(encoding="utf-8"))
+    by_id = {example.id: example for example in read_examples(examples)}
+    test = parts["test"]
+    if unknown := [one for one in test if one not in by_id]:
+        raise ValueError(
+            f"{split}: {len(unknown)} of {len(test)} test ids are not in {examples}, first {unknown[0]!r}"
+        )
+    return answered(by_origin(read_completions(predictions), test, str(predictions))[SELECTED], by_id), parts
+
+
+def questions_to_ask(rows: list[Answered]) -> list[tuple[Example, str]]:
+    """Every question alone, then with its rationale where there is one. A student that never reasons needs no
+    simulator: nothing.
+    """
+    reasoned = [(row.example, row.rationale) for row in rows if row.rationale]
+    return [*((row.example, "") for row in rows), *reasoned] if reasoned else []
+
+
 def main(
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
     split_file: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
@@ -106,33 +129,15 @@ def main(
     student: Annotated[str, typer.Option()],
     seed: Annotated[int, typer.Option()],
     simulator: Annotated[str, typer.Option(help="A block under `simulators` in params.yaml.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")
-    ] = False,
 ) -> None:
     """How faithful a student's rationales are to its answers."""
-    parts = json.loads(split_file.read_text(encoding="utf-8"))
-    by_id = {example.id: example for example in read_examples(examples)}
-    test = parts["test"]
-    if unknown := [one for one in test if one not in by_id]:
-        raise ValueError(
-            f"{split_file}: {len(unknown)} of {len(test)} test ids are not in {examples}, first"
-            f" {unknown[0]!r}"
-        )
-    rows = answered(by_origin(read_completions(predictions), test, str(predictions))[SELECTED], by_id)
-    text = demonstrations.read_text(encoding="utf-8")
-    reasoned = [(row.example, row.rationale) for row in rows if row.rationale]
-    # a student that never reasons needs no simulator
-    asked = [*((row.example, "") for row in rows), *reasoned] if reasoned else []
-    if dry_run:
-        typer.echo(plan(simulator, asked, text))
-        return
-    said = simulate(simulator, asked, text)
+    rows, parts = read_answered(examples, split_file, predictions)
+    said = simulate(simulator, questions_to_ask(rows), demonstrations.read_text(encoding="utf-8"))
+    alone = said[: len(rows)]
+    aided = said[len(rows) :]
     labels = [cluster_label(row.example, parts["templates"][row.example.id]) for row in rows]
-    alone = said[: len(asked) - len(reasoned)]
-    aided = said[len(asked) - len(reasoned) :]
     axes = (dataset, split, teacher, curation, method, student, seed, None)
-    found = rounded(numbers(rows, alone, aided, len(test), labels))
+    found = rounded(numbers(rows, alone, aided, len(parts["test"]), labels))
     write_json(out, {**found, **dict(zip(AXES, axes, strict=True)), "simulator": simulator})
 
 

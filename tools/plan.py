@@ -7,7 +7,8 @@ import typer
 
 from stages import las, teach
 from stages.config.load import check, read_params
-from stages.config.run import AXES, Axes, Run, declared_cells
+from stages.config.run import Axes, Run, declared_cells
+from stages.judging import simulate
 from tools.terminal import checkout, made_by
 
 DATA = Path("data")
@@ -31,10 +32,9 @@ def plan_simulator(simulator: str, cell: str, at: Axes) -> None:
     examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
     demonstrations = made_by(f"prepare@{dataset}", DATA / f"demonstrations/{dataset}.txt")
     parts = made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
-    typer.echo(f"{simulator}, {cell}")
-    files = examples, parts, demonstrations, predictions, Path()
-    learned = {axis: at[axis] for axis in AXES if axis != "target"}
-    las.main(*files, **learned, simulator=simulator, dry_run=True)
+    rows, _ = las.read_answered(examples, parts, predictions)
+    asked = las.questions_to_ask(rows)
+    typer.echo(f"{simulator}, {cell}\n{simulate.plan(simulator, asked, demonstrations.read_text('utf-8'))}")
 
 
 def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[list[str], list[str]]:
