@@ -24,7 +24,8 @@ from tools.cot import LateGroup, real_command
 
 HEAVY = ("torch", "transformers", "polars", "openai", "numpy", "pydantic", "datasets", "rich")
 WIDTH = 80  # columns of the smallest terminal
-SHARED = {"__init__", "__main__", "cot", "terminal", "tables", "pages"}  # of tools/: no commands
+# of tools/: no commands
+SHARED = {"__init__", "__main__", "cot", "terminal", "tables", "pages", "found_rows"}
 
 
 def entries() -> dict[str, object]:
