@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a pull request changed, as Markdown: cells question by question with their tests, data, costs and parameters against a base, then all of the
-# summary's metrics as DVC prints them. DVC prints rows in random order: sorted here.
+# What a pull request changed, as Markdown: cells question by question with their tests, data, costs and parameters
+# against a base, then all of the summary's metrics as DVC prints them. DVC prints rows in random order: sorted here.
 set -euo pipefail
 base=${1:?usage: report.sh BASE}
 rows=${ROWS:-150} # a comment may have 65,536 characters
@@ -16,7 +16,7 @@ changes() { # the two header lines of a table, then its rows in order
   if [ "$count" -gt "$rows" ]; then echo; echo "_and $((count - rows)) more: \`$*\`_"; fi
 }
 
-python -m tools compare "$base" --markdown || echo "_\`python -m tools compare $base\` failed_"
+cot compare "$base" --markdown || echo "_\`cot compare $base\` failed_"
 echo
 echo "<details><summary>dvc metrics diff</summary>"
 echo

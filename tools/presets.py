@@ -160,7 +160,7 @@ def use(name: Name, small: Small = False) -> None:
 def print_arguments(name: Name, small: Small = False) -> None:
     """Print a preset as arguments of `dvc exp run`, one a line.
 
-    params.yaml stays as it is: mapfile -t A < <(cot presets args NAME); dvc exp run "${A[@]}"
+    params.yaml stays as it is: cot presets args NAME | xargs -d '\\n' dvc exp run
     """
     params = YAML(typ="safe").load(PARAMS)
     preset = read_preset(name, small)

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,29 @@ def test_check_tells_changed_code_and_writes_nothing(tmp_path: Path) -> None:
     done = start("check", folder=tmp_path)
     assert done.stdout == "params.yaml is valid\nstages/train.py changed: train will run anew\n"
     assert train.read_text() == before
+
+
+OLD_FORMS = re.compile(r"python -m\s+(tools\.\w+|stages\.\w+ .*--(show|dry-run|licences|mirror))")
+TEXTS = ("*.py", "*.md", "*.yaml", "*.yml", "*.sh", "*.html", "Makefile")
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every tracked text of the project that may name a command, but what stages write."""
+    listed = subprocess.run(["git", "ls-files", "-z", *TEXTS], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        path = ROOT / name
+        if path.is_file() and not name.startswith("metrics/report/"):
+            yield name, path.read_text(encoding="utf-8")
+
+
+def test_texts_name_commands_that_there_are() -> None:
+    known = {*all_commands()}
+    groups = {words[0] for words in known if len(words) == 2}
+    for name, text in texts():
+        assert name == "tests/tools/test_cot.py" or not OLD_FORMS.search(text), name
+        for first, second in re.findall(r"`cot ([a-z]+)(?: ([a-z]+))?", text):
+            words = (first, second) if first in groups and second else (first,)
+            assert words in known, f"{name}: `cot {first} {second}`"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "stages").rglob("*.py")), ids=lambda path: path.stem)
