@@ -13,8 +13,9 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from stages.config.dataset import read_dataset, source_files
+from stages.config.dataset import read_dataset
 from stages.config.load import Block
+from stages.config.source import source_files
 from stages.parsing.released import ReleasedAnswer, loose_key, read_source
 from stages.records.completion import Completion
 from stages.records.example import Example
