@@ -1,4 +1,4 @@
-"""The scripted teacher: each rationale is read step by step and compared with a simulation of the question."""
+"""The scripted teacher: each rationale is read step by step and compared with the simulated question."""
 
 import re
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from scipy.stats import binomtest
-from test_generated import COLORS, FRAME_WORDS, SIZES, SOLVERS, make
+from solvers import COLORS, FRAME_WORDS, SIZES, SOLVERS, make
 
 from stages.config.load import check
 from stages.methods import zero_shot_cot
