@@ -1,8 +1,11 @@
 """The grid before work: every value of an axis has a block, and what is combined goes together."""
 
+from itertools import product
+
 from stages.checking.blocks import Checked, Params
 from stages.config.load import find
 from stages.config.run import Run
+from stages.config.split import cannot_split
 from stages.config.student import HostedStudent
 
 BLOCKS = {  # of the axes: where a value's block stands in params.yaml
@@ -67,16 +70,22 @@ def check_hosted(checked: Checked, run: Run) -> None:
         )
 
 
-def check_pairs(checked: Checked, run: Run) -> None:
-    """Each data set can be taught by each teacher, as far as that is known before work."""
-    for dataset in run.datasets:
-        for teacher in run.teachers:
-            backend, settings = checked.teachers[teacher]
-            cannot_teach = getattr(backend, "cannot_teach", None)
-            if cannot_teach and (why := cannot_teach(dataset, settings)):
-                raise ValueError(
-                    f"params.yaml: `run` pairs data set {dataset!r} with teacher {teacher!r}: {why}"
-                )
+def check_splits(checked: Checked, run: Run) -> None:
+    """Each data set can be cut by each split, as far as that is known before a download."""
+    pairs = [*product(run.datasets, run.splits)]
+    pairs += [(dataset, "extra") for dataset in run.extra_datasets]
+    for dataset, split in pairs:
+        if why := cannot_split(checked.datasets[dataset], checked.splits[split]):
+            raise ValueError(f"params.yaml: `run` pairs data set {dataset!r} with split {split!r}: {why}")
+
+
+def check_teaching(checked: Checked, run: Run) -> None:
+    """Each data set can be taught by each teacher, as far as its backend knows before work."""
+    for dataset, teacher in product(run.datasets, run.teachers):
+        backend, settings = checked.teachers[teacher]
+        cannot_teach = getattr(backend, "cannot_teach", None)
+        if cannot_teach and (why := cannot_teach(dataset, settings)):
+            raise ValueError(f"params.yaml: `run` pairs data set {dataset!r} with teacher {teacher!r}: {why}")
 
 
 def check_grid(params: Params, checked: Checked) -> None:
@@ -86,4 +95,5 @@ def check_grid(params: Params, checked: Checked) -> None:
     check_methods(checked, run)
     check_transfers(params, run)
     check_hosted(checked, run)
-    check_pairs(checked, run)
+    check_splits(checked, run)
+    check_teaching(checked, run)

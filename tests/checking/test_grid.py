@@ -1,0 +1,59 @@
+"""What the grid combines is checked before any work: the pair is named, and why it cannot be."""
+
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from stages.check import check_all
+
+
+@pytest.fixture
+def params(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.chdir(ROOT)
+    return YAML(typ="safe").load(ROOT / "params.yaml")
+
+
+def test_what_is_committed_is_valid(params: dict[str, Any]) -> None:
+    assert check_all(params).run.datasets == params["run"]["datasets"]
+
+
+REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
+    "an index file that was not published": (
+        {"datasets": ["svamp"], "splits": ["published_template"]},
+        r"'svamp' with split 'published_template': .*split_template.json",
+    ),
+    "parts that a source does not state": (
+        {"splits": ["official"]}, r"'gen_last_letter' with split 'official': .*state none"
+    ),
+    "a teacher without rules": (
+        {"datasets": ["svamp"], "splits": ["sample"]}, r"'svamp' with teacher 'scripted': .*no rules"
+    ),
+    "a teacher without files": (
+        {"teachers": ["text_davinci_002"]},
+        r"'gen_last_letter' with teacher 'text_davinci_002': .*log_zero_shot_cot.log",
+    ),
+    "no rationales": ({"teachers": ["human"]}, r"'gen_last_letter' with teacher 'human': .*rationale"),
+    "no such teacher": ({"teachers": ["nobody"]}, r"'nobody', but there is no block `teachers.nobody`"),
+    "a method as a baseline": (
+        {"baselines": ["cascod"]}, r"'cascod', which learns from rationales: list it under `run.methods`"
+    ),
+    "a baseline as a method": (
+        {"methods": ["zero_shot"]}, r"'zero_shot', which learns from nothing: list it under `run.baselines`"
+    ),
+    "trained on and extra": ({"extra_datasets": ["gen_coin_flip"]}, r"and in `run.extra_datasets`"),
+    "an unknown target": ({"transfers": ["svamp"]}, r"`run.transfers` names \['svamp'\]"),
+    "a weighing method at OpenAI": (
+        {"students": ["gpt_4o_mini"], "methods": ["cascod"]}, r"\['cascod'\], which weigh several tasks"
+    ),
+    "no such data set": ({"datasets": ["nowhere"]}, r"stages/datasets/nowhere.yaml not found: a data set is"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_pair_that_cannot_be_is_named(params: dict[str, Any], what: str) -> None:
+    run, complaint = REFUSED[what]
+    params["run"] |= run
+    with pytest.raises(ValueError, match=complaint):
+        check_all(params)
