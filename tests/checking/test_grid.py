@@ -34,7 +34,10 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
         {"teachers": ["text_davinci_002"]},
         r"'gen_last_letter' with teacher 'text_davinci_002': .*log_zero_shot_cot.log",
     ),
-    "no rationales": ({"teachers": ["human"]}, r"'gen_last_letter' with teacher 'human': .*rationale"),
+    "no rationales": (
+        {"datasets": ["coin_flip"], "splits": ["sample"], "teachers": ["human"]},
+        r"'coin_flip' with teacher 'human': .*names no column of rationales",
+    ),
     "no such teacher": ({"teachers": ["nobody"]}, r"'nobody', but there is no block `teachers.nobody`"),
     "a method as a baseline": (
         {"baselines": ["cascod"]}, r"'cascod', which learns from rationales: list it under `run.methods`"
