@@ -5,7 +5,7 @@ LAS = Acc(q, r' -> a') - Acc(q -> a'), over the test questions that the student 
 right or wrong, r' its rationale without the answer. In: examples, split, demonstrations (for the task's
 description), predictions. Out: both accuracies and their difference as JSON.
 Differs: Hase et al. (2020), who named it, average over rationales that leak the answer and those that do not;
-CasCoD's equation, and this, do not.
+CasCoD's equation, and this, do not (difference 42).
 """
 
 import json

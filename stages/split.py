@@ -3,7 +3,8 @@
 In: examples, and the published index file where the scheme reads one. Out: ids per part with the template
 group of every id, and a leakage report: how much of test and validation the train part already shows.
 Source: Fine-tune-CoT, appendices B and E.3.
-Differs: the paper has no validation part (its best epoch is chosen on test); here one is cut from train.
+Differs: the paper has no validation part (its best epoch is chosen on test); here one is cut from
+train (difference 1).
 """
 
 from pathlib import Path

@@ -72,9 +72,9 @@ class HostedStudent(Block):
     256, prompt-loss weight 0.01.
 
     Differs: a learning rate multiplier of 0.05, 0.1 or 0.2 "depending on the batch size" cannot be had:
-    nobody published where it changes.
+    nobody published where it changes (difference 34).
     Differs: no prompt-loss weight by default: today's API has none (the retired /fine-tunes had); one that is
-    given is sent all the same.
+    given is sent all the same (difference 35).
     """
 
     kind: Literal["openai"]

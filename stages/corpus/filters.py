@@ -54,7 +54,7 @@ def strict_answer(completion: Completion, example: Example) -> str | None:
     So `formats.rationale_of` cuts it.
     Differs: reasoning-teacher takes the last number or letter of a text without its answer prefix; here
     that is no answer. It and CasCoD's code read behind the first of several prefixes, and CasCoD's loses
-    all from the second one on.
+    all from the second one on (difference 13).
     """
     text = completion.texts[-1]
     prefix = completion.answer_prefix

@@ -67,7 +67,7 @@ def minilm() -> Embed:
 
     On the CPU, one call per question: the same vectors in any order of questions.
     Differs: the paper's paraphrase-MiniLM-L6-v2 is on no package index; all-MiniLM-L6-v2 has its shape (6
-    layers, 384 dimensions, mean pooling) and other training pairs.
+    layers, 384 dimensions, mean pooling) and other training pairs (difference 14).
     """
     folder = minilm_folder()
     import torch

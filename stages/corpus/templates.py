@@ -2,7 +2,8 @@
 
 Groups for template-wise splits (Fine-tune-CoT, appendix E.3). Numbers, dates, names and pronouns are
 masked, stock questions that follow many texts are left out, and nearly equal skeletons are joined.
-Differs: the paper grouped MultiArith and Date by hand; here a rule does it for any list of questions.
+Differs: the paper grouped MultiArith and Date by hand; here a rule does it for any list of questions
+(difference 2).
 """
 
 import re

@@ -2,7 +2,7 @@
 are only the other rows, under the numbers that they have behind it.
 
 Differs: SCoTD's loader takes 1 for "no" and 2 for "not possible to tell", against the data and its own
-demonstrations.
+demonstrations (difference 5).
 """
 
 from pathlib import Path

@@ -84,7 +84,7 @@ def blind(key: Mapping[str, Any]) -> dict[str, Any]:
 
 def prompt(pair: Mapping[str, str], swapped: bool) -> str:
     """What a language model is asked: the criteria of SCoTD's crowdworkers (appendix A).
-    Differs: own words, and a tie is allowed.
+    Differs: own words, and a tie is allowed (difference 45).
     """
     a, b = (pair["B"], pair["A"]) if swapped else (pair["A"], pair["B"])
     return (

@@ -4,7 +4,7 @@ rationale (CasCoD section 4.6).
 The two prompts have the parts of its Tables 10 and 11: instruction, task description, question, rationale,
 the place of the answer.
 Differs: own words, and no "Task description:" where the data has none. The system's message is the block's
-`system`.
+`system` (difference 43).
 """
 
 import re

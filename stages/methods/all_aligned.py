@@ -4,7 +4,9 @@ equation 7, Figure 5).
 loss = 0.7 x CE(rationale) + 0.3 x CE(answer) on l(q + [Rationale], r + [EOS] + [Answer] + a); [Answer] may be
 masked.
 Differs: equation 7 sums omega x l over tokens; here each of the two means has its weight, as in
-Weight-Aligned. It is asked in two steps, because the student stops after the rationale; the second prompt
+Weight-Aligned (difference 30).
+
+It is asked in two steps, because the student stops after the rationale; the second prompt
 holds that end-of-text token, so that a causal student reads what it was trained on. An encoder-decoder
 student would get it in its encoder, where training had it in the decoder.
 """
@@ -20,7 +22,7 @@ from stages.text.formats import CASCOD, CONCLUSION, Release, with_rationale, wor
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")
 RATIONALE: dict[Release, str] = {"paper": " [Rationale]", "released": "Rationale:"}
-# Differs: no released code; `released` has CasCoD's released prefixes
+# Differs: no released code; `released` has CasCoD's released prefixes (difference 26)
 ANSWER: dict[Release, str] = {"paper": "\n[Answer]", "released": f"\n{CONCLUSION}"}
 
 

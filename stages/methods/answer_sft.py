@@ -15,6 +15,7 @@ from stages.text.formats import CASCOD, SCOTD, Wording, worded, written
 LEARNS_FROM = "answers"
 TASKS = ("answer",)
 # Differs: the released code of CasCoD ends an answer as its data does, here without a period
+# (difference 24)
 WORDINGS: dict[str, Wording] = {
     "paper": CASCOD["paper"],
     "cascod_release": Wording(CASCOD["released"].question, CASCOD["released"].start, ""),

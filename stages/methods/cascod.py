@@ -15,14 +15,15 @@ from stages.text.formats import CASCOD, CONCLUSION, Release, with_rationale, wor
 
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")
-# Differs: the released code trains "Rationale:" and asks "\nRationale:" (trap 17); here both are one constant
+# Differs: the released code trains "Rationale:" and asks "\nRationale:"; here both are one constant
+# (difference 19)
 RATIONALE: dict[Release, str] = {"paper": " [Rationale]", "released": "Rationale:"}
 ANSWER: dict[Release, str] = {"paper": "\n[Answer]", "released": f"\n{CONCLUSION}"}
 
 
 class Settings(Block):
     format: Release = "paper"
-    # section 4.2; the released shell script: 0.1, its class: 0.5 (trap 15)
+    # section 4.2; the released shell script: 0.1, its class: 0.5
     alpha: float = Field(0.3, ge=0, le=1)
 
 

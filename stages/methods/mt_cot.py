@@ -2,7 +2,7 @@
 CasCoD section 4.2).
 
 loss = (1 - alpha) x CE(cot) + alpha x CE(answer) = (1 - alpha) l(q + [Rationale], r + a) + alpha l(q +
-[Answer], a). It differs from Step-by-step in the first target only (trap 21).
+[Answer], a). It differs from Step-by-step in the first target only.
 """
 
 from pydantic import Field
@@ -16,14 +16,14 @@ from stages.text.formats import CASCOD, CONCLUSION, Release, concluded, with_rat
 LEARNS_FROM = "rationales"
 TASKS = ("cot", "answer")
 COT: dict[Release, str] = {"paper": " [Rationale]", "released": "\n[Explanation Generation]:"}
-# Differs: the released code trains "\n[Answer Prediction]:" and asks it with one space more (trap 17); here
-# both are one constant
+# Differs: the released code trains "\n[Answer Prediction]:" and asks it with one space more; here both are
+# one constant (difference 20)
 ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\n[Answer Prediction]:"}
 
 
 class Settings(Block):
     format: Release = "paper"
-    # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5 (trap 15)
+    # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5
     alpha: float = Field(0.3, ge=0, le=1)
     explain: bool = False  # ask for the rationale too: faithfulness needs one (CasCoD Table 2)
 

@@ -17,7 +17,7 @@ TASKS = ("cot",)
 
 class Settings(Block):
     format: Release = "paper"
-    # Differs: the released code draws one rationale per question and epoch, by the clock (trap 11)
+    # Differs: the released code draws one rationale per question and epoch, by the clock (difference 27)
     per_epoch: Literal["all", "one"] = "all"
     # section 3.1: gold with the answer filter (supervised), the teacher's own without (few-shot)
     label: Literal["gold", "teacher"] = "gold"

@@ -3,7 +3,7 @@ al. 2023; CasCoD section 4.2).
 
 loss = (1 - alpha) x CE(cot) + alpha x CE(counterfactual)
      = (1 - alpha) l([Factual] + q, r + a) + alpha l([Counterfactual] + q + r', a')     (the released code of CasCoD).
-Needs both kinds: a curation with `filter: none`, of a teacher that errs (trap 21). In r' only the answer a' is trained.
+Needs both kinds: a curation with `filter: none`, of a teacher that errs. In r' only the answer a' is trained.
 """
 
 from itertools import zip_longest
@@ -21,7 +21,7 @@ LEARNS_FROM = "rationales"
 TASKS = ("cot", "counterfactual")
 FormatName = Literal["paper", "cascod_release", "scott_release"]
 # Differs: SCOTT's own code reads r' in the decoder, with the prefix once more; here an encoder-decoder
-# student reads it in its encoder
+# student reads it in its encoder (difference 25)
 WORDINGS: dict[FormatName, Wording] = {
     "paper": CASCOD["paper"],
     "cascod_release": CASCOD["released"],

@@ -20,7 +20,8 @@ class Settings(Block):
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """One text per completion with a rationale.
-    Differs: the released code trains the teacher's response as it came, here r + a are put together.
+    Differs: the released code trains the teacher's response as it came, here r + a are put together
+    (difference 23).
     """
     prompt = Segment(worded(example, CASCOD[settings.format]))
     start = CASCOD[settings.format].start

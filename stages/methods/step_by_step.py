@@ -3,8 +3,8 @@
 
 loss = (1 - alpha) x CE(rationale) + alpha x CE(answer) = (1 - alpha) l(q + [Rationale], r) + alpha l(q +
 [Answer], a).
-Differs: equation 3 has 1 and lambda in place of alpha and 1 - alpha: the same up to a factor, for lambda = (1
-- alpha) / alpha (trap 21).
+Differs: equation 3 has 1 and lambda in place of alpha and 1 - alpha: the same up to a factor, for
+lambda = (1 - alpha) / alpha (difference 22).
 """
 
 from pydantic import Field
@@ -18,13 +18,14 @@ from stages.text.formats import CASCOD, Release, with_rationale, worded, written
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")
 RATIONALE: dict[Release, str] = {"paper": " [Rationale]", "released": "\nRationale:"}
-# Differs: the released code trains "\nAnswer:" and asks "\nAnswer: " (trap 17); here both are one constant
+# Differs: the released code trains "\nAnswer:" and asks "\nAnswer: "; here both are one constant
+# (difference 21)
 ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\nAnswer:"}
 
 
 class Settings(Block):
     format: Release = "paper"
-    # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5 (trap 15)
+    # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5
     alpha: float = Field(0.3, ge=0, le=1)
     explain: bool = False  # ask for the rationale too: faithfulness needs one (CasCoD Table 2)
 

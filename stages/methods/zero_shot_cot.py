@@ -11,7 +11,7 @@ LEARNS_FROM = "nothing"
 TASKS = ()
 REASON = "\nA: Let's think step by step."
 # Differs: Kojima et al. name the answer's form here ("among A through E", "arabic numerals"); Fine-tune-CoT
-# does not
+# does not (difference 11)
 ANSWER = "\nTherefore, the answer is"
 
 

@@ -60,7 +60,7 @@ def scotd_shots(path: Path) -> str:
     phrase before the answer.
 
     Differs: options stand on one line and have capital letters, as in this project's questions; SCoTD's have
-    a line each and small letters.
+    a line each and small letters (difference 6).
     """
     prompt: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     # of film reviews: what is asked about each

@@ -98,7 +98,7 @@ def read_palm(raw: Path) -> list[ReleasedAnswer]:
     order of a file of questions.
 
     Differs: its letters are small, this project's are capital; and it goes on with questions of its own,
-    which are cut off.
+    which are cut off (difference 12).
     """
     answered = []
     for part in ("train", "test"):

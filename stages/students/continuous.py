@@ -1,7 +1,8 @@
 """The other way to decode causal students: `transformers`' continuous batching, with its paged cache and CUDA
 graphs ($COT_DECODER=batching).
 
-Differs: samples are seeded together, not each by itself: which ones come depends on what stands in the batch.
+Differs: samples are seeded together, not each by itself: which ones come depends on what stands in the batch
+(difference 41).
 """
 
 import copy

@@ -20,7 +20,7 @@ def equal_numbers(answer: str, gold: str) -> bool:
     """To six decimals, "5,600" and "5600" alike.
 
     Differs: zero-shot-CoT compares strings, so that "12.30" misses "12.3" and a gold "5,600" can never be
-    met.
+    met (difference 37).
     """
     first = float(answer.replace(",", ""))
     second = float(gold.replace(",", ""))
@@ -30,7 +30,7 @@ def equal_numbers(answer: str, gold: str) -> bool:
 def equal_texts(answer: str, gold: str) -> bool:
     """Without whitespace, quotes and periods.
 
-    Differs: the gold text is cleansed like the answer, so that one with spaces can be met.
+    Differs: the gold text is cleansed like the answer, so that one with spaces can be met (difference 38).
     """
     return finders.strict_text(answer) == finders.strict_text(gold)
 
@@ -41,14 +41,15 @@ def says(text: str, gold: str, choices: Sequence[str]) -> bool:
 
 
 def says_yes_no(text: str, gold: str, choices: Sequence[str]) -> bool:
-    """Differs: "Yes" and "yes" are the same, for an Example does not keep the case."""
+    """Differs: "Yes" and "yes" are the same, for an Example does not keep the case (difference 39)."""
     return text.lower() == gold
 
 
 def says_choice(text: str, gold: str, choices: Sequence[str]) -> bool:
     """The letter as "(B)".
 
-    Differs: an option's text may stand for its letter or after one, as in PaLM's answers to CommonsenseQA.
+    Differs: an option's text may stand for its letter or after one, as in PaLM's answers to CommonsenseQA
+    (difference 40).
     """
     option = choices[LETTERS.index(gold)]
     return text == f"({gold})" or re.sub(r"^\([A-Z]\) ", "", text) == option

@@ -98,7 +98,7 @@ def strict_exact(text: str, choices: Sequence[str] = ()) -> list[str]:
     answer character by character. Where the legal answers are few, the `choices`, anything else is no
     answer.
     Differs: CasCoD's code takes whatever does not hold "invalid" for "valid"; here what is neither is no
-    answer.
+    answer (difference 36).
     """
     bare = text.strip().removesuffix(".")
     return [bare] if bare and (not choices or bare in choices) else []

@@ -7,7 +7,7 @@ CasCoD and SCoTD: `paper` is the paper's notation, `released` the strings of C-W
 
 A prompt does not end in white space and a target begins with the blank before its first word, which is where
 most tokenizers put it.
-Differs: the released forms have that blank in other places, or nowhere.
+Differs: the released forms have that blank in other places, or nowhere (difference 15).
 """
 
 import re
@@ -53,6 +53,7 @@ class Wording:
 
 
 # Differs: CasCoD's released prompt begins with the task's description, which an Example does not have
+# (difference 16)
 CASCOD: dict[Release, Wording] = {
     "paper": Wording("Q: {question}\nA:", " ", ""),
     "released": Wording("Q:{question}\n\nA:", "", "."),
@@ -78,7 +79,7 @@ def written(example: Example, answer: str) -> str:
 
     No entry in stages/text/answer_types.py: what is asked and trained must not depend on how answers are
     read.
-    Differs: SCoTD's letters are small, also in its questions.
+    Differs: SCoTD's letters are small, also in its questions (difference 17).
     """
     return f"({answer})" if example.answer_type == "choice" else answer
 
@@ -93,7 +94,7 @@ def rationale_of(completion: Completion, strip: bool = True) -> str:
 
     Where it stands in one text with the answer, without the sentence that states the answer.
     Differs: CasCoD's code splits at the first occurrence of the answer prefix and loses what follows a second
-    one; here the last one counts.
+    one; here the last one counts (difference 18).
     """
     text = completion.texts[0]
     if len(completion.texts) == 1 and completion.answer_prefix in text:

@@ -14,9 +14,9 @@ Two means occur, and they differ where texts differ in length:
 The step is all rows of all processes: a denominator is the sum of their `counts`. No label smoothing; padding
 has no label.
 Differs: CasCoD eq. 2 sums over a text's tokens; here each text's mean counts, so that a longer rationale is
-no larger step.
+no larger step (difference 28).
 Differs: CasCoD's code divides each micro-batch by its own labels, so that its loss depends on how a step is
-cut.
+cut (difference 29).
 """
 
 import inspect

@@ -60,6 +60,33 @@ def test_every_variable_is_described() -> None:
     assert described == read
 
 
+def numbered_differences() -> dict[int, str]:
+    """Number and text of each item of docs/differences.md."""
+    items = re.split(r"^(\d+)\. ", prose(NUMBERED), flags=re.MULTILINE)[1:]
+    numbers = [int(number) for number in items[::2]]
+    assert len(set(numbers)) == len(numbers), "a number stands twice"
+    return dict(zip(numbers, items[1::2], strict=True))
+
+
+def stated_differences(path: Path) -> list[int]:
+    """The numbers that a file's lines `Differs:` end with; each has one before the next begins."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.count("Differs:")
+    numbers = re.findall(r"Differs:(?:(?!Differs:).){1,400}?\(difference (\d+)\)", text, flags=re.DOTALL)
+    assert len(numbers) == lines, f"{named(path)}: {lines} lines `Differs:`, {len(numbers)} with a number"
+    return [int(number) for number in numbers]
+
+
+def test_each_difference_stands_in_code_and_in_docs() -> None:
+    stated = [(number, named(path)) for path in CODE for number in stated_differences(path)]
+    listed = [
+        (number, file.removeprefix("../"))
+        for number, text in numbered_differences().items()
+        for file in re.findall(r"\]\((\S+?)\)", text)
+    ]
+    assert sorted(stated) == sorted(listed)
+
+
 def published_row(line: str, split: str) -> list[str]:
     """What metrics/table.md prints for a line of one split: accuracies of the three tasks."""
     part = (ROOT / "metrics" / "table.md").read_text("utf-8").partition(f"## Split {split}")[2]

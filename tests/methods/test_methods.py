@@ -302,7 +302,7 @@ def test_completions_that_only_answer_are_left_out(name: str) -> None:
     ],
 )
 def test_a_rationale_does_not_give_the_answer_twice(text: str, prefix: str, reasoning: str) -> None:
-    """Split at the last answer prefix (trap 18)."""
+    """The rationale ends at the last answer prefix: what stands before an earlier one is part of it."""
     said = [Completion("made-0", 0, ["p"], [text], ["stop"], "teacher", prefix)]
     method, settings = load("fine_tune_cot")
     assert method.render(EXAMPLE, said, settings)[0].segments[1].text == f"{reasoning} --> 8END"
