@@ -28,7 +28,8 @@ def plan_simulator(simulator: str, cell: str, at: Axes) -> None:
     if not predictions.is_file():
         typer.echo(f"{simulator}: {cell} has no predictions yet")
         return
-    dataset, split = at["dataset"], at["split"]
+    dataset = at["dataset"]
+    split = at["split"]
     examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
     demonstrations = made_by(f"prepare@{dataset}", DATA / f"demonstrations/{dataset}.txt")
     parts = made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
@@ -41,7 +42,8 @@ def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[li
     """Teachers and simulators: those of the run, or the one called `name`, in the run or not."""
     if name is None:
         return run.teachers, run.simulators
-    teachers, simulators = ([name] if name in params[kind] else [] for kind in ("teachers", "simulators"))
+    teachers = [name] if name in params["teachers"] else []
+    simulators = [name] if name in params["simulators"] else []
     if not (teachers or simulators):
         known = ", ".join(sorted({*params["teachers"], *params["simulators"]}))
         raise ValueError(f"{name!r} is no teacher and no simulator of params.yaml; there are: {known}")

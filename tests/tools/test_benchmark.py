@@ -318,7 +318,8 @@ def test_the_default_plan_has_every_workload_and_the_papers_lines() -> None:
 
 
 def test_commands_write_what_they_measured(tmp_path: Path) -> None:
-    out, run = tmp_path / "out.json", CliRunner()
+    out = tmp_path / "out.json"
+    run = CliRunner()
     told = run.invoke(
         app,
         [

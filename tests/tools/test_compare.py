@@ -41,7 +41,8 @@ def files(
 
 
 def test_a_cell_by_hand() -> None:
-    before, after = "000000001111", "111111110111"  # eight gained, one lost
+    before = "000000001111"
+    after = "111111110111"  # eight gained, one lost
     (one,), same, refused = changes(files({CELL: before}), files({CELL: after}))
     assert (same, refused) == ([], {})
     assert (one.before, one.after, one.n) == (4 / 12, 11 / 12, 12)
@@ -60,7 +61,8 @@ def test_intervals_are_over_groups_of_questions_that_are_alike() -> None:
     """
     ids = [f"toy-{row}" for row in range(24)]
     labels = [str(row // 2) for row in range(24)]
-    before, after = "0" * 24, "111111110000000000000000"
+    before = "0" * 24
+    after = "111111110000000000000000"
     new = files({CELL: after}, ids, " ".join(labels))
     (one,), _, _ = changes(files({CELL: before}, ids[::-1]), new)
     wanted = paired_interval(list(map(int, after)), [0] * 24, labels)
@@ -125,7 +127,8 @@ def test_words_only_where_the_corrected_test_supports_them() -> None:
 
 
 def test_tables_name_what_stands_on_one_side_and_what_data_and_parameters_did() -> None:
-    funnel, cost = "metrics/funnels/toy-sample-t-d1.json", "metrics/costs/toy-t.json"
+    funnel = "metrics/funnels/toy-sample-t-d1.json"
+    cost = "metrics/costs/toy-t.json"
     old = files({CELL: "1" * 12}, **{funnel: json.dumps({"train": {"rows_out": 7, "removed": {"wrong": 3}}})})
     new = files(
         {OTHER: "1" * 12},
@@ -200,7 +203,8 @@ def test_command(repository: Callable[..., None]) -> None:
     repository(files({CELL: "0" * 12}))
     repository(files({CELL: "1" * 12}))
     assert at_revision("HEAD") == in_working_tree() != at_revision("HEAD~1")
-    command, environment = [sys.executable, "-m", "tools", "compare"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tools", "compare"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [*command, "HEAD~1", "HEAD", "--markdown"],
         env=environment,

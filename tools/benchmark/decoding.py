@@ -54,50 +54,46 @@ class FixedLengths(LogitsProcessor):
         return scores
 
 
+def padded_left(prompts: list[list[int]], width: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """input_ids, attention_mask int64[prompts, width]."""
+    gaps = [[0] * (width - len(prompt)) for prompt in prompts]
+    inputs = [gap + prompt for gap, prompt in zip(gaps, prompts, strict=True)]
+    mask = [gap + [1] * len(prompt) for gap, prompt in zip(gaps, prompts, strict=True)]
+    return {
+        "input_ids": torch.tensor(inputs, device=device),
+        "attention_mask": torch.tensor(mask, device=device),
+    }
+
+
 def hugging_face(student: Loaded, run: Run, name: str) -> tuple[int, int]:
     """Useful tokens that were said, and forward passes."""
-    at_once, in_order = HF[name]
-    order = (
-        sorted(range(len(run.prompts)), key=lambda place: len(run.prompts[place]))
-        if in_order
-        else list(range(len(run.prompts)))
-    )
+    at_once, by_length = HF[name]
+    order = list(range(len(run.prompts)))
+    if by_length:
+        order.sort(key=lambda place: len(run.prompts[place]))
     size = max(1, at_once // run.samples)
     said = 0
     steps = 0
-    sampling: dict[str, Any] = (
-        {"do_sample": True, "temperature": TEMPERATURE, "top_k": 0}
-        if run.samples > 1
-        else {"do_sample": False}
+    sampling: dict[str, Any] = {"do_sample": False}
+    if run.samples > 1:
+        sampling = {"do_sample": True, "temperature": TEMPERATURE, "top_k": 0}
+    settings = GenerationConfig(
+        max_new_tokens=max(run.lengths),
+        eos_token_id=EOS,
+        pad_token_id=0,
+        num_return_sequences=run.samples,
+        **sampling,
     )
     for start in range(0, len(order), size):
         places = order[start : start + size]
-        width = run.longest if name == BASELINE else max(len(run.prompts[place]) for place in places)
-        inputs = torch.tensor(
-            [[0] * (width - len(run.prompts[place])) + run.prompts[place] for place in places],
-            device=student.device,
-        )
-        mask = torch.tensor(
-            [[0] * (width - len(run.prompts[place])) + [1] * len(run.prompts[place]) for place in places],
-            device=student.device,
-        )
+        prompts = [run.prompts[place] for place in places]
+        width = run.longest if name == BASELINE else max(map(len, prompts))
         lengths = [run.lengths[place] for place in places for _ in range(run.samples)]
-        settings = GenerationConfig(
-            max_new_tokens=max(run.lengths),
-            eos_token_id=EOS,
-            pad_token_id=0,
-            num_return_sequences=run.samples,
-            **sampling,
-        )
+        force = FixedLengths(lengths, width, student.device)
+        inputs = padded_left(prompts, width, student.device)
         with autocast(student.device):
-            out = student.model.generate(
-                inputs,
-                attention_mask=mask,
-                generation_config=settings,
-                logits_processor=[FixedLengths(lengths, width, student.device)],
-            )
-        ends = (out[:, width:] == EOS).int().argmax(1) + 1
-        said += int(ends.sum())
+            out = student.model.generate(**inputs, generation_config=settings, logits_processor=[force])
+        said += int(((out[:, width:] == EOS).int().argmax(1) + 1).sum())
         steps += out.shape[1] - width
     return said, steps
 

@@ -84,7 +84,9 @@ def letter_at(rng: random.Random) -> tuple[str, str]:
 
 
 def owners(rng: random.Random) -> tuple[list[str], list[str], str]:
-    people, goods = names(rng, n := rng.randint(2, 6)), things(rng, n)
+    count = rng.randint(2, 6)
+    people = names(rng, count)
+    goods = things(rng, count)
     verb = rng.choice(["has", "holds", "owns", "gets", "is given"])
     return people, goods, " ".join(f"{p} {verb} the {g}." for p, g in zip(people, goods, strict=True))
 
