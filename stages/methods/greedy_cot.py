@@ -36,7 +36,8 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     for completion, rationale in with_rationale(completions):
         label = example.answer if settings.label == "gold" else completion.answer
         if label is not None:
-            target = f"{wording.start}{concluded(rationale, SCOTD_CONCLUSION, written(example, label))}{wording.end}"
+            reasoned = concluded(rationale, SCOTD_CONCLUSION, written(example, label))
+            target = f"{wording.start}{reasoned}{wording.end}"
             sequences.append(
                 Sequence(
                     example.id,

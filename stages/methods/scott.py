@@ -2,7 +2,9 @@
 al. 2023; CasCoD section 4.2).
 
 loss = (1 - alpha) x CE(cot) + alpha x CE(counterfactual)
-     = (1 - alpha) l([Factual] + q, r + a) + alpha l([Counterfactual] + q + r', a')     (the released code of CasCoD).
+     = (1 - alpha) l([Factual] + q, r + a) + alpha l([Counterfactual] + q + r', a')
+
+as in the released code of CasCoD.
 Needs both kinds: a curation with `filter: none`, of a teacher that errs. In r' only the answer a' is trained.
 """
 

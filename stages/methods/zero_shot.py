@@ -1,4 +1,4 @@
-"""Zero-shot prompting: the bare question (Fine-tune-CoT section 4, "Baseline methods"): `Q: <q>`. Asked only."""
+"""Zero-shot: the bare question, `Q: <q>` (Fine-tune-CoT section 4, "Baseline methods"). Asked only."""
 
 from stages.config.load import Block
 from stages.records.completion import Completion

@@ -108,7 +108,8 @@ def test_the_own_data_set(extended: Path) -> None:
 
 
 def test_the_own_parser(extended: Path) -> None:
-    repro(extended, ["run.datasets=[text_riddles]"], "prepare@text_riddles")
+    baselines = ["run.teachers=[]", "run.curations=[]", "run.methods=[]"]
+    repro(extended, ["run.datasets=[text_riddles]", *baselines], "prepare@text_riddles")
     examples = read_examples(extended / "data/examples/text_riddles.jsonl")
     assert [example.answer for example in examples] == ["5", "3"]
 
