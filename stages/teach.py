@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,6 +58,22 @@ def counted(
     }
 
 
+def read_teacher(teacher: str) -> tuple[Any, Any]:
+    """The backend, a file of stages/teachers, and the settings of the block `teachers.<teacher>`."""
+    where = f"teachers.{teacher}"
+    values = find(read_params(), where)
+    backend = load_plug_in("teachers", values.get("backend"), f"{where}.backend")
+    return backend, check(where, values, backend.Settings)
+
+
+def plan(teacher: str, questions: list[Example], demonstrations: str) -> str:
+    """What would be asked, and what it would cost: nothing is asked."""
+    backend, settings = read_teacher(teacher)
+    if not hasattr(backend, "plan"):
+        return f"teacher {teacher!r} is not paid: nothing to estimate"
+    return str(backend.plan(questions, settings, demonstrations))
+
+
 def main(
     teacher: Annotated[str, typer.Argument(help="A block under `teachers` in params.yaml.")],
     raw: Annotated[Path, typer.Argument(help="data/raw/DATASET")],
@@ -65,24 +81,11 @@ def main(
     demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
     out: Annotated[Path, typer.Argument(help="Where the completions go.")],
     counts: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be asked and what it would cost.")
-    ] = False,
 ) -> None:
     """Ask a teacher, or read what it answered once."""
-    values = find(read_params(), f"teachers.{teacher}")
-    backend = load_plug_in("teachers", values.get("backend"), f"teachers.{teacher}.backend")
-    settings = check(f"teachers.{teacher}", values, backend.Settings)
+    backend, settings = read_teacher(teacher)
     questions = read_examples(examples)
-    shown = demonstrations.read_text(encoding="utf-8")
-    if dry_run:
-        typer.echo(
-            backend.plan(questions, settings, shown)
-            if hasattr(backend, "plan")
-            else f"teacher {teacher!r} is not paid: nothing to estimate"
-        )
-        return
-    found = backend.complete(questions, settings, raw, shown)
+    found = backend.complete(questions, settings, raw, demonstrations.read_text(encoding="utf-8"))
     report: dict[str, object] = {}
     write_completions(out, counted(found, questions, report, f"teach {teacher}, questions"))
     if hasattr(backend, "coverage"):

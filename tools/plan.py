@@ -9,6 +9,7 @@ from stages import las, teach
 from stages.config.load import check, read_params
 from stages.config.run import Axes, Run, declared_cells
 from stages.judging import simulate
+from stages.records.example import read_examples
 from tools.terminal import checkout, made_by
 
 DATA = Path("data")
@@ -18,8 +19,8 @@ def plan_teacher(teacher: str, dataset: str) -> None:
     """Say what is not in the store of what a teacher is asked about a data set."""
     examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
     demonstrations = made_by(f"prepare@{dataset}", DATA / f"demonstrations/{dataset}.txt")
-    typer.echo(f"{teacher}, {dataset}")
-    teach.main(teacher, DATA / "raw" / dataset, examples, demonstrations, Path(), Path(), dry_run=True)
+    told = teach.plan(teacher, read_examples(examples), demonstrations.read_text("utf-8"))
+    typer.echo(f"{teacher}, {dataset}\n{told}")
 
 
 def plan_simulator(simulator: str, cell: str, at: Axes) -> None:

@@ -26,6 +26,7 @@ from api_server import Remote, serve
 from conftest import ROOT
 from ruamel.yaml import YAML
 
+from stages import teach
 from stages.asking.conversation import Asking, Failures, Wanted, ask_all, completions
 from stages.asking.request import Request, read_request
 from stages.asking.store import Store
@@ -720,11 +721,12 @@ def test_the_stage_asks_once_and_replays_without_a_network(folder: Run) -> None:
     assert not (folder.folder / "missed.jsonl").exists()
 
 
-def test_a_dry_run_asks_nothing(folder: Run) -> None:
-    code, said = folder.finish("out.jsonl", "--dry-run", LOCAL_KEY="")
-    assert (code, folder.server.count()) == (0, 0), said
-    assert "40 samples" in said
-    assert not (folder.folder / "out.jsonl").exists()
+def test_a_plan_asks_nothing(folder: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.folder)
+    monkeypatch.setenv("COT_STORE", str(folder.store))
+    monkeypatch.delenv("LOCAL_KEY", raising=False)
+    assert "40 samples" in teach.plan("t", folder.examples, "")
+    assert folder.server.count() == 0
 
 
 def test_two_processes_at_once_ask_each_sample_once_in_total(folder: Run) -> None:

@@ -3,6 +3,7 @@ as the simulator.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from api_server import Remote, serve
 from made_cells import axes_of
 from ruamel.yaml import YAML
 
-from stages import las
+from stages import las, teachers
 from stages.checking.blocks import check_consulted
 from stages.judging import simulate
+from stages.judging.consult import consult
 from stages.las import Answered, answered, foreseen, numbers
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
@@ -279,6 +281,56 @@ def test_a_local_model_as_the_simulator(place: Path, random_student: Callable[[s
     first = run()
     assert (first["n"], first["las"]) == (3, first["accuracy_rationale"] - first["accuracy_question"])
     assert run() == first
+
+
+OWN = """
+from typing import Literal
+from stages.config.load import Block
+from stages.records.completion import Completion
+
+class Settings(Block):
+    backend: Literal["own"]
+    reply: str
+
+def complete(examples, settings, raw, demonstrations):
+    for example in examples:
+        text = settings.reply if "Rationale:" in example.question else "no idea"
+        yield Completion(example.id, 0, [example.question], [text], ["stop"], "own", "")
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "las"),
+    [
+        ("def verbatim(settings): return settings", 0.6667),
+        ("def solve(example, settings): return '0'", 0.0),
+        ("", None),
+    ],
+    ids=["a model", "rules", "neither"],
+)
+def test_a_backend_of_ones_own(
+    place: Path, monkeypatch: pytest.MonkeyPatch, more: str, las: float | None
+) -> None:
+    """A file of stages/teachers is all that it takes; as a model it can judge too. The rules name 0, each
+    rationale no number: nothing helps.
+    """
+    Path("own.py").write_text(OWN + more)
+    monkeypatch.setattr(teachers, "__path__", [*teachers.__path__, str(place)])
+    monkeypatch.delitem(sys.modules, "stages.teachers.own", raising=False)
+    block = {"backend": "own", "reply": "It is 7."}
+    write_params(simulators={"one": block}, judges={"two": block})
+    if las is None:
+        with pytest.raises(ValueError, match=r"`simulators\.one\.backend`: got 'own', .* no verbatim"):
+            run()
+    else:
+        found = run()
+        assert (found["accuracy_question"], found["las"]) == (0.0, las)
+    if "verbatim" in more:
+        assert consult("judges.two", ["A or B? Rationale: it is", "A or B?"]) == ["It is 7.", "no idea"]
+    else:
+        with pytest.raises(ValueError, match=r"`judges\.two\.backend`: got 'own', .* no verbatim"):
+            consult("judges.two", ["A or B?"])
+    sys.modules.pop("stages.teachers.own", None)
 
 
 def test_rules_as_the_simulator(place: Path) -> None:

@@ -5,9 +5,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from made_datasets import use_datasets
 
 from stages.records.example import Example
-from stages.teachers.human import Settings, complete
+from stages.teachers.human import Settings, cannot_teach, complete
 from stages.text.answers import is_correct, reading_of
 
 ANSWERED = [
@@ -48,3 +49,22 @@ def test_without_any_rationale_it_says_where_to_name_them() -> None:
                 "",
             )
         )
+
+
+def test_columns_tell_before_any_work_whether_there_are_rationales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = {"kind": "local", "files": ["mine.csv"]}
+    columns = {"question": "q", "answer": "a", "answer_type": "number"}
+    use_datasets(
+        monkeypatch,
+        tmp_path,
+        without={"source": source, "columns": columns},
+        with_them={"source": source, "columns": {**columns, "rationale": "r"}},
+        parsed={"source": source},  # what its parser finds is not known yet
+    )
+    (tmp_path / "params.yaml").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(backend="human")
+    assert "without.yaml names no column of rationales" in str(cannot_teach("without", settings))
+    assert [cannot_teach(name, settings) for name in ("with_them", "parsed")] == [None, None]

@@ -343,6 +343,9 @@ def test_a_dataset_without_rules_is_named_with_those_that_have_some(dataset: str
         ValueError, match=f"no rules for '{dataset}'.*gen_coin_flip, gen_last_letter, gen_shuffled_objects"
     ):
         asked([example], 1)
+    settings = scripted.Settings(backend="scripted")
+    assert f"no rules for '{dataset}'" in str(scripted.cannot_teach(dataset, settings))
+    assert scripted.cannot_teach("gen_coin_flip", settings) is None
 
 
 def test_a_question_in_other_words_is_refused() -> None:
