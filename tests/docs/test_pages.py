@@ -60,6 +60,21 @@ def test_every_variable_is_described() -> None:
     assert described == read
 
 
+@pytest.mark.parametrize(
+    ("page", "folder", "ending"),
+    [
+        ("datasets", "stages/datasets", ".yaml"),
+        ("methods", "stages/methods", ".py"),
+        ("teachers", "stages/teachers", ".py"),
+        ("presets", "presets", ".yaml"),
+    ],
+)
+def test_every_plug_in_is_in_a_table_of_its_page(page: str, folder: str, ending: str) -> None:
+    there = {path.stem for path in (ROOT / folder).glob(f"*{ending}")} - {"__init__"}
+    rows = table_rows(ROOT / "docs" / f"{page}.md")
+    assert there <= {name for row in rows for name in re.findall(r"\w+", row[0])}
+
+
 def numbered_differences() -> dict[int, str]:
     """Number and text of each item of docs/differences.md."""
     items = re.split(r"^(\d+)\. ", prose(NUMBERED), flags=re.MULTILINE)[1:]
