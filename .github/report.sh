@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a pull request changed, as Markdown: cells question by question with their tests, data, costs and parameters
-# against a base, then all of the summary's metrics as DVC prints them. DVC prints rows in random order: sorted here.
+# What a pull request changed against a base, as Markdown: cells question by question with their tests, data,
+# costs and parameters; then the summary's metrics as DVC prints them, in random order: sorted here.
 set -euo pipefail
 base=${1:?usage: report.sh BASE}
 rows=${ROWS:-150} # a comment may have 65,536 characters
