@@ -163,9 +163,7 @@ def completion(example: Example, sample: int, turns: list[Turn], asking: Asking)
 
 
 def step(turn: Turn, asking: Asking) -> Step:
-    """Where the answer lies, and what a row of several answers, or of thought and speech in one text, does not
-    tell of it.
-    """
+    """Where the answer lies, and what a row does not tell of it."""
     answer = turn.answer
     return Step(
         key=turn.key,

@@ -109,8 +109,8 @@ def read_completion(row: Completion, found: Found, asking: Asking | None) -> Non
     """The answers of a finished conversation, one a step (stages/asking/conversation.py, `completion`)."""
     if not len(row.steps) == len(row.prompts) == len(row.texts) == len(row.finish_reasons):
         raise ValueError(
-            f"{len(row.texts)} texts, {len(row.prompts)} prompts and {len(row.steps)} steps, wanted as many of"
-            " each"
+            f"{len(row.texts)} texts, {len(row.prompts)} prompts and {len(row.steps)} steps, wanted as many"
+            " of each"
         )
     for step, prompt, text, reason in zip(row.steps, row.prompts, row.texts, row.finish_reasons, strict=True):
         used = step.usage or {}

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stages.asking.database import Unreadable
 from stages.asking.request import Answer, read_request
-from stages.asking.store import COLUMNS, Store, Unreadable, unpack
+from stages.asking.store import COLUMNS, TABLES, Store, read_answer, unpack
 
 PATIENCE = 5000  # milliseconds that other users of the store get to finish, before it is left as it is
 LINE = 90  # characters of a message that a table shows
-FROM = "FROM answer a JOIN request r ON r.id = a.request JOIN origin o ON o.id = a.origin"
+FROM = f"FROM {TABLES}"
 
 
 @dataclass(frozen=True)
@@ -59,44 +60,16 @@ def rows(store: Store, chosen: Selection = Selection()) -> Iterator[tuple[str, s
             " a.sample",
             values,
         )
-        for (
-            key,
-            body,
-            sample,
-            text,
-            reason,
-            reasoning,
-            tokens_in,
-            tokens_out,
-            cached,
-            blob,
-            model,
-            fingerprint,
-            source,
-            time,
-        ) in found:
+        for key, body, sample, *columns in found:
             if key != last:
                 if why := request_fault(key, body):
                     raise ValueError(
-                        f"{store.path}: request {key.hex()[:12]}...: {why}; `cot store verify`"
-                        " lists all that is wrong"
+                        f"{store.path}: request {key.hex()[:12]}...: {why}; `cot store verify` lists all that"
+                        " is wrong"
                     )
                 last = key
                 request = None if body is None else zlib.decompress(body).decode()
-            answer = Answer(
-                text,
-                reason,
-                reasoning,
-                tokens_in,
-                tokens_out,
-                cached,
-                unpack(blob),
-                model,
-                fingerprint,
-                source,
-                time,
-            )
-            yield key.hex(), request, sample, answer
+            yield key.hex(), request, sample, read_answer(*columns)
 
 
 def groups(store: Store, chosen: Selection = Selection()) -> list[tuple[Any, ...]]:

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from stages.asking.database import now, valid
 from stages.asking.request import Request, read_request
-from stages.asking.store import Store, now, valid
+from stages.asking.store import Store
 
 OPEN = ("intent", "uploaded", "submitted")
 ADD_JOB = """INSERT INTO job (id, kind, endpoint, state, record, time) VALUES (?, 'batch', ?, ?, ?, ?)

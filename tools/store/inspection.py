@@ -5,7 +5,8 @@ from pathlib import Path
 import typer
 
 from stages.asking import store_contents as contents
-from stages.asking.store import Store, default_path
+from stages.asking.database import default_path
+from stages.asking.store import Store
 from tools.tables import print_table
 
 GROUPS = ("model", "source", "answers", "tokens in", "cached", "out", "first", "last")
