@@ -75,6 +75,12 @@ def test_every_plug_in_is_in_a_table_of_its_page(page: str, folder: str, ending:
     assert there <= {name for row in rows for name in re.findall(r"\w+", row[0])}
 
 
+def test_every_room_is_on_the_map() -> None:
+    there = {path.parent.name for path in (ROOT / "stages").glob("*/*.py")} - {"__pycache__"}
+    rows = table_rows(ROOT / "docs" / "extending.md")
+    assert there == {room[1] for row in rows if (room := re.fullmatch(r"(\w+)/", row[0]))}
+
+
 def numbered_differences() -> dict[int, str]:
     """Number and text of each item of docs/differences.md."""
     items = re.split(r"^(\d+)\. ", prose(NUMBERED), flags=re.MULTILINE)[1:]
