@@ -57,16 +57,11 @@ def said(row, sample=0, answer="", rationale="one more"):
 def corpus(seed=0, samples=4):
     """Every question with right, wrong, missing and repeated answers, in no particular order."""
     rng = random.Random(seed)
-    rows = [
-        said(
-            row,
-            sample,
-            rng.choice([row + 1, row + 1, row, "none at all"]),
-            rng.choice(["one more", "One  more", "count up", "add 1"]),
-        )
-        for row in range(40)
-        for sample in range(samples)
-    ]
+    rows = []
+    for row in range(40):
+        for sample in range(samples):
+            answer = rng.choice([row + 1, row + 1, row, "none at all"])
+            rows.append(said(row, sample, answer, rng.choice(["one more", "One  more", "count up", "add 1"])))
     rng.shuffle(rows)
     return rows
 
@@ -166,19 +161,13 @@ def test_unfinished_rows_are_counted_and_removed_on_request():
     rows = [
         replace(row, finish_reasons=["length" if row.sample == 1 else "stop", "stop"]) for row in corpus()
     ]
-    kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="none"), set())
-    assert (funnel["train"]["rows_in_unfinished"], funnel["train"]["unfinished"], len(kept)) == (
-        20,
-        20,
-        26 * 4,
-    )
-    kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="none", finished_only=True), set())
-    assert (funnel["train"]["rows_in_unfinished"], funnel["train"]["unfinished"], len(kept)) == (
-        20,
-        0,
-        26 * 3,
-    )
-    assert funnel["train"]["removed"]["unfinished"] == 20
+    for finished_only, unfinished, samples in ((False, 20, 4), (True, 0, 3)):
+        curation = Curation(filter="none", finished_only=finished_only)
+        kept, funnel = curate(rows, EXAMPLES, SPLIT, curation, set())
+        assert funnel["train"]["rows_in_unfinished"] == 20
+        assert funnel["train"]["unfinished"] == unfinished
+        assert funnel["train"]["removed"]["unfinished"] == 20 - unfinished
+        assert len(kept) == 26 * samples
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -203,13 +192,11 @@ def test_the_funnel_tells_right_wrong_and_no_answer():
     kept, funnel = curate(rows, EXAMPLES, SPLIT, Curation(filter="none"), set())
     for part in ("train", "validation"):
         held = keep_questions(kept, SPLIT[part])
-        right, read = len(keep_correct(held, EXAMPLES)), len(keep_answered(held, EXAMPLES))
-        assert [funnel[part][name] for name in ("right", "wrong", "without_answer")] == [
-            right,
-            read - right,
-            len(held) - read,
-        ]
-        assert min(right, read - right, len(held) - read) > 0
+        right = len(keep_correct(held, EXAMPLES))
+        answered = len(keep_answered(held, EXAMPLES))
+        counts = [right, answered - right, len(held) - answered]
+        assert [funnel[part][name] for name in ("right", "wrong", "without_answer")] == counts
+        assert min(counts) > 0
         assert funnel[part]["completions_per_question"] == {"mean": 4.0, "fewest": 4, "most": 4}
 
 
@@ -228,8 +215,9 @@ def texts_of(method, kept, **settings):
 
 
 def test_few_shot_setting_trains_on_the_teacher_s_label():
-    """SCoTD section 3.1: all rationales stay, with the label that the teacher gave; Label-Only and Greedy-CoT
-    likewise. Rows without are counted.
+    """All rationales stay, with the label that the teacher gave (SCoTD section 3.1).
+
+    Label-Only and Greedy-CoT likewise. Rows without a label are counted.
     """
     kept, funnel = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none"), set())
     train = [row for row in kept if row.example_id in SPLIT["train"]]
@@ -251,8 +239,9 @@ def test_few_shot_setting_trains_on_the_teacher_s_label():
 
 
 def test_counterfactual_corpus_of_scott():
-    """CasCoD's code: right completions are taught whole, of wrong ones only the wrong answer, and those
-    without an answer not at all.
+    """As in CasCoD's code: right completions are taught whole, of wrong ones only the wrong answer.
+
+    Those without an answer are not taught at all.
     """
     kept, funnel = curate(corpus(), EXAMPLES, SPLIT, Curation(filter="none"), set())
     train = [row for row in kept if row.example_id in SPLIT["train"]]
@@ -425,18 +414,17 @@ def test_show_says_what_became_of_each_completion(tmp_path, monkeypatch, capsys)
     assert "toy-0" not in told  # fewer different things happened to it
     assert "[1] wrong_answer" in told
     assert "[2] no_answer" in told
-    assert sorted(line.split()[1] for line in told.splitlines() if line.startswith(("[0]", "[3]"))) == [
-        "kept",
-        "not_selected_by_random",
-    ]
+    fates = [line.split()[1] for line in told.splitlines() if line.startswith(("[0]", "[3]"))]
+    assert sorted(fates) == ["kept", "not_selected_by_random"]
     write_completions(tmp_path / "all.jsonl", [])
     show_fates("one", *files, 1)
     assert "nothing to show" in capsys.readouterr().out
 
 
 def test_what_was_asked_for_is_counted_wrong_or_right():
-    """The first two samples of each question of a part: their tokens, those of answers that two questions
-    share once, null where none is told.
+    """The first two samples of each question of a part.
+
+    The tokens of answers that two questions share count once; null where none is told.
     """
 
     def step(sample):

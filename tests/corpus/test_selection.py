@@ -1,6 +1,4 @@
-"""Selection at an equal budget: each way to choose against a brute-force one, on made-up corpora and on
-released completions.
-"""
+"""Selection at an equal budget: each way to choose against brute force, on made-up and released corpora."""
 
 import itertools
 import random
@@ -42,36 +40,21 @@ WORDS = "so we add one to the number and get what was asked for".split()
 
 def said(text, sample=0, question="toy-0", logprob=None, tokens=None, answer="1"):
     usage = None if tokens is None else {"in": 5, "out": tokens, "cached": 0}
-    return Completion(
-        question,
-        sample,
-        ["q", "q r"],
-        [text, f" {answer}."],
-        ["stop", "stop"],
-        "served",
-        "",
-        usage=usage,
-        logprob=logprob,
-    )
+    texts = [text, f" {answer}."]
+    row = Completion(question, sample, ["q", "q r"], texts, ["stop", "stop"], "served", "")
+    return replace(row, usage=usage, logprob=logprob)
 
 
 def corpus(questions=23, most=9, seed=0):
-    """Questions with 1 to `most` completions of random words, some wrong; text and likelihood differ between
-    rows.
-    """
+    """Questions with 1 to `most` completions, some wrong; words and likelihood differ between rows."""
     rng = random.Random(seed)
-    rows = [
-        said(
-            " ".join(rng.choices(WORDS, k=rng.randint(1, 12))),
-            sample,
-            f"toy-{row}",
-            -rng.uniform(1, 9),
-            rng.randint(2, 9),
-            rng.choice("1112"),
-        )
-        for row in range(questions)
-        for sample in range(1 + row % most)
-    ]
+    rows = []
+    for row in range(questions):
+        for sample in range(1 + row % most):
+            text = " ".join(rng.choices(WORDS, k=rng.randint(1, 12)))
+            logprob = -rng.uniform(1, 9)
+            tokens = rng.randint(2, 9)
+            rows.append(said(text, sample, f"toy-{row}", logprob, tokens, rng.choice("1112")))
     rng.shuffle(rows)
     return rows
 
@@ -130,8 +113,9 @@ def test_draws_nest_and_outlive_other_rows():
 
 
 def test_every_subset_is_drawn_equally_often():
-    """Of 4 rows 2: six subsets in 3,000 questions, 500 each give or take; chi-square with 5 degrees of
-    freedom is under 20.5 in 99.9 %.
+    """Of 4 rows 2: six subsets in 3,000 questions, 500 each give or take.
+
+    Chi-square with 5 degrees of freedom is under 20.5 in 99.9 %.
     """
     kept = Counter(
         frozenset(
@@ -148,9 +132,7 @@ def test_every_subset_is_drawn_equally_often():
 
 
 def ward(points, clusters):
-    """The partition by Ward's rule from its definition: merge the two clusters whose union adds least to the
-    squares around the means.
-    """
+    """The partition by Ward's rule: merge the two clusters whose union adds least to the squares around means."""
 
     def squares(members):
         return ((points[members] - points[members].mean(0)) ** 2).sum()
@@ -225,13 +207,8 @@ def test_minilm_is_the_library_s():
     texts = [*itertools.chain(*GROUPS), "x", "long " * 400]
     ours = embed("minilm", texts)
     assert ours.shape == (11, 384)
-    assert np.allclose(
-        ours,
-        library.SentenceTransformer(str(minilm_folder()), device="cpu").encode(
-            texts, normalize_embeddings=True
-        ),
-        atol=1e-5,
-    )
+    model = library.SentenceTransformer(str(minilm_folder()), device="cpu")
+    assert np.allclose(ours, model.encode(texts, normalize_embeddings=True), atol=1e-5)
     assert np.allclose(np.linalg.norm(ours, axis=1), 1)
 
 
@@ -294,19 +271,11 @@ def test_words():
     ],
 )
 def test_bigrams_by_hand(texts, number):
-    assert (
-        count_bigrams(
-            [
-                Completion("toy-0", sample, ["q"], [text], ["stop"], "m", "")
-                for sample, text in enumerate(texts)
-            ]
-        )
-        == number
-    )
-    assert (
-        count_bigrams([Completion("toy-0", 0, ["q"] * len(texts), texts, ["stop"] * len(texts), "m", "")])
-        == number
-    )
+    def row(*texts):
+        return Completion("toy-0", 0, ["q"] * len(texts), list(texts), ["stop"] * len(texts), "m", "")
+
+    assert count_bigrams([row(text) for text in texts]) == number
+    assert count_bigrams([row(*texts)]) == number
 
 
 def test_the_most_open_fifth_has_nine():
@@ -434,9 +403,10 @@ def test_more_cannot_be_kept_than_are_asked_for():
 
 @pytest.mark.parametrize("dataset", ["multiarith", "svamp", "date_understanding"])
 def test_released_completions_at_a_budget(mirror, tmp_path, monkeypatch, dataset):
-    """Up to six right rationales a question: three stay, whichever way they are chosen. By openness it is up
-    to 11 % fewer (SVAMP): the most open questions, with a budget of five, are also those that fewer of the
-    six got right.
+    """Up to six right rationales a question: three stay, whichever way they are chosen.
+
+    By openness it is up to 11 % fewer (SVAMP): the most open questions, with a budget of five, are also those
+    that fewer of the six got right.
     """
     monkeypatch.setenv("COT_MIRROR", str(mirror))
     download(dataset, tmp_path / dataset)

@@ -1,6 +1,4 @@
-"""Splits: every scheme, nested and order-independent cuts, leakage counts, errors, and the published index
-files.
-"""
+"""Splits: every scheme, nested and order-independent cuts, errors, and the published index files."""
 
 import json
 import os
@@ -13,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_cell import sums
 
 from stages.config.load import check
 from stages.config.split import Split
-from stages.corpus.leakage import cluster_label, leakage_report, seen_in_train
+from stages.corpus.leakage import leakage_report, seen_in_train
 from stages.corpus.schemes import (
     shuffle_blocks,
     split_by_file,
@@ -25,42 +24,16 @@ from stages.corpus.schemes import (
     split_by_template,
     take_blocks,
 )
-from stages.records.example import Example, write_examples
+from stages.records.example import PARTS, Example, write_examples
 from stages.split import split_rows, template_groups
 
 ROOT = Path(__file__).parents[2]
-MIRROR = Path(os.environ.get("COT_MIRROR", ROOT.parent / "shared" / "upstream"))
-ZERO_SHOT_COT = (
-    MIRROR / "github/kojima-takeshi188/zero_shot_cot/5ef330fcdeec0cd26aee27943504f91f8ec1c33c/dataset"
-)
-SPLITS = MIRROR / "github/itsnamgyu/reasoning-teacher/a2ca4d28d3bbabbd77106b76d06885d1a5eac0d9/data/split"
+ZERO_SHOT_COT = "github/kojima-takeshi188/zero_shot_cot/5ef330fcdeec0cd26aee27943504f91f8ec1c33c/dataset"
+SPLITS = "github/itsnamgyu/reasoning-teacher/a2ca4d28d3bbabbd77106b76d06885d1a5eac0d9/data/split"
 RANDOM = (
-    "addsub",
-    "coin_flip",
-    "date_understanding",
-    "last_letter_concatenation",
-    "multiarith",
-    "single_eq",
-    "strategy_qa",
-    "svamp",
-    "tracking_shuffled_objects",
+    *("addsub", "coin_flip", "date_understanding", "last_letter_concatenation", "multiarith", "single_eq"),
+    *("strategy_qa", "svamp", "tracking_shuffled_objects"),
 )
-
-
-def make(count: int, templates: int = 10, **fields: Any) -> list[Example]:
-    """`count` made-up examples that take turns in their stated templates."""
-    return [
-        Example(
-            f"toy-{row}",
-            "toy",
-            f"What is {row} plus {row % 7}?",
-            str(row),
-            "number",
-            template=f"t{row % templates}",
-            **fields,
-        )
-        for row in range(count)
-    ]
 
 
 def parts_of(examples: list[Example], raw: Path = Path(), **settings: Any) -> dict[str, list[int]]:
@@ -89,7 +62,7 @@ def index_file(folder: Path, parts: dict[str, list[int]]) -> Path:
 )
 @pytest.mark.parametrize("seed", [0, 3])
 def test_sizes(settings: dict[str, Any], sizes: tuple[int, int, int], seed: int) -> None:
-    parts = parts_of(make(100), seed=seed, **settings)
+    parts = parts_of(sums(100), seed=seed, **settings)
     assert tuple(len(parts[part]) for part in ("train", "validation", "test")) == sizes
     rows = list(chain.from_iterable(parts.values()))
     assert len(set(rows)) == len(rows)
@@ -101,16 +74,10 @@ def test_equal_questions_stand_on_one_side(seed: int) -> None:
     """40 questions, asked one to four times up to case and blanks, with answers of their own."""
     counts = [1 + number % 4 for number in range(40)]
     asked = [(number, time) for time in range(4) for number in range(40) if time < counts[number]]
-    examples = [
-        Example(
-            f"toy-{row}",
-            "toy",
-            [f"What is {number}?", f" what  IS {number}? "][time % 2],
-            str(time),
-            "number",
-        )
-        for row, (number, time) in enumerate(asked)
-    ]
+    examples = []
+    for row, (number, time) in enumerate(asked):
+        question = f"What is {number}?" if time % 2 == 0 else f" what  IS {number}? "
+        examples.append(Example(f"toy-{row}", "toy", question, str(time), "number"))
     parts = parts_of(examples, scheme="sample", test=0.2, validation=0.2, distinct=True, seed=seed)
     sides = [{asked[row][0] for row in rows} for rows in parts.values()]
     assert sum(map(len, parts.values())) == len(examples) == 100
@@ -125,8 +92,8 @@ def test_equal_questions_stand_on_one_side(seed: int) -> None:
 
 def test_distinct_changes_nothing_where_all_questions_differ() -> None:
     for seed in range(5):
-        assert parts_of(make(97), scheme="sample", seed=seed, distinct=True) == parts_of(
-            make(97), scheme="sample", seed=seed
+        assert parts_of(sums(97), scheme="sample", seed=seed, distinct=True) == parts_of(
+            sums(97), scheme="sample", seed=seed
         )
 
 
@@ -139,11 +106,11 @@ def test_distinct_belongs_to_sample() -> None:
 
 def test_seeds_differ() -> None:
     for scheme in ("sample", "template"):
-        assert parts_of(make(100), scheme=scheme, seed=0) != parts_of(make(100), scheme=scheme, seed=1)
+        assert parts_of(sums(100), scheme=scheme, seed=0) != parts_of(sums(100), scheme=scheme, seed=1)
 
 
 def test_templates_never_straddle() -> None:
-    examples = make(100)
+    examples = sums(100)
     for seed in range(10):
         parts = parts_of(examples, scheme="template", seed=seed, validation=0.2)
         groups = [{examples[row].template for row in rows} for rows in parts.values()]
@@ -152,7 +119,7 @@ def test_templates_never_straddle() -> None:
 
 
 def test_validation_by_template_of_another_scheme() -> None:
-    examples = make(100)
+    examples = sums(100)
     parts = parts_of(examples, scheme="sample", by_template=True, validation=0.3)
     train, validation = ({examples[row].template for row in parts[part]} for part in ("train", "validation"))
     assert len(validation) == 3
@@ -161,7 +128,7 @@ def test_validation_by_template_of_another_scheme() -> None:
 
 def test_the_test_share_counts_templates_not_rows() -> None:
     examples = [
-        replace(example, template="big" if row < 90 else f"t{row}") for row, example in enumerate(make(99))
+        replace(example, template="big" if row < 90 else f"t{row}") for row, example in enumerate(sums(99))
     ]
     groups = template_groups(examples)
     for seed in range(5):
@@ -172,12 +139,12 @@ def test_the_test_share_counts_templates_not_rows() -> None:
 
 @pytest.mark.parametrize(("test", "train"), [(0.01, 2), (0.3, 2), (0.99, 1)])
 def test_both_sides_of_a_template_split_have_a_template(test: float, train: int) -> None:
-    assert len(split_by_template(make(3), [0, 1, 2], test, 0)["train"]) == train
+    assert len(split_by_template(sums(3), [0, 1, 2], test, 0)["train"]) == train
 
 
 @pytest.mark.parametrize("validation", [0, 0.1])
 def test_smaller_train_parts_are_nested(validation: float) -> None:
-    examples = make(400)
+    examples = sums(400)
     sizes = [
         set(parts_of(examples, scheme="sample", validation=validation, train=size)["train"])
         for size in (8, 32, 128, 0.8, "full")
@@ -192,14 +159,10 @@ def test_smaller_train_parts_are_nested(validation: float) -> None:
 
 
 def test_order_of_rows_does_not_move_template_splits() -> None:
-    examples = [
-        replace(
-            example,
-            template=None,
-            question=f"{'ab' * (row % 9)} has {row} kinds of {'xyz' * (row % 9)} in it. Count them?",
-        )
-        for row, example in enumerate(make(90))
-    ]
+    examples = []
+    for row, example in enumerate(sums(90)):
+        question = f"{'ab' * (row % 9)} has {row} kinds of {'xyz' * (row % 9)} in it. Count them?"
+        examples.append(replace(example, template=None, question=question))
     shuffled = random.Random(1).sample(examples, len(examples))
     settings: dict[str, Any] = {"scheme": "template", "validation": 0.2, "train": 20}
     one, two = parts_of(examples, **settings), parts_of(shuffled, **settings)
@@ -209,7 +172,7 @@ def test_order_of_rows_does_not_move_template_splits() -> None:
 
 
 def test_draw_depends_on_text_alone_and_keeps_its_order_when_rows_are_added() -> None:
-    examples = make(50)
+    examples = sums(50)
     full = [row for [row] in shuffle_blocks([[row] for row in range(50)], examples, 4)]
     some = [row for [row] in shuffle_blocks([[row] for row in range(20)], examples, 4)]
     assert [row for row in full if row < 20] == some
@@ -239,7 +202,7 @@ def test_cut(size: float, taken: list[int]) -> None:
 def test_stated_templates_win_over_mined_ones() -> None:
     examples = [
         replace(example, template=template)
-        for example, template in zip(make(5), ["b", None, "a", None, "b"], strict=True)
+        for example, template in zip(sums(5), ["b", None, "a", None, "b"], strict=True)
     ]
     examples[3] = replace(examples[3], question="Would a heron enjoy opera?")
     groups = template_groups(examples)
@@ -252,7 +215,7 @@ def test_official_parts_are_the_sources() -> None:
     examples = [
         replace(example, source_split=part)
         for example, part in zip(
-            make(6), ["train", "test", "train", "validation", "train", "test"], strict=True
+            sums(6), ["train", "test", "train", "validation", "train", "test"], strict=True
         )
     ]
     assert parts_of(examples, scheme="official") == {"train": [0, 2, 4], "validation": [3], "test": [1, 5]}
@@ -261,12 +224,13 @@ def test_official_parts_are_the_sources() -> None:
 
 
 def test_official_parts_with_the_validation_part_as_the_test() -> None:
-    """What is tested on is the source's validation part; what chooses is cut from train; the source's test
-    part is in no part.
+    """What is tested on is the source's validation part, and the source's test part is in no part.
+
+    What chooses is cut from train.
     """
     examples = [
         replace(example, source_split=("train", "validation", "test", "train", "train")[row % 5])
-        for row, example in enumerate(make(50))
+        for row, example in enumerate(sums(50))
     ]
     parts = parts_of(examples, scheme="official", report="validation", validation=4)
     of = {
@@ -290,7 +254,7 @@ def test_official_parts_with_the_validation_part_as_the_test() -> None:
 
 def test_a_source_with_one_held_out_part_is_tested_on_it() -> None:
     examples = [
-        replace(example, source_split=("train", "test")[row % 3 == 0]) for row, example in enumerate(make(9))
+        replace(example, source_split=("train", "test")[row % 3 == 0]) for row, example in enumerate(sums(9))
     ]
     assert parts_of(examples, scheme="official", report="validation", validation=2) == parts_of(
         examples, scheme="official", validation=2
@@ -309,7 +273,7 @@ def test_a_source_without_a_held_out_part_cannot_be_reported_on(
     scheme: str, fields: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        parts_of(make(9, **fields), scheme=scheme, report="validation")
+        parts_of(sums(9, **fields), scheme=scheme, report="validation")
 
 
 @pytest.mark.parametrize("scheme", ["sample", "template", "published"])
@@ -324,19 +288,19 @@ def test_report_belongs_to_the_sources_parts(scheme: str) -> None:
 def test_only_a_test_part() -> None:
     """The source's where it states parts, all rows where it states none."""
     parts = ["train", "test", "validation", "test"]
-    examples = [replace(example, source_split=part) for example, part in zip(make(4), parts, strict=True)]
+    examples = [replace(example, source_split=part) for example, part in zip(sums(4), parts, strict=True)]
     assert parts_of(examples, scheme="test_only") == {"train": [], "validation": [], "test": [1, 3]}
-    assert parts_of(make(4), scheme="test_only") == {"train": [], "validation": [], "test": [0, 1, 2, 3]}
+    assert parts_of(sums(4), scheme="test_only") == {"train": [], "validation": [], "test": [0, 1, 2, 3]}
     facts = leakage_report(parts_of(examples, scheme="test_only"), examples, [0] * 4)
     assert facts["rows"] == {"train": 0, "validation": 0, "test": 2, "unused": 2}
     with pytest.raises(ValueError, match="toy: none of 4 examples has source_split 'test'"):
-        parts_of(make(4, source_split="train"), scheme="test_only")
+        parts_of(sums(4, source_split="train"), scheme="test_only")
     with pytest.raises(ValueError, match="toy-2: source_split is None"):
-        parts_of([*examples[:2], make(4)[2]], scheme="test_only")
+        parts_of([*examples[:2], sums(4)[2]], scheme="test_only")
 
 
 def test_official_test_part_alone_is_enough_to_be_asked() -> None:
-    assert parts_of(make(3, source_split="test"), scheme="official") == {
+    assert parts_of(sums(3, source_split="test"), scheme="official") == {
         "train": [],
         "validation": [],
         "test": [0, 1, 2],
@@ -345,13 +309,13 @@ def test_official_test_part_alone_is_enough_to_be_asked() -> None:
 
 def test_published_file(tmp_path: Path) -> None:
     index_file(tmp_path, {"train": [0, 2, 3], "test": [5, 1]})
-    assert parts_of(make(7), tmp_path, scheme="published", validation=0) == {
+    assert parts_of(sums(7), tmp_path, scheme="published", validation=0) == {
         "train": [0, 2, 3],
         "validation": [],
         "test": [1, 5],
     }
     index_file(tmp_path, {"train": [0, 2], "validation": [3], "test": [1]})
-    assert parts_of(make(7), tmp_path, scheme="published")["validation"] == [3]
+    assert parts_of(sums(7), tmp_path, scheme="published")["validation"] == [3]
 
 
 @pytest.mark.parametrize(
@@ -372,26 +336,26 @@ def test_published_file(tmp_path: Path) -> None:
 )
 def test_index_files_that_do_not_fit(tmp_path: Path, parts: dict[str, list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        split_by_file(make(9), index_file(tmp_path, parts))
+        split_by_file(sums(9), index_file(tmp_path, parts))
 
 
 @pytest.mark.parametrize(
     ("examples", "settings", "message"),
     [
-        (make(9, templates=1), {"scheme": "template"}, r"toy: 1 template among 9 questions.*scheme `sample`"),
-        (make(9), {"scheme": "official"}, r"toy-0: source_split is None"),
+        (sums(9, templates=1), {"scheme": "template"}, r"toy: 1 template among 9 questions.*scheme `sample`"),
+        (sums(9), {"scheme": "official"}, r"toy-0: source_split is None"),
         (
-            make(9, source_split="train"),
+            sums(9, source_split="train"),
             {"scheme": "official"},
             r"toy: none of 9 examples has source_split 'test'",
         ),
         (
-            make(10),
+            sums(10),
             {"scheme": "sample", "validation": 0, "train": 8},
             r"toy: train: wanted 8 rows, there are 7",
         ),
-        (make(10), {"scheme": "sample", "validation": 8}, r"toy: validation: wanted 8 rows, there are 7"),
-        (make(10), {"scheme": "sample", "validation": 7}, r"toy: validation 7 takes all 7 rows"),
+        (sums(10), {"scheme": "sample", "validation": 8}, r"toy: validation: wanted 8 rows, there are 7"),
+        (sums(10), {"scheme": "sample", "validation": 7}, r"toy: validation 7 takes all 7 rows"),
     ],
 )
 def test_errors(examples: list[Example], settings: dict[str, Any], message: str) -> None:
@@ -420,73 +384,14 @@ def test_settings_keep_counts_and_shares_apart() -> None:
     assert isinstance(check("splits.toy", {"scheme": "sample", "validation": 0.5}, Split).validation, float)
 
 
-def test_leakage_report() -> None:
-    texts = ["Is it so?", "IS it  so?", "Is it?", "Why?", "No", "is it so?"]
-    examples = [replace(example, question=text) for example, text in zip(make(6), texts, strict=True)]
-    groups = [0, 0, 1, 1, 2, 0]
-    parts = {"train": [0, 3], "validation": [], "test": [1, 2, 4]}
-    assert leakage_report(parts, examples, groups) == {
-        "rows": {"train": 2, "validation": 0, "test": 3, "unused": 1},
-        "groups": {"train": 2, "validation": 0, "test": 3, "all": 3},
-        "test_seen_in_train": {
-            "template_rows": 2,
-            "template_share": 2 / 3,
-            "text_rows": 1,
-            "text_share": 1 / 3,
-        },
-        "validation_seen_in_train": {
-            "template_rows": 0,
-            "template_share": None,
-            "text_rows": 0,
-            "text_share": None,
-        },
-        "test_ids": "toy-1 toy-2 toy-4",
-        "test_clusters": "0 1 2",
-    }
-
-
-def test_clusters_are_pairs_then_tasks_then_templates() -> None:
-    """One label per test id, in their order, and none with a blank: the two are read back by splitting at
-    blanks.
-    """
-    fields = [
-        {},
-        {"subtask": "odd one  out"},
-        {"subtask": "original", "pair": "dev-0"},
-        {"pair": "dev-1"},
-        {"subtask": "snarks"},
-        {},
-    ]
-    examples = [replace(example, **more) for example, more in zip(make(6), fields, strict=True)]
-    assert [cluster_label(example, 7) for example in examples] == [
-        "7",
-        "odd_one_out",
-        "dev-0",
-        "dev-1",
-        "snarks",
-        "7",
-    ]
-    facts = leakage_report({"train": [0], "validation": [], "test": [5, 2, 1]}, examples, [0, 1, 2, 3, 4, 11])
-    assert facts["test_ids"].split() == ["toy-5", "toy-2", "toy-1"]
-    assert facts["test_clusters"].split() == ["11", "dev-0", "odd_one_out"]
-
-
 def test_command(tmp_path: Path) -> None:
-    examples = make(50)
+    examples = sums(50)
     write_examples(tmp_path / "toy.jsonl", examples)
     (tmp_path / "params.yaml").write_text(
         "splits:\n  few: {scheme: template, validation: 0.2, train: 8}\n", encoding="utf-8"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "stages.split",
-        "few",
-        "toy.jsonl",
-        "raw",
-        "out.json",
-        "metrics/leak.json",
-    ]
+    files = ["toy.jsonl", "raw", "out.json", "metrics/leak.json"]
+    command = [sys.executable, "-m", "stages.split", "few", *files]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     outs = []
     for _ in range(2):
@@ -515,22 +420,20 @@ def test_torch_stays_out() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def published(file: str) -> dict[str, list[int]]:
-    if not (SPLITS / file).exists():
-        pytest.skip(f"no mirror of the published files at {MIRROR}: set COT_MIRROR")
-    parts: dict[str, list[int]] = json.loads((SPLITS / file).read_text(encoding="utf-8"))
+def published(mirror: Path, name: str) -> dict[str, list[int]]:
+    parts: dict[str, list[int]] = json.loads((mirror / SPLITS / f"{name}.json").read_text(encoding="utf-8"))
     return parts
 
 
 @pytest.mark.parametrize("name", RANDOM)
-def test_seed_0_gives_the_published_random_splits(name: str) -> None:
-    wanted = published(f"{name}__default.json")
+def test_seed_0_gives_the_published_random_splits(name: str, mirror: Path) -> None:
+    wanted = published(mirror, f"{name}__default")
     parts = split_by_sample([[row] for row in range(len(wanted["train"]) + len(wanted["test"]))], 0.3, 0)
     assert {part: sorted(rows) for part, rows in parts.items()} == wanted
 
 
-def real(dataset: str, path: str, key: str) -> list[Example]:
-    values = json.loads((ZERO_SHOT_COT / path).read_text(encoding="utf-8"))
+def real(mirror: Path, dataset: str, path: str, key: str) -> list[Example]:
+    values = json.loads((mirror / ZERO_SHOT_COT / path).read_text(encoding="utf-8"))
     rows = values["examples"] if isinstance(values, dict) else values
     return [
         Example(f"{dataset}-{row}", dataset, value[key].strip(), "", "text") for row, value in enumerate(rows)
@@ -546,10 +449,10 @@ def real(dataset: str, path: str, key: str) -> list[Example]:
     ],
 )
 def test_published_default_splits_leak_as_known(
-    tmp_path: Path, dataset: str, path: str, key: str, repeated: int, known: int | None
+    tmp_path: Path, mirror: Path, dataset: str, path: str, key: str, repeated: int, known: int | None
 ) -> None:
-    index_file(tmp_path, published(f"{dataset}__default.json"))
-    examples = real(dataset, path, key)
+    index_file(tmp_path, published(mirror, f"{dataset}__default"))
+    examples = real(mirror, dataset, path, key)
     groups = template_groups(examples)
     parts = split_rows(examples, groups, Split(scheme="published", validation=0), tmp_path)
     facts = seen_in_train(parts["test"], parts["train"], examples, groups)
@@ -565,14 +468,13 @@ def test_published_default_splits_leak_as_known(
     ],
 )
 def test_template_splits_of_the_paper(
-    tmp_path: Path, dataset: str, path: str, key: str, train: int, test: int, most: int
+    tmp_path: Path, mirror: Path, dataset: str, path: str, key: str, train: int, test: int, most: int
 ) -> None:
-    index_file(tmp_path, published(f"{dataset}__template.json"))
-    examples = real(dataset, path, key)
+    index_file(tmp_path, published(mirror, f"{dataset}__template"))
+    examples = real(mirror, dataset, path, key)
     groups = template_groups(examples)
-    files = split_rows(
-        examples, groups, Split(scheme="published", validation=0.1, by_template=True), tmp_path
-    )
+    settings = Split(scheme="published", validation=0.1, by_template=True)
+    files = split_rows(examples, groups, settings, tmp_path)
     assert (seen_in_train(files["test"], files["train"], examples, groups)["template_rows"] or 0) <= most
     assert seen_in_train(files["validation"], files["train"], examples, groups)["template_rows"] == 0
     ours = split_rows(examples, groups, Split(scheme="template", validation=0), tmp_path)
@@ -583,27 +485,20 @@ def test_template_splits_of_the_paper(
     assert seen_in_train(ours["test"], ours["train"], examples, groups)["template_rows"] == 0
 
 
-def test_aqua_without_its_train_file_says_so(tmp_path: Path) -> None:
-    index_file(tmp_path, published("aqua__default.json"))
+def test_aqua_without_its_train_file_says_so(tmp_path: Path, mirror: Path) -> None:
+    index_file(tmp_path, published(mirror, "aqua__default"))
     examples = [
         Example(f"aqua-{97467 + row}", "aqua", f"Q{row}?", "A", "choice", source_split="test")
         for row in range(254)
     ]
-    with pytest.raises(
-        ValueError,
-        match=(
-            "none of its 10000 train rows is among the 254 aqua examples: the source's train file is missing"
-        ),
-    ):
+    wanted = "none of its 10000 train rows is among the 254 aqua examples: the source's train file is missing"
+    with pytest.raises(ValueError, match=wanted):
         split_rows(examples, [0] * 254, Split(scheme="published"), tmp_path)
 
 
 def test_every_example_that_by_source_takes_is_in_one_part() -> None:
     draw_part = random.Random(0)
-    examples = [
-        replace(example, source_split=draw_part.choice(["train", "validation", "test"]))
-        for example in make(60)
-    ]
+    examples = [replace(example, source_split=draw_part.choice(PARTS)) for example in sums(60)]
     parts = split_by_source(examples)
     assert sorted(chain.from_iterable(parts.values())) == list(range(60))
     assert all(examples[row].source_split == part for part, rows in parts.items() for row in rows)

@@ -1,14 +1,12 @@
-"""The template miner: what is masked, what is joined, and how its groups meet the published template splits
-of MultiArith and Date.
-"""
+"""The template miner: what is masked, what is joined, and how its groups meet the published splits."""
 
 import json
-import os
 import random
 from collections import Counter, defaultdict
 from itertools import combinations, pairwise
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +22,8 @@ from stages.corpus.templates import (
     split_question,
 )
 
-MIRROR = Path(os.environ.get("COT_MIRROR", Path(__file__).parents[3] / "shared" / "upstream"))
-ZERO_SHOT_COT = (
-    MIRROR / "github/kojima-takeshi188/zero_shot_cot/5ef330fcdeec0cd26aee27943504f91f8ec1c33c/dataset"
-)
-SPLITS = MIRROR / "github/itsnamgyu/reasoning-teacher/a2ca4d28d3bbabbd77106b76d06885d1a5eac0d9/data/split"
+ZERO_SHOT_COT = "github/kojima-takeshi188/zero_shot_cot/5ef330fcdeec0cd26aee27943504f91f8ec1c33c/dataset"
+SPLITS = "github/itsnamgyu/reasoning-teacher/a2ca4d28d3bbabbd77106b76d06885d1a5eac0d9/data/split"
 
 NAMES = ("Ann", "Boris", "Chen", "Dalia", "Emre", "Fatou", "Goran", "Hana")
 FRAMES = (
@@ -226,12 +221,8 @@ def test_groups_are_the_connected_components_of_similar_skeletons() -> None:
     assert partition(mine_templates(rows)) == wanted
 
 
-def published(name: str) -> dict[str, list[int]]:
-    path = SPLITS / f"{name}__template.json"
-    if not path.exists():
-        pytest.skip(f"no mirror of the published files at {MIRROR}: set COT_MIRROR")
-    parts: dict[str, list[int]] = json.loads(path.read_text(encoding="utf-8"))
-    return parts
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def straddlers(groups: list[int], parts: dict[str, list[int]]) -> int:
@@ -239,9 +230,9 @@ def straddlers(groups: list[int], parts: dict[str, list[int]]) -> int:
     return len(train & test)
 
 
-def test_multiarith_meets_the_published_template_split() -> None:
-    parts = published("multiarith")
-    rows = json.loads((ZERO_SHOT_COT / "MultiArith/MultiArith.json").read_text(encoding="utf-8"))
+def test_multiarith_meets_the_published_template_split(mirror: Path) -> None:
+    parts = read_json(mirror / SPLITS / "multiarith__template.json")
+    rows = read_json(mirror / ZERO_SHOT_COT / "MultiArith/MultiArith.json")
     groups = mine_templates([row["sQuestion"] for row in rows])
     sizes = Counter(groups).values()
     assert straddlers(groups, parts) == 0
@@ -250,9 +241,9 @@ def test_multiarith_meets_the_published_template_split() -> None:
     assert len({groups[row] for row in parts["test"]}) == 36
 
 
-def test_date_meets_the_published_template_split() -> None:
-    parts = published("date_understanding")
-    rows = json.loads((ZERO_SHOT_COT / "Bigbench_Date/task.json").read_text(encoding="utf-8"))["examples"]
+def test_date_meets_the_published_template_split(mirror: Path) -> None:
+    parts = read_json(mirror / SPLITS / "date_understanding__template.json")
+    rows = read_json(mirror / ZERO_SHOT_COT / "Bigbench_Date/task.json")["examples"]
     groups = mine_templates(
         [f"{row['input']} Answer Choices: (A) {' '.join(row['target_scores'])}" for row in rows]
     )
@@ -265,8 +256,7 @@ def test_date_meets_the_published_template_split() -> None:
     assert all(any(group <= mined for mined in partition(groups)) for group in wanted)  # pair recall 1
 
 
-def test_coin_flip_and_last_letter_are_one_template_each() -> None:
-    published("multiarith")
+def test_coin_flip_and_last_letter_are_one_template_each(mirror: Path) -> None:
     for name in ("coin_flip", "last_letters"):
-        rows = json.loads((ZERO_SHOT_COT / name / f"{name}.json").read_text(encoding="utf-8"))["examples"]
+        rows = read_json(mirror / ZERO_SHOT_COT / name / f"{name}.json")["examples"]
         assert set(mine_templates([row["question"] for row in rows])) == {0}

@@ -1,6 +1,4 @@
-"""Appraise: counts by hand; and what a text that states its answer twice becomes, from the filter to the
-rationale.
-"""
+"""Appraise: counts by hand; and what becomes of a text that states its answer twice."""
 
 import json
 from pathlib import Path
@@ -84,7 +82,7 @@ TWICE = f"It looks like (A). {CONCLUSION} (A). But no: y it is. {CONCLUSION} (B)
 
 
 def test_answer_and_rationale_part_at_the_last_conclusion() -> None:
-    """Trap 18: CasCoD's code cuts at the first one, reads what stands between both, and loses the rest."""
+    """CasCoD's code cuts at the first one, reads what stands between both, and loses the rest."""
     row = said("made-2", TWICE, prefix=CONCLUSION)
     assert strict_answer(row, EXAMPLES[2]) == "B"
     assert keep_correct([row], BY_ID) == [row]
@@ -97,7 +95,7 @@ def test_answer_and_rationale_part_at_the_last_conclusion() -> None:
 
 
 def test_neither_valid_nor_invalid_is_no_answer() -> None:
-    """Trap 20: in CasCoD's code everything without "invalid" is valid."""
+    """In CasCoD's code everything without "invalid" is valid."""
     assert keep_answered(ROWS[:2], BY_ID) == ROWS[:1]
     assert keep_correct(ROWS[:2], BY_ID) == ROWS[:1]
 
@@ -106,7 +104,7 @@ def test_neither_valid_nor_invalid_is_no_answer() -> None:
     "rationale", ["Rationale first.", "nation: a state.", "alone it stands.", ": colon.", "Relation holds."]
 )
 def test_a_rationale_keeps_its_first_letters(rationale: str) -> None:
-    """Trap 20: Python's lstrip("Rationale:") eats every leading letter of that word."""
+    """Python's lstrip("Rationale:") eats every leading letter of that word."""
     [first, _] = cascod.render(
         EXAMPLES[2], [said("made-2", f"{rationale} {CONCLUSION} (B).", prefix=CONCLUSION)], cascod.Settings()
     )

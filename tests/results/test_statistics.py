@@ -117,8 +117,9 @@ def test_holm_by_hand(p_values, adjusted):
 
 
 def rejected(p_values, level):
-    """The places that Holm's stepwise rule rejects: from the least p on, until one is above the level over
-    the number of tests still there.
+    """The places that Holm's stepwise rule rejects, from the least p on.
+
+    Until one is above the level over the number of tests still there.
     """
     found = set()
     for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
@@ -129,8 +130,9 @@ def rejected(p_values, level):
 
 
 def test_holm_is_the_smallest_level_at_which_the_stepwise_rule_rejects():
-    """By trying every level at which the rule can change its mind, in exact fractions; what it never rejects
-    below 1 has 1.
+    """By trying every level at which the rule can change its mind, in exact fractions.
+
+    What it never rejects below 1 has 1.
     """
     rng = random.Random(1)
     for _ in range(200):
@@ -170,9 +172,7 @@ def test_paired_lines_up_by_id():
 
 
 def every_resample(differences, clusters):
-    """The exact bootstrap distribution: the mean difference of every ordered draw of as many clusters as
-    there are.
-    """
+    """The exact bootstrap distribution: the mean difference of every ordered draw of all clusters."""
     groups = [
         [d for d, label in zip(differences, clusters, strict=True) if label == one]
         for one in dict.fromkeys(clusters)
@@ -190,8 +190,9 @@ def every_resample(differences, clusters):
     ],
 )
 def test_paired_bootstrap_is_the_bootstrap(first, second, clusters):
-    """Against all resamples: the share of them below either end is what the interval leaves out, up to the
-    noise of its draws.
+    """Against all resamples: the share below either end is what the interval leaves out.
+
+    Up to the noise of its draws.
     """
     differences = [a - b for a, b in zip(first, second, strict=True)]
     exact = every_resample(differences, clusters or range(len(first)))
@@ -203,8 +204,9 @@ def test_paired_bootstrap_is_the_bootstrap(first, second, clusters):
 
 
 def test_paired_bootstrap_equals_scipy():
-    """The same interval from resampled indices, for sizes that cannot be enumerated: within what 10,000 draws
-    leave open.
+    """The same interval from resampled indices, for sizes that cannot be enumerated.
+
+    Within what 10,000 draws leave open.
     """
     rng = random.Random(2)
     first, second = ([float(rng.random() < share) for _ in range(400)] for share in (0.6, 0.5))
@@ -247,8 +249,9 @@ LABELS = [mark for mark in range(2 * FEWEST_CLUSTERS) for _ in range(3)]  # clus
 
 
 def test_paired_interval_resamples_clusters_where_there_are_enough():
-    """Ten or more labels of which one has several questions; else the questions. A cluster is all won or all
-    lost, so the two differ.
+    """Ten or more labels of which one has several questions; else the questions.
+
+    A cluster is all won or all lost, so the two differ.
     """
     for count, clustered in (
         (FEWEST_CLUSTERS - 1, False),

@@ -1,4 +1,4 @@
-"""A cell to score: twelve additions, and a student's five predictions of which two are right."""
+"""Made-up additions to split; and a cell to score: twelve of them, five predictions, two of these right."""
 
 from typing import Any
 
@@ -29,3 +29,19 @@ PREDICTIONS = [
     prediction(9, "one more and one more and", finish_reasons=["length"]),
     prediction(10, "--> 11.0"),
 ]
+
+
+def sums(count: int, templates: int = 10, **fields: Any) -> list[Example]:
+    """`count` examples that take turns in their stated templates."""
+    return [
+        Example(
+            f"toy-{row}",
+            "toy",
+            f"What is {row} plus {row % 7}?",
+            str(row),
+            "number",
+            template=f"t{row % templates}",
+            **fields,
+        )
+        for row in range(count)
+    ]

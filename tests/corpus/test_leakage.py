@@ -1,0 +1,50 @@
+"""Leakage: what train shows of the other parts, and which test questions are alike."""
+
+from dataclasses import replace
+from typing import Any
+
+from toy_cell import sums
+
+from stages.corpus.leakage import cluster_label, leakage_report
+
+
+def seen(template_rows: int, template_share: float | None, text_rows: int, text_share: float | None) -> Any:
+    return {
+        "template_rows": template_rows,
+        "template_share": template_share,
+        "text_rows": text_rows,
+        "text_share": text_share,
+    }
+
+
+def test_leakage_report() -> None:
+    texts = ["Is it so?", "IS it  so?", "Is it?", "Why?", "No", "is it so?"]
+    examples = [replace(example, question=text) for example, text in zip(sums(6), texts, strict=True)]
+    groups = [0, 0, 1, 1, 2, 0]
+    parts = {"train": [0, 3], "validation": [], "test": [1, 2, 4]}
+    assert leakage_report(parts, examples, groups) == {
+        "rows": {"train": 2, "validation": 0, "test": 3, "unused": 1},
+        "groups": {"train": 2, "validation": 0, "test": 3, "all": 3},
+        "test_seen_in_train": seen(2, 2 / 3, 1, 1 / 3),
+        "validation_seen_in_train": seen(0, None, 0, None),
+        "test_ids": "toy-1 toy-2 toy-4",
+        "test_clusters": "0 1 2",
+    }
+
+
+def test_clusters_are_pairs_then_tasks_then_templates() -> None:
+    """One label per test id, in their order, and none with a blank: they are read back by splitting."""
+    fields = [
+        {},
+        {"subtask": "odd one  out"},
+        {"subtask": "original", "pair": "dev-0"},
+        {"pair": "dev-1"},
+        {"subtask": "snarks"},
+        {},
+    ]
+    examples = [replace(example, **more) for example, more in zip(sums(6), fields, strict=True)]
+    labels = [cluster_label(example, 7) for example in examples]
+    assert labels == ["7", "odd_one_out", "dev-0", "dev-1", "snarks", "7"]
+    facts = leakage_report({"train": [0], "validation": [], "test": [5, 2, 1]}, examples, [0, 1, 2, 3, 4, 11])
+    assert facts["test_ids"].split() == ["toy-5", "toy-2", "toy-1"]
+    assert facts["test_clusters"].split() == ["11", "dev-0", "odd_one_out"]
