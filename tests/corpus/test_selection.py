@@ -132,7 +132,7 @@ def test_every_subset_is_drawn_equally_often():
 
 
 def ward(points, clusters):
-    """The partition by Ward's rule: merge the two clusters whose union adds least to the squares around means."""
+    """Ward's partition: merge the two clusters whose union adds least to the squares around the means."""
 
     def squares(members):
         return ((points[members] - points[members].mean(0)) ** 2).sum()
