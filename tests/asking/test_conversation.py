@@ -1,5 +1,5 @@
-"""Conversations with made-up models: what is asked, how often, and which rows come out, whatever is stored, fails
-or is asked first.
+"""Conversations with made-up models: what is asked, how often, and which rows come out, whatever is stored,
+fails or is asked first.
 """
 
 import hashlib

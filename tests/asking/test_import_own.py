@@ -26,8 +26,10 @@ from tools.store import app
 
 PARAMS = """
 teachers:
-  davinci: {backend: openai, endpoint: e, model: text-davinci-002, api: completions, method: zero_shot_cot, samples: 2, temperature: 0.7}
-  codex: {backend: openai, endpoint: e, model: code-davinci-002, api: completions, method: few_shot_cot, samples: 3, temperature: 1.0}
+  davinci: {backend: openai, endpoint: e, model: text-davinci-002, api: completions, method: zero_shot_cot,
+    samples: 2, temperature: 0.7}
+  codex: {backend: openai, endpoint: e, model: code-davinci-002, api: completions, method: few_shot_cot,
+    samples: 3, temperature: 1.0}
   chat: {backend: openai, endpoint: e, model: gpt-3.5-turbo-0613, method: zero_shot_cot}
   rules: {backend: scripted, samples: 1}
 methods:
@@ -86,11 +88,16 @@ def fill(store, how, seed, reasons, scores, tells):
     def answer():
         text = rng.choice(["one\n\ntwo", "", " é😀\u2028 ", "The answer is 2."])
         return Answer(
-            text, rng.choice(["stop", "length"]), rng.choice(["", "so\nit", "hm"]) if reasons else "",
-            tokens_in=rng.randrange(50) if tells else None, tokens_out=rng.randrange(50), tokens_cached=rng.choice([None, 0, 7]),
-            logprobs=[(token, -rng.random()) for token in "abcdefg"] if scores else None, model=rng.choice(["", "m-1", "m 2"]),
+            text,
+            rng.choice(["stop", "length"]),
+            rng.choice(["", "so\nit", "hm"]) if reasons else "",
+            tokens_in=rng.randrange(50) if tells else None,
+            tokens_out=rng.randrange(50),
+            tokens_cached=rng.choice([None, 0, 7]),
+            logprobs=[(token, -rng.random()) for token in "abcdefg"] if scores else None,
+            model=rng.choice(["", "m-1", "m 2"]),
             source=rng.choice(["live", "batch", "import a b&c.json"]),
-        )  # fmt: skip
+        )
 
     def fulfil(wanted):
         store.put([(want.request, {sample: answer() for sample in want.samples}) for want in wanted])
@@ -293,10 +300,17 @@ def finished(example, number, text=" Add one.", said=" 1.", **given):
     question = EXAMPLES[example].question
     first = f"Q: {question.strip()}\nA: Let's think step by step."
     return {
-        "sample_index": example, "completion_index": number, "question": question, "answer": "1",
-        "reasoning_prompt": first, "reasoning_completion": text, "reasoning_finish_reason": "stop",
-        "prompt": f"{first}{text.strip()}\nTherefore, the answer is", "completion": said, "finish_reason": "length",
-    } | given  # fmt: skip
+        "sample_index": example,
+        "completion_index": number,
+        "question": question,
+        "answer": "1",
+        "reasoning_prompt": first,
+        "reasoning_completion": text,
+        "reasoning_finish_reason": "stop",
+        "prompt": f"{first}{text.strip()}\nTherefore, the answer is",
+        "completion": said,
+        "finish_reason": "length",
+    } | given
 
 
 def reasoning_teacher(*samples, **metadata):
@@ -336,9 +350,12 @@ def teachers_rows(samples, examples=EXAMPLES):
 def test_reasoning_teacher(here):
     """Examples 0 and 1 have one text, and two samples of 2 the same rationale."""
     samples = [
-        finished(0, 0, " a", " 10."), finished(0, 1, " b", " 11."), finished(1, 0, " c", " 12."), finished(2, 0, " d\n", " 20."),
+        finished(0, 0, " a", " 10."),
+        finished(0, 1, " b", " 11."),
+        finished(1, 0, " c", " 12."),
+        finished(2, 0, " d\n", " 20."),
         finished(2, 1, " d\n", " 21."),
-    ]  # fmt: skip
+    ]
     file = dump("D_d.json", reasoning_teacher(*samples))
     assert (
         done("import", "--teacher", "davinci", "--dataset", "d", file)
@@ -346,9 +363,15 @@ def test_reasoning_teacher(here):
     )
     rows = teachers_rows(2)
     assert [(row.example_id, row.sample, row.texts) for row in rows] == [
-        ("d-0", 0, [" a", " 10."]), ("d-0", 1, [" b", " 11."]), ("d-1", 0, [" a", " 10."]), ("d-1", 1, [" b", " 11."]),
-        ("d-2", 0, [" d\n", " 20."]), ("d-2", 1, [" d\n", " 21."]), ("d-3", 0, [" d\n", " 20."]), ("d-3", 1, [" d\n", " 21."]),
-    ]  # fmt: skip
+        ("d-0", 0, [" a", " 10."]),
+        ("d-0", 1, [" b", " 11."]),
+        ("d-1", 0, [" a", " 10."]),
+        ("d-1", 1, [" b", " 11."]),
+        ("d-2", 0, [" d\n", " 20."]),
+        ("d-2", 1, [" d\n", " 21."]),
+        ("d-3", 0, [" d\n", " 20."]),
+        ("d-3", 1, [" d\n", " 21."]),
+    ]
     assert rows[0].finish_reasons == ["stop", "length"]
     assert (rows[0].origin, rows[0].model, rows[0].usage) == ("import D_d.json", "text-davinci-002", None)
     assert [row.texts[0] for row in teachers_rows(3, EXAMPLES[:1])] == [" a", " b", " c"]
@@ -450,17 +473,29 @@ def test_scotd(here):
     """Its responses end with the separator that its sampler adds; the prompt has the demonstrations."""
     prompt = f"{SHOWN.rstrip()}\n\nQ:  What is 2 + 1? \nA:"
     rows = [
-        {"prompt": prompt, "response": f" It is {n}. The answer is 3.\n\n", "score": 1, "index": 4, "rationale": f"It is {n}."} for n in range(3)
-    ]  # fmt: skip
+        {
+            "prompt": prompt,
+            "response": f" It is {n}. The answer is 3.\n\n",
+            "score": 1,
+            "index": 4,
+            "rationale": f"It is {n}.",
+        }
+        for n in range(3)
+    ]
     rows[2] |= {"tokens": [" It", " is", "x"], "token_probs": [-0.5, -0.25, None]}
     dump("csqa_30x.json", rows)
     assert "3 new answers" in done("import", "--teacher", "codex", "--dataset", "d", "csqa_30x.json")
     (_, body), *others = {(key, body) for key, body, *_ in survey.rows(Store())}
     assert not others
     assert json.loads(body) == {
-        "kind": "completions", "model": "code-davinci-002", "prompt": few_shot_cot.ask(EXAMPLES[4], [], None, SHOWN), "temperature": 1.0,
-        "max_tokens": 128, "stop": ["\nQ:"], "version": 1,
-    }  # fmt: skip
+        "kind": "completions",
+        "model": "code-davinci-002",
+        "prompt": few_shot_cot.ask(EXAMPLES[4], [], None, SHOWN),
+        "temperature": 1.0,
+        "max_tokens": 128,
+        "stop": ["\nQ:"],
+        "version": 1,
+    }
     answers = [answer for *_, answer in survey.rows(Store())]
     assert [answer.text for answer in answers] == [f" It is {n}. The answer is 3." for n in range(3)]
     assert [answer.logprobs for answer in answers] == [None, None, [(" It", -0.5), (" is", -0.25)]]
@@ -552,10 +587,15 @@ def test_files_that_cannot_be_read_are_named_and_leave_no_store(here, name, opti
     assert list(here.glob("store.sqlite*")) == ([here / name] if name == "store.sqlite3" else [])
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ([], "--teacher must name the block"), (["--teacher", "rules"], "wanted openai"), (["--teacher", "none"], "no block `teachers.none`"),
-    (["--teacher", "davinci", "--dataset", "e"], "dvc repro prepare@e"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "--teacher must name the block"),
+        (["--teacher", "rules"], "wanted openai"),
+        (["--teacher", "none"], "no block `teachers.none`"),
+        (["--teacher", "davinci", "--dataset", "e"], "dvc repro prepare@e"),
+    ],
+)
 def test_import_says_what_it_needs(here, options, message):
     dump("f.json", {"outputs": []})
     result = run("import", *options, "f.json")

@@ -66,7 +66,8 @@ def test_frozen_keys(request_, body, key):
 
 
 CHANGES = {
-    "kind": "completions", "model": "n", "prompt": "q", "system": "s", "temperature": 0.0, "top_p": 0.5, "max_tokens": 1, "stop": ("s",), "seed": 0,
+    "kind": "completions", "model": "n", "prompt": "q", "system": "s", "temperature": 0.0, "top_p": 0.5,
+    "max_tokens": 1, "stop": ("s",), "seed": 0,
     "extra": {"a": 1}, "salt": "s",
 }  # fmt: skip
 
@@ -138,8 +139,10 @@ def any_value(rng, depth=2):
 
 def any_request(rng):
     optional = {
-        "system": any_text(rng), "temperature": rng.random() * 2, "top_p": rng.random(), "max_tokens": rng.randrange(999), "seed": rng.randrange(9),
-        "stop": tuple(any_text(rng) for _ in range(rng.randrange(4))), "extra": {any_text(rng): any_value(rng)}, "salt": any_text(rng),
+        "system": any_text(rng), "temperature": rng.random() * 2, "top_p": rng.random(),
+        "max_tokens": rng.randrange(999), "seed": rng.randrange(9),
+        "stop": tuple(any_text(rng) for _ in range(rng.randrange(4))),
+        "extra": {any_text(rng): any_value(rng)}, "salt": any_text(rng),
     }  # fmt: skip
     chosen = {name: value for name, value in optional.items() if rng.random() < 0.5}
     return Request(rng.choice(["chat", "completions"]), any_text(rng), any_text(rng), **chosen)

@@ -238,7 +238,8 @@ def test_kill_of_a_writer(store):
     """Each put holds three samples: all of what was acknowledged is there, and of no put a part."""
     script = """
 for number in range(seed, seed + 10_000):
-    store.put([(Request("chat", "m", f"question {number}"), {sample: Answer(f"{number} {sample}", "stop") for sample in range(3)})])
+    answers = {sample: Answer(f"{number} {sample}", "stop") for sample in range(3)}
+    store.put([(Request("chat", "m", f"question {number}"), answers)])
     print(number, flush=True)
 """
     rng, acknowledged = random.Random(0), 0
@@ -705,10 +706,15 @@ def test_export_and_import_carry_everything(filled, tmp_path, monkeypatch):
     assert "0 new answers, 4 were there" in run("import", str(tmp_path / "export.jsonl")).output
 
 
-@pytest.mark.parametrize(("options", "texts"), [
-    ([], ["scored", "other", "third"]), (["--model", "m-1"], ["scored", "third"]), (["--source", "batch"], ["other"]),
-    (["--model", "m-1", "--source", "batch"], []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        ([], ["scored", "other", "third"]),
+        (["--model", "m-1"], ["scored", "third"]),
+        (["--source", "batch"], ["other"]),
+        (["--model", "m-1", "--source", "batch"], []),
+    ],
+)
 def test_export_of_a_selection(filled, options, texts):
     rows = [json.loads(line) for line in run("export", *options).stdout.splitlines()]
     assert [row["answer"]["text"] for row in rows] == texts
@@ -847,9 +853,14 @@ def test_a_store_in_use_is_pruned_and_says_that_the_text_is_still_there(filled, 
     assert kept_in(filled, "third") == []
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (["--yes"], "deletes what was paid for"), (["--before", "yesterday"], "is no date"), (["--failures", "--model", "m"], "neither model nor source"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--yes"], "deletes what was paid for"),
+        (["--before", "yesterday"], "is no date"),
+        (["--failures", "--model", "m"], "neither model nor source"),
+    ],
+)
 def test_prune_refuses(filled, options, message):
     result = run("prune", *options)
     assert isinstance(result.exception, ValueError)

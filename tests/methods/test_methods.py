@@ -142,7 +142,8 @@ def test_one_text_one_task(name: str, form: str, prompt: str, target: str) -> No
             [(f"{PROMPT} [Answer]", None, 1.0), (" 8", "answer", 0.3)],
         ]),
         ("mt_cot", "released", [
-            [(f"{RELEASED}\n[Explanation Generation]:", None, 1.0), (f"{REASON} Therefore, the answer is 8.", "cot", 0.7)],
+            [(f"{RELEASED}\n[Explanation Generation]:", None, 1.0),
+             (f"{REASON} Therefore, the answer is 8.", "cot", 0.7)],
             [(f"{RELEASED}\n[Answer Prediction]:", None, 1.0), (" 8.", "answer", 0.3)],
         ]),
         ("cascod", "paper", [
@@ -153,21 +154,27 @@ def test_one_text_one_task(name: str, form: str, prompt: str, target: str) -> No
             [(f"{RELEASED}Rationale:", None, 1.0), (REASON, "rationale", 0.7)],
             [(f"{RELEASED}Rationale:{REASON}\nTherefore, the answer is", None, 1.0), (" 8.", "answer", 0.3)],
         ]),
-        ("weight_aligned", "paper", [[(PROMPT, None, 1.0), (f" {REASON}", "rationale", 0.7), (" Therefore, the answer is 8.", "answer", 0.3)]]),
-        ("weight_aligned", "released", [[(RELEASED, None, 1.0), (REASON, "rationale", 0.7), (" Therefore, the answer is 8.", "answer", 0.3)]]),
+        ("weight_aligned", "paper", [[(PROMPT, None, 1.0), (f" {REASON}", "rationale", 0.7),
+         (" Therefore, the answer is 8.", "answer", 0.3)]]),
+        ("weight_aligned", "released", [[(RELEASED, None, 1.0), (REASON, "rationale", 0.7),
+         (" Therefore, the answer is 8.", "answer", 0.3)]]),
         ("all_aligned", "paper", [
-            [(f"{PROMPT} [Rationale]", None, 1.0), (f" {REASON}", "rationale", 0.7), ("\n[Answer]", None, 1.0), (" 8", "answer", 0.3)]
+            [(f"{PROMPT} [Rationale]", None, 1.0), (f" {REASON}", "rationale", 0.7),
+             ("\n[Answer]", None, 1.0), (" 8", "answer", 0.3)]
         ]),
         ("scott", "paper", [
             [(f"[Factual] {PROMPT}", None, 1.0), (f" {REASON} Therefore, the answer is 8.", "cot", 0.7)],
-            [(f"[Counterfactual] {PROMPT} Three legs each. Therefore, the answer is", None, 1.0), (" 6.", "counterfactual", 0.3)],
+            [(f"[Counterfactual] {PROMPT} Three legs each. Therefore, the answer is", None, 1.0),
+             (" 6.", "counterfactual", 0.3)],
         ]),
         ("scott", "cascod_release", [
             [(f"[Factual] {RELEASED}", None, 1.0), (f"{REASON} Therefore, the answer is 8.", "cot", 0.7)],
-            [(f"[Counterfactual] {RELEASED}Three legs each.\nTherefore, the answer is", None, 1.0), (" 6.", "counterfactual", 0.3)],
+            [(f"[Counterfactual] {RELEASED}Three legs each.\nTherefore, the answer is", None, 1.0),
+             (" 6.", "counterfactual", 0.3)],
         ]),
         ("scott", "scott_release", [
-            [("[factual] How many legs have two cats?", None, 1.0), (f" [factual] {REASON} So the answer is 8", "cot", 0.7)],
+            [("[factual] How many legs have two cats?", None, 1.0),
+             (f" [factual] {REASON} So the answer is 8", "cot", 0.7)],
             [
                 ("[counterfactual] How many legs have two cats? [counterfactual] Three legs each. So the answer is", None, 1.0),
                 (" 6", "counterfactual", 0.3),
@@ -252,7 +259,8 @@ def test_teachers_label_may_be_wrong() -> None:
 
 def test_draws_are_marked() -> None:
     for name, settings, drawn in [
-        ("scotd", {}, False), ("scotd", {"per_epoch": "one"}, True), ("answer_sft", {"label": "teacher"}, True), ("answer_sft", {}, False),
+        ("scotd", {}, False), ("scotd", {"per_epoch": "one"}, True),
+        ("answer_sft", {"label": "teacher"}, True), ("answer_sft", {}, False),
     ]:  # fmt: skip
         method, chosen = load(name, **settings)
         assert {sequence.draw for sequence in method.render(EXAMPLE, SAID, chosen)} == {drawn}
@@ -583,10 +591,12 @@ def test_few_shot_without_demonstrations_says_what_to_do(name: str) -> None:
     [
         (SHOTS, "", [("one?", "1 is one.", "1.")]),
         ("Count.\n\nQ: one?\nB?\nA: So the answer is: (E)\n", "Count.", [("one?\nB?", "", "(E)")]),
-        ("Count.\nDown.\n\nMore.\n\nQ: a\nA: Let.\nThe answer is 1? No, so the answer is 2.", "Count.\nDown.\n\nMore.", [
+        ("Count.\nDown.\n\nMore.\n\nQ: a\nA: Let.\nThe answer is 1? No, so the answer is 2.",
+         "Count.\nDown.\n\nMore.", [
             ("a", "Let.\nThe answer is 1? No, so", "2."),
         ]),
-        ("Q: a\nA: x. Therefore, the answer is 1.\n\n\nQ: b\nA: y. Thus the answer is 2.", "", [("a", "x.", "1."), ("b", "y.", "2.")]),
+        ("Q: a\nA: x. Therefore, the answer is 1.\n\n\nQ: b\nA: y. Thus the answer is 2.", "", [("a", "x.",
+         "1."), ("b", "y.", "2.")]),
     ],
 )  # fmt: skip
 def test_demonstrations_are_taken_apart(text: str, description: str, shots: list) -> None:

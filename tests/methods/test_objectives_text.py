@@ -66,7 +66,8 @@ def test_train_and_validation_only_in_the_order_of_the_examples() -> None:
         said,
     )
     assert [(s.example_id, s.part, s.unit) for s in sequences] == [
-        ("made-0", "train", "0"), ("made-0", "train", "1"), ("made-1", "validation", "0"), ("made-1", "validation", "1"),
+        ("made-0", "train", "0"), ("made-0", "train", "1"), ("made-1", "validation", "0"),
+        ("made-1", "validation", "1"),
         ("made-2", "train", "0"), ("made-2", "train", "1"),
     ]  # fmt: skip
     assert "".join(segment.text for segment in sequences[1].segments) == "Question 0?###r01 --> 0END"
@@ -75,7 +76,8 @@ def test_train_and_validation_only_in_the_order_of_the_examples() -> None:
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("cascod", {}), ("all_aligned", {"mask_prefix": False}), ("scott", {}), ("mt_cot", {"alpha": 0.0}), ("scotd", {"per_epoch": "one"}),
+        ("cascod", {}), ("all_aligned", {"mask_prefix": False}), ("scott", {}),
+        ("mt_cot", {"alpha": 0.0}), ("scotd", {"per_epoch": "one"}),
         ("fine_tune", {"prompt_weight": 0.01}), ("answer_sft", {"label": "teacher"}), ("zero_shot", {}),
     ],
 )  # fmt: skip
