@@ -53,7 +53,7 @@ def foreseen(said: str | None, row: Answered) -> bool:
     return is_correct(reading.lenient, row.answer, row.example.answer_type)
 
 
-def numbers(
+def las_numbers(
     rows: list[Answered],
     alone: list[str | None],
     aided: list[str | None],
@@ -137,7 +137,7 @@ def main(
     aided = said[len(rows) :]
     labels = [cluster_label(row.example, parts["templates"][row.example.id]) for row in rows]
     axes = (dataset, split, teacher, curation, method, student, seed, None)
-    found = rounded(numbers(rows, alone, aided, len(parts["test"]), labels))
+    found = rounded(las_numbers(rows, alone, aided, len(parts["test"]), labels))
     write_json(out, {**found, **dict(zip(AXES, axes, strict=True)), "simulator": simulator})
 
 

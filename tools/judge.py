@@ -13,7 +13,7 @@ import typer
 
 from stages.config.load import find, read_params
 from stages.judging import consult
-from stages.judging.judgement import blind, chosen, pair_up, prompt, results
+from stages.judging.judgement import blind, judge_prompt, judgement_results, pair_up, read_choice
 from stages.records.jsonl import write_json, write_text
 from tools.found_rows import completions_of, examples_of
 from tools.pages.fill import with_data
@@ -26,7 +26,7 @@ app = command_group()
 
 def prompts(key: Key) -> list[str]:
     """What a model is asked: every pair in one order, then every pair in the other."""
-    return [prompt(pair, swapped) for swapped in ORDERS for pair in key["pairs"]]
+    return [judge_prompt(pair, swapped) for swapped in ORDERS for pair in key["pairs"]]
 
 
 def model_sheets(judge: str, key: Key) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def model_sheets(judge: str, key: Key) -> list[dict[str, Any]]:
     sheets = []
     for swapped in ORDERS:
         texts = said[len(key["pairs"]) * swapped :][: len(key["pairs"])]
-        choices = {pair["id"]: chosen(text) for pair, text in zip(key["pairs"], texts, strict=True)}
+        choices = {pair["id"]: read_choice(text) for pair, text in zip(key["pairs"], texts, strict=True)}
         answers = {pair: choice for pair, choice in choices.items() if choice}
         sheets.append({"study": key["study"], "rater": judge, "swapped": swapped, "answers": answers})
     return sheets
@@ -95,7 +95,7 @@ def read_sheets(
     """
     sheets = [read_object(path) for path in answers]
     key = read_object(key_file or answers[0].with_name("pairs.json"))
-    found = results(key, sheets)
+    found = judgement_results(key, sheets)
     typer.echo(results_as_markdown(key, found))
     if out:
         write_json(out, {"first": key["first"], "second": key["second"], **found})

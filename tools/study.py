@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.judging.judgement import right
+from stages.judging.judgement import is_right
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.jsonl import write_rows, write_text
@@ -31,7 +31,7 @@ Completions = Mapping[str, Completion]  # by question
 def draw_cases(completions: Completions, examples: Mapping[str, Example], cases: int, seed: int) -> list[str]:
     """Ids of up to `cases` questions that a model has right, then of as many that it has wrong."""
     rng = random.Random(seed)
-    marks = {question: right(completions[question], example) for question, example in examples.items()}
+    marks = {question: is_right(completions[question], example) for question, example in examples.items()}
     groups = [sorted(one for one, mark in marks.items() if mark is wanted) for wanted in (True, False)]
     return [question for group in groups for question in rng.sample(group, min(cases, len(group)))]
 
@@ -42,7 +42,7 @@ def study_row(example: Example, models: Mapping[str, Completions]) -> dict[str, 
     for name, completions in models.items():
         completion = completions[example.id]
         answer = reading_of(completion, example).strict
-        mark = right(completion, example)
+        mark = is_right(completion, example)
         said.append({"name": name, "texts": completion.texts, "read": answer, "right": mark})
     return {"id": example.id, "question": example.question.strip(), "answer": example.answer, "said": said}
 

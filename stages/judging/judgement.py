@@ -24,7 +24,7 @@ SIDES = {"A": "B", "B": "A", "tie": "tie"}  # what a choice means where the judg
 Sheet = dict[str, Any]
 
 
-def right(row: Completion, example: Example) -> bool:
+def is_right(row: Completion, example: Example) -> bool:
     return is_correct(reading_of(row, example).strict, example.answer, example.answer_type)
 
 
@@ -49,7 +49,7 @@ def pair_up(
     pairs = []
     for one in rng.sample(usable, min(n, len(usable))):
         swap = rng.random() < 0.5
-        both = right(first[one], examples[one]) and right(second[one], examples[one])
+        both = is_right(first[one], examples[one]) and is_right(second[one], examples[one])
         a, b = reversed(texts[one]) if swap else texts[one]
         pairs.append(
             {
@@ -67,10 +67,10 @@ def pair_up(
         "same_rationale": len(shared) - silent - len(usable),
         "not_drawn": len(usable) - len(pairs),
     }
-    return {"study": digest(pairs), "seed": seed, "left_out": left_out, "pairs": pairs}
+    return {"study": digest_of_pairs(pairs), "seed": seed, "left_out": left_out, "pairs": pairs}
 
 
-def digest(pairs: list[dict[str, Any]]) -> str:
+def digest_of_pairs(pairs: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(pairs, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -82,7 +82,7 @@ def blind(key: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def prompt(pair: Mapping[str, str], swapped: bool) -> str:
+def judge_prompt(pair: Mapping[str, str], swapped: bool) -> str:
     """What a language model is asked: the criteria of SCoTD's crowdworkers (appendix A).
     Differs: own words, and a tie is allowed (difference 45).
     """
@@ -96,7 +96,7 @@ def prompt(pair: Mapping[str, str], swapped: bool) -> str:
     )
 
 
-def chosen(said: str | None) -> str | None:
+def read_choice(said: str | None) -> str | None:
     """The choice in a judge's words: the only one of "A", "B" and "tie" that they name; None where they name
     none or several ("not a tie: A").
     """
@@ -136,7 +136,7 @@ def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
         seen.add(who)
 
 
-def votes(key: Mapping[str, Any], sheet: Sheet) -> dict[str, int]:
+def votes_of(key: Mapping[str, Any], sheet: Sheet) -> dict[str, int]:
     """By pair, 1 for the first model, -1 for the second, 0 for a tie."""
     first = {pair["id"]: pair["first"] for pair in key["pairs"]}
     sides = {one: SIDES[said] if sheet["swapped"] else said for one, said in sheet["answers"].items()}
@@ -180,47 +180,46 @@ def in_both_orders(sheets: Sequence[Sheet]) -> tuple[list[Sheet], int]:
     return [{**sheet, "answers": answers} for sheet, answers in zip(sheets, kept, strict=True)], cut
 
 
-def results(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> dict[str, Any]:
-    """Over all judged pairs, and over those where both models answered right: a pair goes to whom most sheets
-    prefer, else it is a tie.
+def verdicts_of(pairs: Sequence[Mapping[str, Any]], cast: Sequence[dict[str, int]]) -> dict[str, int]:
+    """A pair goes to whom most sheets prefer, else it is a tie; pairs that nobody judged are not in it."""
+    found = {}
+    for pair in pairs:
+        if votes := [sheet[pair["id"]] for sheet in cast if pair["id"] in sheet]:
+            found[pair["id"]] = (sum(votes) > 0) - (sum(votes) < 0)
+    return found
 
-    `raters`: how often each one chose the side shown first; `agreement`: of each two sheets, the share of
-    common pairs with the same verdict; `one_order`: answers left out because the same rater's other order has
-    none.
+
+def agreement(names: Sequence[str], cast: Sequence[dict[str, int]]) -> list[dict[str, Any]]:
+    """Of each two sheets, the share of common pairs with the same verdict."""
+    found = []
+    for (name, sheet), (other, others) in combinations(zip(names, cast, strict=True), 2):
+        common = sheet.keys() & others.keys()
+        same = sum(sheet[one] == others[one] for one in common)
+        share = same / len(common) if common else None
+        found.append({"between": [name, other], "pairs": len(common), "agreement": share})
+    return found
+
+
+def judgement_results(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> dict[str, Any]:
+    """Over all judged pairs, and over those where both models answered right.
+
+    `raters`: how often each one chose the side shown first; `agreement`: of each two sheets; `one_order`:
+    answers left out because the same rater's other order has none.
     """
     check_sheets(key, sheets)
     sheets, one_order = in_both_orders(sheets)
-    by_sheet = [votes(key, sheet) for sheet in sheets]
-    verdicts = {}
-    for pair in key["pairs"]:
-        cast = [found[pair["id"]] for found in by_sheet if pair["id"] in found]
-        if cast:
-            verdicts[pair["id"]] = (sum(cast) > 0) - (sum(cast) < 0)
-    both = {pair["id"] for pair in key["pairs"] if pair["both_right"]}
+    cast = [votes_of(key, sheet) for sheet in sheets]
     names = [f"{sheet['rater']}{', swapped' if sheet['swapped'] else ''}" for sheet in sheets]
-    raters = [
-        {
-            "rater": name,
-            **tally([*found.values()]),
-            "said_A": sum(said == "A" for said in sheet["answers"].values()),
-        }
-        for name, found, sheet in zip(names, by_sheet, sheets, strict=True)
-    ]
-    agreement = []
-    for (name, found), (other, others) in combinations(zip(names, by_sheet, strict=True), 2):
-        common = found.keys() & others.keys()
-        same = sum(found[one] == others[one] for one in common)
-        agreement.append(
-            {
-                "between": [name, other],
-                "pairs": len(common),
-                "agreement": same / len(common) if common else None,
-            }
-        )
+    verdicts = verdicts_of(key["pairs"], cast)
+    both_right = {pair["id"] for pair in key["pairs"] if pair["both_right"]}
+    raters = []
+    for name, votes, sheet in zip(names, cast, sheets, strict=True):
+        said_a = sum(choice == "A" for choice in sheet["answers"].values())
+        raters.append({"rater": name, **tally([*votes.values()]), "said_A": said_a})
     return {
         "all": tally([*verdicts.values()]),
-        "both_right": tally([verdict for one, verdict in verdicts.items() if one in both]),
+        "both_right": tally([verdict for one, verdict in verdicts.items() if one in both_right]),
         "raters": raters,
-        "agreement": agreement,
+        "agreement": agreement(names, cast),
         "one_order": one_order,
     }

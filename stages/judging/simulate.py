@@ -13,8 +13,7 @@ from typing import Any
 
 from stages.config.contracts import load_plug_in
 from stages.config.load import check, find, read_params
-from stages.judging.consult import consult, read_consulted
-from stages.judging.consult import plan as plan_to_consult
+from stages.judging import consult
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 from stages.text.answer_types import rules_of
@@ -31,7 +30,7 @@ def task_of(demonstrations: str, example: Example) -> str:
     return re.split(r"(?:^|\n\s*)Q: ", demonstrations_for(example, demonstrations).strip())[0].strip()
 
 
-def prompt(example: Example, rationale: str, demonstrations: str) -> str:
+def simulator_prompt(example: Example, rationale: str, demonstrations: str) -> str:
     """Question alone (Table 10), or question and rationale (Table 11)."""
     sources = "the question and the rationale" if rationale else "the question"
     task = task_of(demonstrations, example)
@@ -40,6 +39,10 @@ def prompt(example: Example, rationale: str, demonstrations: str) -> str:
     parts += [f"Question: {example.question.strip()}"]
     parts += [f"Rationale: {rationale}"] if rationale else []
     return "\n\n".join([*parts, "Your answer:"])
+
+
+def prompts(asked: Asked, demonstrations: str) -> list[str]:
+    return [simulator_prompt(example, rationale, demonstrations) for example, rationale in asked]
 
 
 def by_rule(example: Example, rationale: str, backend: Any, settings: Any) -> str:
@@ -58,7 +61,7 @@ def read_simulator(where: str, values: dict[str, Any]) -> tuple[Any, Any]:
     backend = load_plug_in("teachers", values.get("backend"), f"{where}.backend")
     if hasattr(backend, "solve"):
         return backend, check(where, values, backend.Settings)
-    return read_consulted(where, values)
+    return consult.read_consulted(where, values)
 
 
 def simulate(name: str, asked: Asked, demonstrations: str) -> list[str | None]:
@@ -69,7 +72,7 @@ def simulate(name: str, asked: Asked, demonstrations: str) -> list[str | None]:
     backend, settings = read_simulator(where, find(read_params(), where))
     if hasattr(backend, "solve"):
         return [by_rule(example, rationale, backend, settings) for example, rationale in asked]
-    return consult(where, [prompt(example, rationale, demonstrations) for example, rationale in asked])
+    return consult.consult(where, prompts(asked, demonstrations))
 
 
 def plan(name: str, asked: Asked, demonstrations: str) -> str:
@@ -78,6 +81,4 @@ def plan(name: str, asked: Asked, demonstrations: str) -> str:
     backend, _ = read_simulator(where, find(read_params(), where))
     if hasattr(backend, "solve"):
         return f"{where} is not paid: nothing to estimate"
-    return plan_to_consult(
-        where, [prompt(example, rationale, demonstrations) for example, rationale in asked]
-    )
+    return consult.plan(where, prompts(asked, demonstrations))

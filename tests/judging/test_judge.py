@@ -13,7 +13,15 @@ from api_server import Remote, serve
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from stages.judging.judgement import blind, chosen, pair_up, prompt, results, tally, votes
+from stages.judging.judgement import (
+    blind,
+    judge_prompt,
+    judgement_results,
+    pair_up,
+    read_choice,
+    tally,
+    votes_of,
+)
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from stages.results.statistics import wilson
@@ -94,7 +102,7 @@ def test_what_cannot_be_compared_is_left_out_and_counted() -> None:
 def test_counts_by_hand() -> None:
     made = key()
     wins = {f"made-{i}": 1 for i in range(9)} | {"made-9": -1, "made-10": 0}
-    found = results(made, [sheet(made, wins)])
+    found = judgement_results(made, [sheet(made, wins)])
     low, high = wilson(9, 10)
     # exact binomial: 2 x (1 + 10) / 2^10
     want = {
@@ -119,7 +127,7 @@ def test_an_order_that_decides_is_a_tie() -> None:
         {"study": made["study"], "rater": "m", "swapped": swapped, "answers": dict.fromkeys(EXAMPLES, "A")}
         for swapped in (False, True)
     ]
-    found = results(made, always)
+    found = judgement_results(made, always)
     assert (found["all"]["ties"], found["all"]["win_rate"], found["all"]["p"]) == (ROWS, None, 1.0)
     assert [row["said_A"] for row in found["raters"]] == [ROWS, ROWS]
     assert found["agreement"] == [{"between": ["m", "m, swapped"], "pairs": ROWS, "agreement": 0.0}]
@@ -131,7 +139,7 @@ def test_what_a_judge_answered_in_one_order_only_is_left_out() -> None:
         sheet(made, {"made-0": 1, "made-1": 1, "made-2": 1}, "m"),
         sheet(made, {"made-1": 1, "made-2": -1, "made-3": -1}, "m", swapped=True),
     )
-    found = results(made, [first, second, sheet(made, {"made-3": -1}, "person")])
+    found = judgement_results(made, [first, second, sheet(made, {"made-3": -1}, "person")])
     assert {name: found["all"][name] for name in ("pairs", "wins", "losses", "ties")} == {
         "pairs": 3,
         "wins": 1,
@@ -144,7 +152,7 @@ def test_what_a_judge_answered_in_one_order_only_is_left_out() -> None:
 
 def test_swapped_answers_are_turned_back() -> None:
     made, wins = key(), {f"made-{i}": (1, -1, 0)[i % 3] for i in range(ROWS)}
-    assert votes(made, sheet(made, wins)) == votes(made, sheet(made, wins, swapped=True)) == wins
+    assert votes_of(made, sheet(made, wins)) == votes_of(made, sheet(made, wins, swapped=True)) == wins
 
 
 def test_raters_outvote_each_other() -> None:
@@ -154,7 +162,7 @@ def test_raters_outvote_each_other() -> None:
         {"made-0": 1, "made-1": -1, "made-2": 0},
         {"made-0": -1},
     ]
-    found = results(made, [sheet(made, wins, f"rater {i}") for i, wins in enumerate(cast)])
+    found = judgement_results(made, [sheet(made, wins, f"rater {i}") for i, wins in enumerate(cast)])
     assert {name: found["all"][name] for name in ("pairs", "wins", "losses", "ties")} == {
         "pairs": 3,
         "wins": 1,
@@ -179,11 +187,11 @@ def test_raters_outvote_each_other() -> None:
 def test_sheets_of_something_else_are_refused(change: dict[str, Any], message: str) -> None:
     made = key()
     with pytest.raises(ValueError, match=message):
-        results(made, [{**sheet(made, {}), **change}])
+        judgement_results(made, [{**sheet(made, {}), **change}])
     with pytest.raises(ValueError, match="given twice"):
-        results(made, [sheet(made, {}), sheet(made, {})])
+        judgement_results(made, [sheet(made, {}), sheet(made, {})])
     with pytest.raises(ValueError, match="rater, swapped missing"):
-        results(made, [{"study": made["study"], "answers": {}}])
+        judgement_results(made, [{"study": made["study"], "answers": {}}])
 
 
 @pytest.mark.parametrize(
@@ -210,7 +218,7 @@ def test_sheets_of_something_else_are_refused(change: dict[str, Any], message: s
     ],
 )
 def test_choices_in_a_judges_words(said: str | None, choice: str | None) -> None:
-    assert chosen(said) == choice
+    assert read_choice(said) == choice
 
 
 # --- commands
@@ -266,7 +274,7 @@ def test_a_language_model_judges_both_orders(place: Path, running: Remote) -> No
     asked = [request["body"]["messages"][-1]["content"] for request in running.calls("/chat/completions")]
     made = json.loads(Path("study/pairs.json").read_text())
     assert sorted(asked) == sorted(
-        prompt(pair, swapped) for pair in made["pairs"] for swapped in (False, True)
+        judge_prompt(pair, swapped) for pair in made["pairs"] for swapped in (False, True)
     )
     told = call("read", "study/big.json", "study/big-swapped.json", "--out", "found.json")
     found = json.loads(Path("found.json").read_text())

@@ -17,7 +17,7 @@ from stages import las, teachers
 from stages.checking.blocks import check_consulted
 from stages.judging import simulate
 from stages.judging.consult import consult
-from stages.las import Answered, answered, foreseen, numbers
+from stages.las import Answered, answered, foreseen, las_numbers
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from stages.students.load import base_sha256
@@ -68,7 +68,7 @@ def test_numbers_by_hand() -> None:
     as it was (right).
     """
     four = rows(("1", "because"), ("2", "because"), ("3", "because"), ("4", ""))
-    found = numbers(four, ["9", "it is 9", None, "4"], ["1", "It is 2!", "8"], 6)
+    found = las_numbers(four, ["9", "it is 9", None, "4"], ["1", "It is 2!", "8"], 6)
     assert {name: found[name] for name in ("n", "unanswered", "with_rationale")} == {
         "n": 4,
         "unanswered": 2,
@@ -89,7 +89,7 @@ def test_questions_of_one_template_are_drawn_together() -> None:
     helped = [row // 3 < 5 for row in range(30)]
     answers = rows(*[("1", "because")] * 30)
     found = [
-        numbers(answers, ["9"] * 30, ["1" if right else "9" for right in helped], 30, given)
+        las_numbers(answers, ["9"] * 30, ["1" if right else "9" for right in helped], 30, given)
         for given in (labels, None)
     ]
     assert [one["las_over"] for one in found] == ["10 groups", "30 questions"]
@@ -98,12 +98,12 @@ def test_questions_of_one_template_are_drawn_together() -> None:
 
 
 def test_a_rationale_can_mislead() -> None:
-    found = numbers(rows(("1", "r"), ("2", "r")), ["1", "2"], ["5", "5"], 2)
+    found = las_numbers(rows(("1", "r"), ("2", "r")), ["1", "2"], ["5", "5"], 2)
     assert (found["las"], found["las_low"], found["las_high"]) == (-1.0, -1.0, -1.0)
 
 
 def test_a_student_that_never_reasons_has_no_las() -> None:
-    assert numbers(rows(("1", "")), [], [], 1) == {
+    assert las_numbers(rows(("1", "")), [], [], 1) == {
         **{
             "n": 1,
             "unanswered": 0,
@@ -138,8 +138,8 @@ def test_what_is_foreseen_is_the_students_answer_not_the_gold_one() -> None:
 def test_prompts_hold_the_parts_of_tables_10_and_11() -> None:
     example = Example("made-0", "made", " 2 + 3? ", "5", "number")
     alone, aided = (
-        simulate.prompt(example, "", ""),
-        simulate.prompt(example, "Count on.", "Add the numbers.\n\nQ: 1 + 1?\nA: The answer is 2."),
+        simulate.simulator_prompt(example, "", ""),
+        simulate.simulator_prompt(example, "Count on.", "Add the numbers.\n\nQ: 1 + 1?\nA: The answer is 2."),
     )
     assert "Rationale" not in alone and "rationale" not in alone and "Task" not in alone  # noqa: PT018
     assert aided.startswith("Read the question and the rationale.")
