@@ -439,10 +439,11 @@ def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("path", ["/files", "/batches"])
 @pytest.mark.parametrize(
     ("fault", "sent"),
-    [({"fault": "cut"}, 1), ({"fault": "cut_body"}, 1), ({"fault": "malformed"}, 1), ({"fault": 500, "done": True}, 1),
+    [({"fault": "cut"}, 1), ({"fault": "cut_body"}, 1), ({"fault": "malformed"}, 1),
+     ({"fault": 500, "done": True}, 1),
      ({"fault": "drop"}, 2), ({"fault": 503}, 2),
      ({"fault": 429, "retry_after": 0}, 2), ({"fault": 409}, 2)],
-    ids=lambda value: str(value.get("fault")) + str(value.get("done", "")) if isinstance(value, dict) else None,
+    ids=lambda value: f"{value.get('fault')}{value.get('done', '')}" if isinstance(value, dict) else None,
 )  # fmt: skip
 def test_what_a_post_did_is_looked_for_before_it_is_repeated(
     api: Remote, store: Store, path: str, fault: dict[str, Any], sent: int
@@ -649,7 +650,7 @@ def test_a_line_that_is_there_twice_is_paid_once(
 def test_what_cannot_be_written_in_one_line_does_not_hold_up_the_batch(
     api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a character in answers and in an error, a count of 10**30: the store would refuse all, each time."""
+    """Half a character in answers and in an error, a count of 10**30: the store would refuse all of them."""
     api.script([{"fault": "usage", "usage": {"prompt_tokens": 10**30}, "path": LINES}])
     waits(api, store, want(2))
     finish_all(api, store)

@@ -176,7 +176,10 @@ def test_one_text_one_task(name: str, form: str, prompt: str, target: str) -> No
             [("[factual] How many legs have two cats?", None, 1.0),
              (f" [factual] {REASON} So the answer is 8", "cot", 0.7)],
             [
-                ("[counterfactual] How many legs have two cats? [counterfactual] Three legs each. So the answer is", None, 1.0),
+                (
+                    "[counterfactual] How many legs have two cats? [counterfactual] Three legs each. So the"
+                    " answer is", None, 1.0,
+                ),
                 (" 6", "counterfactual", 0.3),
             ],
         ]),

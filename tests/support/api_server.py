@@ -24,11 +24,11 @@ Options of `serve`
 
 Methods of what `serve` gives
     .url              http://127.0.0.1:PORT/v1
-    .calls(path=None) every request of the API, oldest first: {"number", "method", "path" (without /v1), "query",
-                      "body" (parsed; of an upload {"purpose", "filename", "sha256", "bytes"}), "status" (None:
-                      cut, or not answered yet), "delivered" (the response was written completely), "fault",
-                      "texts" (of the choices it wrote), "begun", "ended" (seconds)}; `path` keeps those that
-                      begin with it
+    .calls(path=None) every request of the API, oldest first: {"number", "method", "path" (without /v1),
+                      "query", "body" (parsed; of an upload {"purpose", "filename", "sha256", "bytes"}),
+                      "status" (None: cut, or not answered yet), "delivered" (the response was written
+                      completely), "fault", "texts" (of the choices it wrote), "begun", "ended" (seconds)};
+                      `path` keeps those that begin with it
     .count(path="/")  how many calls
     .lines()          every line of every batch that was run: {"batch", "custom_id", "body", "status"}: each
                       one costs money

@@ -26,7 +26,8 @@ from stages.training.fit import fit
 WORKER = """
 import json, os, signal, sys, torch
 from pathlib import Path
-if os.environ.get("ACCELERATE_USE_FSDP"):  # accelerate shards on accelerators only: let it take the CPU for one
+# accelerate shards on accelerators only: let it take the CPU for one
+if os.environ.get("ACCELERATE_USE_FSDP"):
     from accelerate.state import PartialState
     from accelerate.utils import DistributedType
     PartialState._prepare_backend = lambda *values: ("gloo", DistributedType.MULTI_GPU)
@@ -52,7 +53,8 @@ for folder in map(Path, json.loads(sys.argv[1])):
     assert sharded[-1] == ("ACCELERATE_USE_FSDP" in os.environ, 2)
 """
 SHARDED = {
-    "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP", "FSDP_RESHARD_AFTER_FORWARD": "true",
+    "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_RESHARD_AFTER_FORWARD": "true",
     "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT", "ACCELERATE_TORCH_DEVICE": "cpu",
 }  # fmt: skip
 CELLS = {"llama": "", "t5": "", "qwen2": "    lora: {r: 4, dropout: 0.0}\n    schedule: linear\n"}

@@ -483,7 +483,8 @@ def test_adapters_are_merged_or_kept(random_student, tmp_path) -> None:
         for loaded in (load_trained(tmp_path / name), load(tmp_path / name)):
             torch.testing.assert_close(loaded.model.eval()(ids).logits, wanted, rtol=1e-4, atol=1e-5)
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [
-        "adapter_config.json", "adapter_model.safetensors", "base.json", "tokenizer.json", "tokenizer_config.json",
+        "adapter_config.json", "adapter_model.safetensors", "base.json", "tokenizer.json",
+        "tokenizer_config.json",
     ]  # fmt: skip
     assert json.loads((tmp_path / "kept" / "base.json").read_text()) == {
         "path": base.path,
@@ -564,7 +565,8 @@ for folder, variables, saves in json.loads(sys.argv[1]):
                 if not left[0]:
                     os.kill(os.getpid(), signal.SIGKILL)
             stages.training.trainer.Distiller._save_checkpoint = save
-        stages.train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
+        files = ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")
+        stages.train.main("small", 5, *map(Path, files))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (Path(folder) / "out").exists())
 """
