@@ -178,5 +178,6 @@ def main() -> None:
     """`cot` as it was installed. In another checkout of this project it is that one's `python -m tools`."""
     here = Path("tools", "cot.py")
     if here.is_file() and not here.samefile(__file__):
+        os.environ.pop("PYTHONSAFEPATH", None)  # `-m` is to look here first
         os.execv(sys.executable, [sys.executable, "-m", "tools", *sys.argv[1:]])
     run_command()

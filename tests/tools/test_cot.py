@@ -56,8 +56,9 @@ def start(
 ) -> subprocess.CompletedProcess[str]:
     """`cot` as the installed script starts it, from this checkout's code, in a folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COT_STORE": str(folder / "no store")}
+    environment["PYTHONSAFEPATH"] = "1"  # a script's path does not begin with the current folder
     return subprocess.run(
-        [sys.executable, "-P", "-c", code, *words],
+        [sys.executable, "-c", code, *words],
         cwd=folder,
         env=environment,
         capture_output=True,
