@@ -47,9 +47,9 @@ def answered(rows: list[Completion], examples: Mapping[str, Example]) -> list[An
     ]
 
 
-def foreseen(said: str | None, row: Answered) -> bool:
+def foreseen(reply: str | None, row: Answered) -> bool:
     """Whether a simulator's words, read as a person would, name the student's answer."""
-    reading = read_answer(said or "", "", row.example.answer_type, row.example.choices or [])
+    reading = read_answer(reply or "", "", row.example.answer_type, row.example.choices or [])
     return is_correct(reading.lenient, row.answer, row.example.answer_type)
 
 
@@ -79,7 +79,7 @@ def las_numbers(
             "las_high": None,
             "las_over": None,
         }
-    without = [foreseen(said, row) for said, row in zip(alone, rows, strict=True)]
+    without = [foreseen(reply, row) for reply, row in zip(alone, rows, strict=True)]
     helped = iter(aided)
     given = [
         foreseen(next(helped), row) if row.rationale else same
@@ -132,9 +132,9 @@ def main(
 ) -> None:
     """How faithful a student's rationales are to its answers."""
     rows, parts = read_answered(examples, split_file, predictions)
-    said = simulate(simulator, questions_to_ask(rows), demonstrations.read_text(encoding="utf-8"))
-    alone = said[: len(rows)]
-    aided = said[len(rows) :]
+    replies = simulate(simulator, questions_to_ask(rows), demonstrations.read_text(encoding="utf-8"))
+    alone = replies[: len(rows)]
+    aided = replies[len(rows) :]
     labels = [cluster_label(row.example, parts["templates"][row.example.id]) for row in rows]
     axes = (dataset, split, teacher, curation, method, student, seed, None)
     found = rounded(las_numbers(rows, alone, aided, len(parts["test"]), labels))

@@ -52,7 +52,7 @@ class Found:
             )
 
 
-def keep(store: Store, answered: Iterable[tuple[Request | str, dict[int, Answer]]]) -> Counter[str]:
+def keep_answers(store: Store, answered: Iterable[tuple[Request | str, dict[int, Answer]]]) -> Counter[str]:
     """Put answers into the store. Counts those that are new, those that were there, and those whose place has
     another text (it stays).
     """
@@ -127,7 +127,7 @@ def read_completion(row: Completion, found: Found, asking: Asking | None) -> Non
             source=step.source,
         )
         found.add(step.key, step.sample, answer)
-        if asking and (request := recognise(step.key, prompt, asking)):
+        if asking and (request := recognised_request(step.key, prompt, asking)):
             found.requests[step.key] = request
 
 
@@ -164,7 +164,7 @@ def with_steps(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "key"} | {"steps": steps}
 
 
-def recognise(key: str, prompt: str, asking: Asking) -> Request | None:
+def recognised_request(key: str, prompt: str, asking: Asking) -> Request | None:
     """The teacher's request with this key; a row's prompt stands without its demonstrations."""
     headers = by_subtask(asking.demonstrations).values() or [asking.demonstrations]
     asked = (

@@ -1,4 +1,4 @@
-"""Adopt: released answers become samples of the requests that a teacher's block would send.
+"""Import of released files: their answers become samples of the requests that a teacher's block would send.
 
 That the block describes how they were made (model, temperature, stops) is the word of who imports them; what
 a file states is compared.
@@ -15,12 +15,12 @@ from stages.parsing.released_archives import ReleasedFile, ReleasedSample, read_
 from stages.records.example import Example
 
 
-def squeeze(text: str) -> str:
+def without_blanks(text: str) -> str:
     """Releases differ from one another, and from this project, in white space."""
     return "".join(text.split())
 
 
-def read_answers(path: Path, asking: Asking, examples: list[Example] | None) -> Found:
+def read_released_answers(path: Path, asking: Asking, examples: list[Example] | None) -> Found:
     """Released answers as samples of the teacher's requests. Raises ValueError if they are another model's.
 
     With examples, a row is one of their questions if it has the prompt that the method asks (the question, if
@@ -33,37 +33,41 @@ def read_answers(path: Path, asking: Asking, examples: list[Example] | None) -> 
         raise ValueError(f"{path}: answers of {file.model!r}, but the teacher's model is {model!r}")
     found = Found()
     taken = Counter[str]()
-    by_prompt = {squeeze(asking.next_prompt(example, []) or ""): example for example in examples or []}
-    by_question = {squeeze(example.question): example for example in examples or []}
+    by_prompt = {without_blanks(asking.next_prompt(one, []) or ""): one for one in examples or []}
+    by_question = {without_blanks(one.question): one for one in examples or []}
     for row in file.rows:
         if not row.steps:
             found.mark("samples without a text: an interrupted run", row.place)
-        elif examples is None:
-            release(row, [step.prompt for step in row.steps], found, taken, asking, path)
+            continue
+        first = row.steps[0].prompt
+        if examples is None:
+            prompts = [step.prompt for step in row.steps]
         elif example := (
-            by_question.get(squeeze(row.question or ""))
-            if row.steps[0].prompt is None
-            else by_prompt.get(squeeze(row.steps[0].prompt))
+            by_question.get(without_blanks(row.question or ""))
+            if first is None
+            else by_prompt.get(without_blanks(first))
         ):
-            release(row, list(spelled(example, row, asking)), found, taken, asking, path)
+            prompts = list(prompts_as_asked(example, row, asking))
         else:
             found.mark("samples left out: the teacher asks none of the examples this way", row.place)
-    tell_settings(file, asking, found)
+            continue
+        add_sample(row, prompts, found, taken, asking, path)
+    note_settings(file, asking, found)
     return found
 
 
-def spelled(example: Example, row: ReleasedSample, asking: Asking) -> Iterator[str | None]:
-    """The prompts as the method writes them; None from where the released ones differ in more than white
-    space.
-    """
+def prompts_as_asked(example: Example, row: ReleasedSample, asking: Asking) -> Iterator[str | None]:
+    """The prompts as the method writes them, up to where the released ones differ in more than blanks."""
     for place, step in enumerate(row.steps):
         prompt = asking.next_prompt(example, [earlier.text for earlier in row.steps[:place]])
-        if prompt is None or (step.prompt is not None and squeeze(step.prompt) != squeeze(prompt)):
+        if prompt is None:
+            return
+        if step.prompt is not None and without_blanks(step.prompt) != without_blanks(prompt):
             return
         yield prompt
 
 
-def release(
+def add_sample(
     row: ReleasedSample,
     prompts: list[str | None],
     found: Found,
@@ -97,7 +101,7 @@ def release(
         taken[request.key] += 1
 
 
-def tell_settings(file: ReleasedFile, asking: Asking, found: Found) -> None:
+def note_settings(file: ReleasedFile, asking: Asking, found: Found) -> None:
     """Sampling parameters that a file states and the teacher's block has otherwise."""
     request = asking.request("")
     for name, value in file.settings.items():

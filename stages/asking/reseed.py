@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from stages.asking.import_own import keep, read_own
+from stages.asking.import_own import keep_answers, read_own
 from stages.asking.store import Store
 
 
@@ -42,7 +42,7 @@ def reseed(store: Store) -> int:
     new = 0
     for path in cached_outs(stage, Path(root)):
         found = read_own(path, None)
-        new += keep(
+        new += keep_answers(
             store, ((found.requests.get(key, key), samples) for key, samples in found.answers.items())
         )["new"]
     return new

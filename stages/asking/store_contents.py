@@ -1,4 +1,4 @@
-"""Survey: what is in a store, what is wrong with it, and the rows of a selection - for `cot store`."""
+"""Store contents: what is in a store, what is wrong with it, the answers of a selection - for `cot store`."""
 
 import hashlib
 import sqlite3
@@ -47,7 +47,9 @@ def moment(text: str) -> str:
     )
 
 
-def rows(store: Store, chosen: Selection = Selection()) -> Iterator[tuple[str, str | None, int, Answer]]:
+def stored_rows(
+    store: Store, chosen: Selection = Selection()
+) -> Iterator[tuple[str, str | None, int, Answer]]:
     """(key, the request's canonical JSON if known, sample, answer) of all chosen answers,
     request by request.
     """
@@ -72,7 +74,7 @@ def rows(store: Store, chosen: Selection = Selection()) -> Iterator[tuple[str, s
             yield key.hex(), request, sample, read_answer(*columns)
 
 
-def groups(store: Store, chosen: Selection = Selection()) -> list[tuple[Any, ...]]:
+def by_model_and_source(store: Store, chosen: Selection = Selection()) -> list[tuple[Any, ...]]:
     """(model, source, answers, tokens in, cached, out, first time, last time) by model and source; tokens
     None where none are told.
     """
@@ -85,7 +87,7 @@ def groups(store: Store, chosen: Selection = Selection()) -> list[tuple[Any, ...
         ).fetchall()
 
 
-def failures(store: Store) -> list[tuple[str, int, str, str]]:
+def failures_by_kind(store: Store) -> list[tuple[str, int, str, str]]:
     """(kind, count, time and message of the last one, cut to a line) of what did not come, the most frequent
     first.
     """
@@ -93,10 +95,10 @@ def failures(store: Store) -> list[tuple[str, int, str, str]]:
         rows = db.execute(
             "SELECT kind, count(*), time, message, max(rowid) FROM failure GROUP BY 1 ORDER BY 2 DESC, 1"
         )
-        return [(kind, count, time, cut(message)) for kind, count, time, message, _ in rows]
+        return [(kind, count, time, one_line(message)) for kind, count, time, message, _ in rows]
 
 
-def cut(message: str) -> str:
+def one_line(message: str) -> str:
     text = " ".join(message.split())
     return text if len(text) <= LINE else f"{text[: LINE - 1]}…"
 
@@ -127,7 +129,7 @@ def faults(store: Store) -> Iterator[str]:
         for number, key, body in store.db.execute("SELECT id, key, body FROM request"):
             if why := request_fault(key, body):
                 yield f"request {number} ({key.hex()[:12]}...): {why}"
-        yield from orphans(store.db)
+        yield from orphaned_answers(store.db)
         packed = "SELECT request, sample, CAST(text AS BLOB), CAST(reasoning AS BLOB), logprobs FROM answer"
         for number, sample, text, reasoning, blob in store.db.execute(packed):
             try:
@@ -159,7 +161,7 @@ def request_fault(key: bytes, body: bytes | None) -> str | None:
     return None
 
 
-def orphans(db: sqlite3.Connection) -> Iterator[str]:
+def orphaned_answers(db: sqlite3.Connection) -> Iterator[str]:
     for column in ("request", "origin"):
         lost = db.execute(
             f"SELECT request, sample FROM answer WHERE {column} IS NULL OR {column} NOT IN (SELECT id FROM"
@@ -170,7 +172,7 @@ def orphans(db: sqlite3.Connection) -> Iterator[str]:
         )
 
 
-def prune(store: Store, chosen: Selection) -> int:
+def delete_answers(store: Store, chosen: Selection) -> int:
     """Delete the chosen answers, and the requests and origins that nothing uses then. Returns how many
     answers went.
     """
@@ -190,7 +192,7 @@ def prune(store: Store, chosen: Selection) -> int:
     return gone
 
 
-def prune_failures(store: Store, before: str | None) -> int:
+def delete_failures(store: Store, before: str | None) -> int:
     with store.transaction() as db:
         return db.execute("DELETE FROM failure WHERE ? IS NULL OR time < ?", (before, before)).rowcount
 

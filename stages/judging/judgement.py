@@ -96,11 +96,11 @@ def judge_prompt(pair: Mapping[str, str], swapped: bool) -> str:
     )
 
 
-def read_choice(said: str | None) -> str | None:
+def read_choice(reply: str | None) -> str | None:
     """The choice in a judge's words: the only one of "A", "B" and "tie" that they name; None where they name
     none or several ("not a tie: A").
     """
-    words = re.sub(r"\b[Aa](?= tie\b)", "", said or "", flags=re.IGNORECASE)  # an article
+    words = re.sub(r"\b[Aa](?= tie\b)", "", reply or "", flags=re.IGNORECASE)  # an article
     named = set(re.findall(r"(?<![\w'])[AB](?![\w'])", words)) | {
         "tie" for _ in re.finditer(r"\btie\b", words, re.IGNORECASE)
     }
@@ -127,7 +127,9 @@ def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
                 f"answers of {sheet['rater']!r} belong to the pairs {sheet['study']!r}, wanted"
                 f" {key['study']!r}"
             )
-        odd = {one: said for one, said in sheet["answers"].items() if one not in known or said not in SIDES}
+        odd = {
+            one: choice for one, choice in sheet["answers"].items() if one not in known or choice not in SIDES
+        }
         if odd or who in seen:
             raise ValueError(
                 f"answers of {sheet['rater']!r}: "
@@ -139,7 +141,7 @@ def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
 def votes_of(key: Mapping[str, Any], sheet: Sheet) -> dict[str, int]:
     """By pair, 1 for the first model, -1 for the second, 0 for a tie."""
     first = {pair["id"]: pair["first"] for pair in key["pairs"]}
-    sides = {one: SIDES[said] if sheet["swapped"] else said for one, said in sheet["answers"].items()}
+    sides = {one: SIDES[choice] if sheet["swapped"] else choice for one, choice in sheet["answers"].items()}
     return {one: 0 if side == "tie" else 1 if side == first[one] else -1 for one, side in sides.items()}
 
 
@@ -170,8 +172,8 @@ def in_both_orders(sheets: Sequence[Sheet]) -> tuple[list[Sheet], int]:
         orders.setdefault(sheet["rater"], []).append(set(sheet["answers"]))
     kept = [
         {
-            one: said
-            for one, said in sheet["answers"].items()
+            one: choice
+            for one, choice in sheet["answers"].items()
             if all(one in order for order in orders[sheet["rater"]])
         }
         for sheet in sheets

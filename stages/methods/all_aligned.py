@@ -46,8 +46,10 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     answer = Segment(f" {written(example, example.answer)}{wording.end}", "answer", alpha)
     sequences = []
     for completion, rationale in with_rationale(completions):
-        said = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12), end=True)
-        sequences.append(Sequence(example.id, [prompt, said, prefix, answer], unit=str(completion.sample)))
+        reasoning = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12), end=True)
+        sequences.append(
+            Sequence(example.id, [prompt, reasoning, prefix, answer], unit=str(completion.sample))
+        )
     return sequences
 
 

@@ -37,10 +37,10 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     sequences = []
     for completion, rationale in with_rationale(completions):
         first, second = (Segment(ask(example, texts, settings, "") or "") for texts in ([], [rationale]))
-        said = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
+        reasoning = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
         sequences += [
             Sequence(example.id, segments, unit=str(completion.sample))
-            for segments in ([first, said], [second, answer])
+            for segments in ([first, reasoning], [second, answer])
         ]
     return sequences
 

@@ -31,11 +31,11 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
     """Raises ValueError for a dataset without demonstrations, or odd ones."""
     if texts:
         return None
-    description, shown = parse_demonstrations(demonstrations, "cascod_teacher", example)
+    description, shots = parse_demonstrations(demonstrations, "cascod_teacher", example)
     task, *more = (description or DESCRIPTION).removeprefix("Task description: ").split("\n\n")
     # CasCoD's own files hold the sentence already
     blocks = [f"{task.removesuffix(CONCLUDE).strip().rstrip('.')}. {CONCLUDE}", *more]
-    for shot in shown:
+    for shot in shots:
         rationale = shot.rationale if shot.rationale.startswith(THINK) else f"{THINK} {shot.rationale}"
         blocks.append(f"Q: {shot.question}\nA: {concluded(rationale, CONCLUSION, shot.answer)}")
     return "\n\n".join([*blocks, f"Q: {example.question.strip()}\nA: {THINK}"])

@@ -28,9 +28,9 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
     """
     if texts:
         return None
-    description, shown = parse_demonstrations(demonstrations, "few_shot", example)
+    description, shots = parse_demonstrations(demonstrations, "few_shot", example)
     blocks = [description] * bool(description) + [
-        f"Q: {shot.question}\nA: {ANSWER} {shot.answer}" for shot in shown
+        f"Q: {shot.question}\nA: {ANSWER} {shot.answer}" for shot in shots
     ]
     return "\n\n".join([*blocks, f"Q: {example.question.strip()}\nA:"])
 

@@ -53,15 +53,15 @@ def texts_of(example: Example, completions: list[Completion], settings: Settings
     return texts if settings.rationales else texts[:1]
 
 
-def sequence(example: Example, sample: str, said: str, context: str = "") -> Sequence:
+def sequence(example: Example, sample: str, text: str, context: str = "") -> Sequence:
     return Sequence(
-        example.id, [Segment(context + worded(example, WORDING)), Segment(said, "cot")], unit=sample
+        example.id, [Segment(context + worded(example, WORDING)), Segment(text, "cot")], unit=sample
     )
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """The question alone, as it is asked of a dataset without demonstrations; training uses `render_all`."""
-    return [sequence(example, sample, said) for sample, said in texts_of(example, completions, settings)]
+    return [sequence(example, sample, text) for sample, text in texts_of(example, completions, settings)]
 
 
 def render_all(
@@ -80,7 +80,7 @@ def render_all(
     sequences = []
     for example in examples:
         task = tasks[example.dataset, example.subtask]
-        for sample, said in texts[example.id]:
+        for sample, text in texts[example.id]:
             draw = random.Random(f"{settings.seed} {example.id} {sample}")
             others = [
                 other
@@ -92,8 +92,8 @@ def render_all(
                     f"in_context: {example.id}: {len(others)} other train questions with a rationale, wanted"
                     f" {settings.shots} to show"
                 )
-            shown = [worded(other, WORDING) + draw.choice(texts[other.id])[1] for other in others]
-            sequences.append(sequence(example, sample, said, "".join(f"{text}\n\n" for text in shown)))
+            blocks = [worded(other, WORDING) + draw.choice(texts[other.id])[1] for other in others]
+            sequences.append(sequence(example, sample, text, "".join(f"{block}\n\n" for block in blocks)))
     return sequences
 
 
@@ -101,17 +101,17 @@ def ask(example: Example, texts: list[str], settings: Settings, demonstrations: 
     """The dataset's demonstrations, put into the words of training; none where it has none."""
     if texts:
         return None
-    shown = []
+    blocks = []
     if demonstrations.strip():
         description, shots = parse_demonstrations(demonstrations, "in_context", example)
-        shown = [description] * bool(description)
+        blocks = [description] * bool(description)
         for shot in shots:
             answer = shot.answer.removesuffix(".")
-            said = (
+            text = (
                 concluded(shot.rationale, SCOTD_CONCLUSION, answer).strip() if settings.rationales else answer
             )
-            shown.append(WORDING.question.replace("{question}", shot.question) + WORDING.start + said)
-    return "\n\n".join([*shown, worded(example, WORDING)])
+            blocks.append(WORDING.question.replace("{question}", shot.question) + WORDING.start + text)
+    return "\n\n".join([*blocks, worded(example, WORDING)])
 
 
 def answer_prefix(settings: Settings) -> str:

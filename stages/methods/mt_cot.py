@@ -38,11 +38,11 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     sequences = []
     for completion, rationale in with_rationale(completions):
         unit = str(completion.sample)
-        said = f"{wording.start}{concluded(rationale, CONCLUSION, gold)}."
+        cot = f"{wording.start}{concluded(rationale, CONCLUSION, gold)}."
         sequences.append(
             Sequence(
                 example.id,
-                [Segment(asked + COT[settings.format]), Segment(said, "cot", round(1 - alpha, 12))],
+                [Segment(asked + COT[settings.format]), Segment(cot, "cot", round(1 - alpha, 12))],
                 unit=unit,
             )
         )

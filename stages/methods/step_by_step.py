@@ -39,8 +39,10 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     sequences = []
     for completion, rationale in with_rationale(completions):
         unit = str(completion.sample)
-        said = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
-        sequences.append(Sequence(example.id, [Segment(asked + RATIONALE[settings.format]), said], unit=unit))
+        reasoning = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
+        sequences.append(
+            Sequence(example.id, [Segment(asked + RATIONALE[settings.format]), reasoning], unit=unit)
+        )
         sequences.append(Sequence(example.id, [Segment(asked + ANSWER[settings.format]), answer], unit=unit))
     return sequences
 

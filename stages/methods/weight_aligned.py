@@ -32,8 +32,8 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     answer = Segment(f" {CONCLUSION} {written(example, example.answer)}.", "answer", alpha)
     sequences = []
     for completion, rationale in with_rationale(completions):
-        said = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
-        sequences.append(Sequence(example.id, [prompt, said, answer], unit=str(completion.sample)))
+        reasoning = Segment(f"{wording.start}{rationale}", "rationale", round(1 - alpha, 12))
+        sequences.append(Sequence(example.id, [prompt, reasoning, answer], unit=str(completion.sample)))
     return sequences
 
 

@@ -75,10 +75,10 @@ def completion(example: Example, sample: int, source: str, answered: ReleasedAns
     """
     model, answer_prefix = SOURCES[source]
     prompts = []
-    shown = f"{answered.header}Q: {answered.question}"
+    so_far = f"{answered.header}Q: {answered.question}"
     for asked, text in answered.steps:
-        prompts.append(shown + asked)
-        shown = prompts[-1] + text
+        prompts.append(so_far + asked)
+        so_far = prompts[-1] + text
     texts = [text for _, text in answered.steps]
     reasons = ["stop"] * len(prompts)
     return Completion(example.id, sample, prompts, texts, reasons, model, answer_prefix, answered.origin)
@@ -129,9 +129,9 @@ def complete(
     """Up to one completion per example and source, sorted by example. Raises ValueError for a source that is
     missing or not in its format.
     """
-    said: defaultdict[str, list[Completion]] = defaultdict(list)
+    rows: defaultdict[str, list[Completion]] = defaultdict(list)
     for sample, source in enumerate(settings.sources):
         for example, answered in matched(examples, source, raw)[0]:
-            said[example.id].append(completion(example, sample, source, answered))
+            rows[example.id].append(completion(example, sample, source, answered))
     for example in examples:
-        yield from said[example.id]
+        yield from rows[example.id]

@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 import pytest
 from typer.testing import CliRunner
 
-from stages.asking import store_contents as survey
+from stages.asking import store_contents as contents
 from stages.asking.conversation import Asking, ask_all, completions
 from stages.asking.import_own import read_own
-from stages.asking.import_released import read_answers
+from stages.asking.import_released import read_released_answers
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
 from stages.methods import few_shot_cot, zero_shot_cot
@@ -124,7 +124,7 @@ def test_completions_come_back_byte_for_byte(here, way, seed):
     assert f"{count} new answers, 0 were there" in done("import", "out.jsonl")
     write_completions(Path("again.jsonl"), completions(EXAMPLES, how, Store().answers))
     assert Path("again.jsonl").read_bytes() == Path("out.jsonl").read_bytes()
-    assert list(survey.faults(Store())) == []
+    assert list(contents.faults(Store())) == []
     assert f"0 new answers, {count} were there" in done("import", "out.jsonl")
 
 
@@ -158,7 +158,7 @@ def test_what_comes_back_into_the_store(here):
     fill(store, how, 1, reasons=True, scores=True, tells=True)
     write_completions(Path("out.jsonl"), completions(EXAMPLES, how, store.answers))
     done("import", "out.jsonl")
-    for key, _, sample, was in survey.rows(store):
+    for key, _, sample, was in contents.stored_rows(store):
         got = Store().answers(key)[sample]
         assert (got.text, got.reasoning, got.finish_reason, got.source) == (
             was.text,
@@ -192,7 +192,7 @@ def test_requests_are_known_where_the_teacher_is_named(here):
     assert "1 requests (1 known by their key only)" in done("stats")
     done("import", "--teacher", "codex", "--dataset", "d", "out.jsonl")
     assert "1 requests (0 known by their key only)" in done("stats")
-    assert [(key, body) for key, body, *_ in survey.rows(Store())] == [(request.key, request.body)]
+    assert [(key, body) for key, body, *_ in contents.stored_rows(Store())] == [(request.key, request.body)]
 
 
 def packed(row):
@@ -422,7 +422,9 @@ def test_odd_samples_are_counted_and_the_rest_kept(here):
 def test_without_a_dataset_prompts_stay_as_released(here):
     dump("D_d.json", reasoning_teacher(finished(0, 0, "  a  ")))
     done("import", "--teacher", "davinci", "D_d.json")
-    prompts = {json.loads(body)["prompt"]: answer.text for _, body, _, answer in survey.rows(Store())}
+    prompts = {
+        json.loads(body)["prompt"]: answer.text for _, body, _, answer in contents.stored_rows(Store())
+    }
     assert prompts == {finished(0, 0)["reasoning_prompt"]: "  a  ", finished(0, 0, "  a  ")["prompt"]: " 1."}
 
 
@@ -485,7 +487,7 @@ def test_scotd(here):
     rows[2] |= {"tokens": [" It", " is", "x"], "token_probs": [-0.5, -0.25, None]}
     dump("csqa_30x.json", rows)
     assert "3 new answers" in done("import", "--teacher", "codex", "--dataset", "d", "csqa_30x.json")
-    (_, body), *others = {(key, body) for key, body, *_ in survey.rows(Store())}
+    (_, body), *others = {(key, body) for key, body, *_ in contents.stored_rows(Store())}
     assert not others
     assert json.loads(body) == {
         "kind": "completions",
@@ -496,7 +498,7 @@ def test_scotd(here):
         "stop": ["\nQ:"],
         "version": 1,
     }
-    answers = [answer for *_, answer in survey.rows(Store())]
+    answers = [answer for *_, answer in contents.stored_rows(Store())]
     assert [answer.text for answer in answers] == [f" It is {n}. The answer is 3." for n in range(3)]
     assert [answer.logprobs for answer in answers] == [None, None, [(" It", -0.5), (" is", -0.25)]]
     assert {answer.finish_reason for answer in answers} == {"unknown"}
@@ -519,7 +521,8 @@ def test_cascod(here):
         "  2 samples left out: the teacher asks none of the examples this way (first: row 3)",
     ]
     asked = {
-        (json.loads(body)["prompt"], sample): answer.text for _, body, sample, answer in survey.rows(Store())
+        (json.loads(body)["prompt"], sample): answer.text
+        for _, body, sample, answer in contents.stored_rows(Store())
     }
     assert asked == {(prompt, 0): "One. Therefore, the answer is 1.", (prompt, 1): "Again."}
     lines = done("import", "--teacher", "chat", "all_task_train_final.json").splitlines()
@@ -536,7 +539,8 @@ def test_big_bench_hard(here, mirror):
     chosen = [path for path in files if path.name.startswith(names)]
     done("import", "--teacher", "codex", *chosen)
     stored = {
-        (json.loads(body)["prompt"], sample): answer for _, body, sample, answer in survey.rows(Store())
+        (json.loads(body)["prompt"], sample): answer
+        for _, body, sample, answer in contents.stored_rows(Store())
     }
     assert len(stored) == 2 * (187 + 178)
     seen = {}
@@ -607,7 +611,7 @@ def test_readers_give_what_the_command_stores(here):
     write("out.jsonl", [row()])
     assert dict(read_own(Path("out.jsonl"), None).answers) == {"ab" * 32: {0: Answer("t", "stop", model="m")}}
     dump("f.json", {"outputs": [{"input": "i", "prediction": "p", "target": "t"}]})
-    found = read_answers(Path("f.json"), asking(), None)
+    found = read_released_answers(Path("f.json"), asking(), None)
     assert found.answers == {
         Request("chat", "m", "i").key: {0: Answer("p", "unknown", model="m", source="import f.json")}
     }

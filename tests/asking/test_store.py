@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from stages.asking import store_contents as survey
+from stages.asking import store_contents as contents
 from stages.asking.database import default_path
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
@@ -68,7 +68,7 @@ def store(tmp_path):
 
 
 def sound(store):
-    return list(survey.faults(store)) == []
+    return list(contents.faults(store)) == []
 
 
 # ---- answers
@@ -693,7 +693,7 @@ def test_stats(filled):
 
 
 def everything(store):
-    return list(survey.rows(store))
+    return list(contents.stored_rows(store))
 
 
 def test_export_and_import_carry_everything(filled, tmp_path, monkeypatch):
@@ -831,7 +831,7 @@ def test_pruned_text_is_no_longer_in_the_file(filled):
 
 
 def test_a_store_in_use_is_pruned_and_says_that_the_text_is_still_there(filled, monkeypatch):
-    monkeypatch.setattr(survey, "PATIENCE", 100)
+    monkeypatch.setattr(contents, "PATIENCE", 100)
     other = start(
         CLAIM + "store.claim(pairs[:1])\nprint('ready', flush=True)\nsys.stdin.readline()", filled.path
     )

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from api_server import Remote, serve
 
-from stages.asking import store_contents as survey
+from stages.asking import store_contents as contents
 from stages.asking.conversation import Asking, Wanted
 from stages.asking.request import Request
 from stages.asking.store import Store
@@ -480,7 +480,7 @@ def test_a_refused_post_leaves_nothing_behind(api: Remote, store: Store, path: s
         0,
         {"closed"},
     )
-    assert (list(survey.faults(store)), survey.unanswered(store)) == (
+    assert (list(contents.faults(store)), contents.unanswered(store)) == (
         [],
         2,
     ), "requests that nobody answers are no fault of the store"

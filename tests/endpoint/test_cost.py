@@ -328,8 +328,8 @@ class Server:
 @pytest.mark.parametrize("per_request", [1, 4])
 @pytest.mark.parametrize("already", [0, 1, 3])
 def test_the_plan_foretells_a_run(method, per_request, already):
-    """Calls and samples exactly, all steps of all talks, whatever is stored already; the bill never exceeds
-    `at_most`.
+    """Calls and samples exactly, all steps of all conversations, whatever is stored already; the bill never
+    exceeds `at_most`.
     """
     server = Server(already, per_request)
     shown = "Q: One?\nA: One. The answer is 1." if method is few_shot_cot else ""
@@ -433,7 +433,7 @@ LISTED = {"gpt-4o-mini": MINI}
 
 
 def stored_first_steps(store, asking, examples, tokens):
-    """First answers of some questions, of `tokens` tokens each; none of their talks is finished."""
+    """First answers of some questions, of `tokens` tokens each; none of their conversations is finished."""
     for example in examples:
         request = asking.request(zero_shot_cot.ask(example, [], asking.settings, ""))
         store.put(

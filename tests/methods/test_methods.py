@@ -594,14 +594,20 @@ def test_few_shot_without_demonstrations_says_what_to_do(name: str) -> None:
     [
         (SHOTS, "", [("one?", "1 is one.", "1.")]),
         ("Count.\n\nQ: one?\nB?\nA: So the answer is: (E)\n", "Count.", [("one?\nB?", "", "(E)")]),
-        ("Count.\nDown.\n\nMore.\n\nQ: a\nA: Let.\nThe answer is 1? No, so the answer is 2.",
-         "Count.\nDown.\n\nMore.", [
-            ("a", "Let.\nThe answer is 1? No, so", "2."),
-        ]),
-        ("Q: a\nA: x. Therefore, the answer is 1.\n\n\nQ: b\nA: y. Thus the answer is 2.", "", [("a", "x.",
-         "1."), ("b", "y.", "2.")]),
+        (
+            "Count.\nDown.\n\nMore.\n\nQ: a\nA: Let.\nThe answer is 1? No, so the answer is 2.",
+            "Count.\nDown.\n\nMore.",
+            [
+                ("a", "Let.\nThe answer is 1? No, so", "2."),
+            ],
+        ),
+        (
+            "Q: a\nA: x. Therefore, the answer is 1.\n\n\nQ: b\nA: y. Thus the answer is 2.",
+            "",
+            [("a", "x.", "1."), ("b", "y.", "2.")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_demonstrations_are_taken_apart(text: str, description: str, shots: list) -> None:
     assert parse_demonstrations(text, "few_shot", EXAMPLE) == (description, shots)
 

@@ -22,7 +22,7 @@ def export_answers(model: Model = None, source: Source = None) -> None:
 
     `import` takes them back: cot store export > answers.jsonl
     """
-    for key, body, sample, answer in contents.rows(open_store(), contents.Selection(model, source)):
+    for key, body, sample, answer in contents.stored_rows(open_store(), contents.Selection(model, source)):
         request = None if body is None else json.loads(body)
         row = {"key": key, "sample": sample, "request": request, "answer": asdict(answer)}
         sys.stdout.write(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")

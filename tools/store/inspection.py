@@ -37,11 +37,11 @@ def stats() -> None:
         known_by = f"{requests:,} requests ({int(unknown):,} known by their key only)"
         typer.echo(f"{store.path}: {answers:,} answers to {known_by}")
         typer.echo(f"{size:,} bytes on disk" + (f", {size / answers:,.0f} an answer" if answers else ""))
-        print_table(GROUPS, contents.groups(store))
+        print_table(GROUPS, contents.by_model_and_source(store))
         reserved = "round(total(dollars) FILTER (WHERE owner IS NOT NULL), 6)"
         spent = ask(f"SELECT endpoint, round(total(dollars), 6), {reserved} FROM payment GROUP BY 1")
         print_table(("endpoint", "dollars", "of them reserved"), spent.fetchall())
-        print_table(("failures", "count", "last", "its message"), contents.failures(store))
+        print_table(("failures", "count", "last", "its message"), contents.failures_by_kind(store))
         claims = ask("SELECT owner, count(*) FROM claim GROUP BY 1")
         print_table(("claimed by", "answers"), claims.fetchall())
         jobs = ask("SELECT kind, endpoint, state, count(*) FROM job GROUP BY 1, 2, 3")

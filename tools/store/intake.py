@@ -11,8 +11,8 @@ import typer
 
 from stages.asking import store_contents as contents
 from stages.asking.conversation import Asking
-from stages.asking.import_own import Found, keep, read_own
-from stages.asking.import_released import read_answers
+from stages.asking.import_own import Found, keep_answers, read_own
+from stages.asking.import_released import read_released_answers
 from stages.asking.request import read_request
 from stages.asking.store import Store
 from stages.config.load import check, find, read_params
@@ -57,7 +57,7 @@ def read_file(path: Path, asking: Asking | None, examples: list[Example] | None)
                 f"{path}: no *.jsonl, so a released file; --teacher must name the block of params.yaml that"
                 " asks what it answers"
             )
-        return read_answers(path, asking, examples)
+        return read_released_answers(path, asking, examples)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}: not text in UTF-8 ({error}), wanted JSON lines (*.jsonl) or a released JSON file"
@@ -108,7 +108,7 @@ def import_files(
     for path in files:
         found = read_file(path, asking, examples)
         answers = ((found.requests.get(key, key), samples) for key, samples in found.answers.items())
-        tell_kept(path, found, keep(store, answers))
+        tell_kept(path, found, keep_answers(store, answers))
 
 
 def merge(
@@ -121,9 +121,9 @@ def merge(
     stores = [open_store(other) for other in others]
     store = Store()
     for other in stores:
-        by_request = groupby(contents.rows(other), lambda row: row[:2])
+        by_request = groupby(contents.stored_rows(other), lambda row: row[:2])
         answers = (
             (read_request(body) if body else key, {sample: answer for *_, sample, answer in rows})
             for (key, body), rows in by_request
         )
-        tell_kept(other.path, Found(), keep(store, answers))
+        tell_kept(other.path, Found(), keep_answers(store, answers))

@@ -44,7 +44,7 @@ def prune_store(
 
 def prune_failures(store: Store, before: str | None, yes: bool) -> None:
     if yes:
-        tell_deleted(store, f"{contents.prune_failures(store, before):,} failures")
+        tell_deleted(store, f"{contents.delete_failures(store, before):,} failures")
         return
     with store.reading() as db:
         older = "SELECT count(*) FROM failure WHERE ? IS NULL OR time < ?"
@@ -53,10 +53,10 @@ def prune_failures(store: Store, before: str | None, yes: bool) -> None:
 
 
 def prune_answers(store: Store, chosen: contents.Selection, yes: bool) -> None:
-    groups = contents.groups(store, chosen)
+    groups = contents.by_model_and_source(store, chosen)
     print_table(GROUPS, groups)
     if yes:
-        tell_deleted(store, f"{contents.prune(store, chosen):,} answers")
+        tell_deleted(store, f"{contents.delete_answers(store, chosen):,} answers")
     else:
         count = sum(group[GROUPS.index("answers")] for group in groups)
         typer.echo(f"would delete {count:,} answers; --yes does it")
