@@ -112,7 +112,10 @@ def load_plug_in(folder: str, name: object, where: str) -> Any:
     if not isinstance(name, str) or not name.isidentifier() or find_spec(f"stages.{folder}.{name}") is None:
         lines = indent("\n".join(lines_of(contract).values()), "  ")
         raise ValueError(f"params.yaml: `{where}`: {file} does not exist. To write it, it has:\n{lines}")
-    plug_in = import_module(f"stages.{folder}.{name}")
+    try:
+        plug_in = import_module(f"stages.{folder}.{name}")
+    except SyntaxError as error:
+        raise ValueError(f"{file} line {error.lineno}: {error.msg}") from error
     if lacking := missing(plug_in, contract):
         lines = indent("\n".join(lacking), "  ")
         raise ValueError(f"{file} (`{where}`) is no {contract.__name__.lower()} yet. It lacks:\n{lines}")

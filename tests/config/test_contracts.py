@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 from conftest import ROOT
 
-from stages.config.contracts import CONTRACTS, lines_of, missing
+import stages.methods
+from stages.config.contracts import CONTRACTS, lines_of, load_plug_in, missing
 
 
 def plug_ins(folder: str) -> list[str]:
@@ -55,3 +56,12 @@ def test_the_lines_of_a_method_are_python_that_keeps_the_contract() -> None:
     assert missing(written, CONTRACTS["methods"]) == []
     del vars(written)["stops"]
     assert missing(written, CONTRACTS["methods"]) == ["def stops(settings: Settings) -> list[str]: ..."]
+
+
+def test_a_file_that_is_no_python_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torn.py").write_text("LEARNS_FROM = 1\ndef (\n")
+    monkeypatch.setattr(stages.methods, "__path__", [*stages.methods.__path__, str(tmp_path)])
+    with pytest.raises(ValueError, match=r"^stages/methods/torn\.py line 2: invalid syntax$"):
+        load_plug_in("methods", "torn", "methods.torn")
