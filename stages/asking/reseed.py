@@ -1,8 +1,8 @@
-"""Reseed: what a stage wrote last time, and DVC's cache still holds, goes back into the store before anything
-is asked.
+"""Reseed: what was answered once goes back into the store before anything is asked.
 
-On a fresh clone the store is empty; after `dvc pull` the answers are there all the same, as completions. An
-edit that reruns `teach` or `predict` must not pay for them again.
+On a fresh clone the store is empty. After `dvc pull` the answers that a stage wrote last time are there all
+the same, as completions in DVC's cache; and a teacher's block may name a file of answers that lies in the
+repository. What reruns `teach` or `predict` must not pay for them again.
 """
 
 import os
@@ -31,16 +31,18 @@ def cached_outs(stage: str, root: Path) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def reseed(store: Store) -> int:
-    """How many answers the store got back. Nothing outside of a DVC run: $DVC_STAGE and $DVC_ROOT are what
-    DVC sets for its stages.
+def reseed(store: Store, answers: Path | None = None) -> int:
+    """How many answers the store got back: from the file `answers`, if there is one, and from DVC's cache in
+    a DVC run ($DVC_STAGE and $DVC_ROOT are what DVC sets for its stages). Raises ValueError for a file that
+    is missing or no file of answers.
     """
+    if answers and not answers.is_file():
+        raise ValueError(f"{answers}: no such file; the teacher's `answers` names what was answered before")
     stage = os.environ.get("DVC_STAGE")
     root = os.environ.get("DVC_ROOT")
-    if not stage or not root:
-        return 0
+    cached = cached_outs(stage, Path(root)) if stage and root else []
     new = 0
-    for path in cached_outs(stage, Path(root)):
+    for path in [answers, *cached] if answers else cached:
         found = read_own(path, None)
         new += keep_answers(
             store, ((found.requests.get(key, key), samples) for key, samples in found.answers.items())

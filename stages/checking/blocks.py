@@ -1,6 +1,7 @@
 """The blocks before work: each of params.yaml against its model, each plug-in against its contract."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.config.contracts import Method, Teacher, load_plug_in
@@ -61,6 +62,8 @@ def check_teachers(params: Params) -> dict[str, tuple[Teacher, Any]]:
         backend: Teacher = load_plug_in("teachers", find(params, where).get("backend"), f"{where}.backend")
         found[name] = (backend, check(where, values, backend.Settings))
         check_endpoint(params, values)
+        if (given := values.get("answers")) and not Path(given).is_file():
+            raise ValueError(f"params.yaml: `{where}.answers`: no file {given}")
     return found
 
 

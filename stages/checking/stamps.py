@@ -78,9 +78,17 @@ def of_dataset(name: str, params: Params) -> dict[str, Stamp]:
 
 
 def of_teacher(dataset: str, values: Mapping[str, Any], method: str | None, params: Params) -> Stamp:
-    """Its backend, the data set's rules where the backend asks for them, the method that it is asked with."""
+    """Its backend, the data set's rules where the backend asks for them, the method that it is asked with,
+    and the answers that it gave before.
+    """
     stamp = code("stages.teach", datasets=dataset, teachers=values["backend"], methods=method)
-    return stamp | (block(params, "methods", method) if method else {}) | local_files(values)
+    given = values.get("answers")
+    return (
+        stamp
+        | (block(params, "methods", method) if method else {})
+        | ({str(given): file_hash(Path(given))} if given else {})
+        | local_files(values)
+    )
 
 
 def of_simulator(dataset: str, values: Mapping[str, Any]) -> Stamp:

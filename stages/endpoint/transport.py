@@ -4,6 +4,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from stages.asking.conversation import UNSCORED, Answerer, Asking, Failures, Wanted, replay
 from stages.asking.prices import price_of
@@ -26,10 +27,11 @@ def mode_of(endpoint: Endpoint) -> str:
     return mode
 
 
-def connect(name: str, examples: list[Example], asking: Asking) -> Answerer:
+def connect(name: str, examples: list[Example], asking: Asking, answers: Path | None = None) -> Answerer:
     """The store, and the endpoint that puts missing answers into it.
 
     `examples` are all that will be asked: replay says of a miss what they cost, the later steps too.
+    `answers`: a file of some that were given before.
     """
     endpoint, prices = endpoint_and_prices(name)
     store = Store()
@@ -37,11 +39,11 @@ def connect(name: str, examples: list[Example], asking: Asking) -> Answerer:
     begun = False
 
     def fulfil(wanted: list[Wanted]) -> Failures:
-        """Take back what DVC has, then ask for the rest in the endpoint's mode."""
+        """Take back what was answered before, then ask for the rest in the endpoint's mode."""
         nonlocal begun
         if not begun:
             begun = True
-            if reseed(store):
+            if reseed(store, answers):
                 wanted = without(wanted, store.answers)
             there = sum(len(replay(example, asking, store.answers)[0]) for example in examples)
             total = len(examples) * asking.samples
@@ -88,10 +90,11 @@ def replay_miss(
     )
 
 
-def plan(name: str, examples: list[Example], asking: Asking) -> str:
+def plan(name: str, examples: list[Example], asking: Asking, answers: Path | None = None) -> str:
     """What asking would take, all steps of it, and what was spent so far. Nothing is asked."""
     endpoint, prices = endpoint_and_prices(name)
     store = Store()
+    reseed(store, answers)
     budget = "" if endpoint.budget is None else f" of a budget of {endpoint.budget:.2f}"
     text = plan_text(examples, asking, endpoint, prices, store)
     return f"{text}\nspent at endpoint {name!r} so far: {store.spent(name):.4f} dollars{budget}"

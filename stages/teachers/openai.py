@@ -41,6 +41,9 @@ class Settings(Block):
     extra: dict[str, Any] = Field(default_factory=dict)
     salt: str = ""  # another one asks everything anew
     max_missing: float = Field(0.0, ge=0, lt=1)  # share of completions that may fail before the stage does
+    # a file of answers that were given before (data/completions/*.jsonl, `cot store export`): they are in the
+    # store before anything is asked
+    answers: str | None = None
 
     @model_validator(mode="after")
     def samples_differ(self) -> "Settings":
@@ -78,6 +81,10 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
     return Asking(method, how, demonstrations, settings.samples, request, settings.keep_reasoning, paid=True)
 
 
+def given_answers(settings: Settings) -> Path | None:
+    return Path(settings.answers) if settings.answers else None
+
+
 def complete(
     examples: list[Example], settings: Settings, raw: Path, demonstrations: str
 ) -> Iterator[Completion]:
@@ -86,7 +93,7 @@ def complete(
     Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
     """
     asked = asking(settings, demonstrations)
-    who = transport.connect(settings.endpoint, examples, asked)
+    who = transport.connect(settings.endpoint, examples, asked, given_answers(settings))
     failed = ask_all(examples, asked, who.stored, who.fulfil)
     total = len(examples) * settings.samples
     if len(failed) > settings.max_missing * total:
@@ -108,7 +115,9 @@ def complete(
 
 def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
-    return transport.plan(settings.endpoint, examples, asking(settings, demonstrations))
+    return transport.plan(
+        settings.endpoint, examples, asking(settings, demonstrations), given_answers(settings)
+    )
 
 
 def verbatim(settings: Settings) -> Settings:

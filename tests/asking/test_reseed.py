@@ -93,3 +93,26 @@ def test_without_a_cache_everything_is_asked(project: Path, tmp_path: Path) -> N
 def test_outside_of_dvc_there_is_nothing_to_go_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DVC_STAGE", raising=False)
     assert reseed.reseed(Store(tmp_path / "store.sqlite")) == 0
+
+
+def test_answers_of_the_repository_are_not_asked_for(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine, an empty store, no cache, no server: the file that the block names is all there is."""
+    with serve() as server:
+        repro(project, tmp_path / "first.sqlite", server.url)
+        written = (project / "out.jsonl").read_bytes()
+    shutil.copy(project / "out.jsonl", project / "given.jsonl")
+    shutil.rmtree(project / ".dvc" / "cache")
+    params = json.loads((project / "params.yaml").read_text())
+    params["teachers"]["t"]["answers"] = "given.jsonl"
+    (project / "params.yaml").write_text(json.dumps(params))
+    (project / "code.txt").write_text("2")
+    monkeypatch.setenv("COT_MODE", "replay")
+    repro(project, tmp_path / "second.sqlite", "http://127.0.0.1:9/v1")
+    assert (project / "out.jsonl").read_bytes() == written
+
+
+def test_given_answers_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"given\.jsonl: no such file"):
+        reseed.reseed(Store(tmp_path / "store.sqlite"), tmp_path / "given.jsonl")

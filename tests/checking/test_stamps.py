@@ -166,19 +166,23 @@ def test_the_block_of_the_asking_method_belongs_to_its_teachers(checkout: Checko
 
 def test_a_file_of_local_that_a_block_names_reruns_its_users(checkout: Checkout) -> None:
     """Of a curation and of a teacher's block, under whatever key: a backend that reads a file
-    is never stale.
+    is never stale. So do the answers that the teacher gave before.
     """
     checkout.append("local/golden.txt", "gen_coin_flip-1\n")
     checkout.append("local/answers.csv", "id,text\n")
     checkout.set("curations", "d1", to={"filter": "golden", "golden": "golden.txt"})
     checkout.set("teachers", "gpt", "extra", to={"file": "local/answers.csv"})
+    checkout.append("given.jsonl", "{}\n")
+    checkout.set("teachers", "gpt", "answers", to="given.jsonl")
     checkout.set("run", "teachers", to=["gpt"])
     before = checkout.stamps()
     checkout.append("local/golden.txt", "gen_coin_flip-2\n")
     checkout.append("local/answers.csv", "1,a\n")
+    checkout.append("given.jsonl", "{}\n")
     assert stamps.moved(before, checkout.stamps()) == {
         "local/golden.txt": ["curate-d1"],
         "local/answers.csv": sorted(both("teach-*-gpt")),
+        "given.jsonl": sorted(both("teach-*-gpt")),
     }
 
 
