@@ -74,6 +74,18 @@ def launch() -> None:
     os.execve(program, [*command, "-m", "stages.train", *sys.argv[1:]], environment)
 
 
+def settle_precision(settings: Student) -> tuple[Student, dict[str, str]]:
+    """The settings with this machine's arithmetic in place of `precision: auto`; and it, with a reason."""
+    # torch takes seconds: not before the block is known to be right
+    from stages.students.device import choose_arithmetic, device
+
+    arithmetic, because = choose_arithmetic(settings.precision, device())
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(f"arithmetic: {arithmetic} ({because})", err=True)
+    chosen = {"precision": arithmetic, "precision_because": because}
+    return settings.model_copy(update={"precision": arithmetic}), chosen
+
+
 def train(
     settings: Student, seed: int, sequences: list[Sequence], work: Path, out: Path
 ) -> tuple[Curve, dict[str, Any]] | None:
@@ -143,15 +155,19 @@ def main(
     trained: tuple[Curve, dict[str, Any]] | None
     if isinstance(settings, HostedStudent):
         trained = train_at_openai(settings, seed, texts, out)
-    elif texts:
-        launch()
-        trained = train(settings, seed, texts, work_folder(settings, seed, sequences, code), out)
-    else:  # a method that only asks
-        # torch takes seconds: not before the block is known to be right
-        from stages.students.save import save_untrained
+    else:
+        if texts:
+            launch()
+        settings, arithmetic = settle_precision(settings)
+        if texts:
+            trained = train(settings, seed, texts, work_folder(settings, seed, sequences, code), out)
+        else:  # a method that only asks
+            from stages.students.save import save_untrained
 
-        save_untrained(settings.base, out)
-        trained = [], {"sequences_train": 0}
+            save_untrained(settings, out)
+            trained = [], {"sequences_train": 0}
+        if trained:
+            trained[1].update(arithmetic)
     if trained:
         curve, counts = trained
         write_curve(loss_csv, curve)

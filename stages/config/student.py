@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from stages.config.base import Base
 from stages.config.load import Block, check, find, read_params
+from stages.config.precision import Precision
 
 # OpenAI's base models that can be fine-tuned; its "gpt-" models answer under chat
 COMPLETIONS_ONLY = ("babbage-002", "davinci-002")
@@ -51,6 +52,8 @@ class Student(Block):
     # completions of one question that stand in the same step, to share its computation: for large batches
     group_size: int = Field(1, ge=1)
     max_tokens: int = Field(1024, ge=2)  # longer texts are cut and counted
+    # in bfloat16 the weights that are trained stay float32, the student is saved in bfloat16
+    precision: Precision = "auto"
     keep_epochs: bool = False  # keep every epoch's weights, for the paper's best-epoch-on-test column
     lora: Lora | None = None
     # train adapters on a base of 4-bit numbers (bitsandbytes, on CUDA); they are used with the full one

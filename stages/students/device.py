@@ -1,9 +1,14 @@
 """Where a student runs: the device, its arithmetic, and what being out of memory looks like there."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
+
+from stages.config.precision import Arithmetic, Precision
+
+CPU_FLAGS = ("avx512_bf16", "amx_bf16")  # with either, a CPU multiplies bfloat16 faster than float32
 
 
 def device() -> torch.device:
@@ -16,9 +21,44 @@ def device() -> torch.device:
     return torch.device(f"cuda:{own}" if named == "cuda" and own is not None else named)
 
 
-def autocast(where: torch.device) -> Any:
-    """bfloat16 arithmetic on CUDA, plain float32 elsewhere; the weights stay float32."""
-    return torch.autocast(where.type, dtype=torch.bfloat16, enabled=where.type == "cuda")
+def bfloat16_of(where: torch.device) -> str:
+    """What gives the device bfloat16 arithmetic of its own, in words; "" if nothing does."""
+    if where.type == "cuda":
+        return "the GPU has it" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if where.type != "cpu" or not cpuinfo.exists():
+        return ""
+    lines = cpuinfo.read_text().splitlines()
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return next((f"the CPU has {flag}" for flag in CPU_FLAGS if flag in flags), "")
+
+
+def choose_arithmetic(wanted: Precision, where: torch.device) -> tuple[Arithmetic, str]:
+    """What a block's `precision` comes to on a device, and why in words."""
+    if wanted != "auto":
+        return wanted, "as its block says"
+    if found := bfloat16_of(where):
+        return "bfloat16", found
+    return "float32", f"the {where.type.upper()} has no bfloat16 arithmetic"
+
+
+def decoding_dtype(wanted: Precision, saved: torch.dtype, where: torch.device) -> torch.dtype:
+    """The dtype of the weights that a model answers with.
+
+    wanted: its block's `precision`; for a student that was trained, auto: it is saved as it was trained.
+    saved: of the weights in its folder. A device without bfloat16 arithmetic computes in float32.
+    """
+    asked = wanted == "bfloat16" or (wanted == "auto" and saved == torch.bfloat16)
+    return torch.bfloat16 if asked and bfloat16_of(where) else torch.float32
+
+
+def autocast(where: torch.device, arithmetic: Arithmetic | None = None) -> Any:
+    """The arithmetic of what runs within, whatever its weights are; None: bfloat16 on CUDA only.
+
+    A weight that is trained is converted once per context, not once per use.
+    """
+    enabled = where.type == "cuda" if arithmetic is None else arithmetic == "bfloat16"
+    return torch.autocast(where.type, dtype=torch.bfloat16, enabled=enabled)
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -21,6 +21,7 @@ from transformers import (
 from transformers.utils import logging
 
 from stages.config.base import Base
+from stages.config.precision import Precision
 from stages.students.device import device
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -159,11 +160,18 @@ def load_base(base: Base, where: torch.device | None = None, four_bit: bool = Fa
     return load(folder, None, where, four_bit)
 
 
+def read_pointer(folder: Path) -> tuple[Base, Precision]:
+    """What a student's base.json points to, and the precision that it is asked in."""
+    pointer = json.loads((folder / "base.json").read_text())
+    precision: Precision = pointer.pop("precision", "auto")
+    return Base(**pointer), precision
+
+
 def load_adapter(folder: Path, where: torch.device | None = None) -> Loaded:
     """A student that is adapters and a pointer to its base, as one model."""
     from peft import PeftModel
 
-    base = load_base(Base(**json.loads((folder / "base.json").read_text())), where)
+    base = load_base(read_pointer(folder)[0], where)
     return replace(base, model=PeftModel.from_pretrained(base.model, folder).merge_and_unload())
 
 
@@ -171,5 +179,5 @@ def load_trained(folder: Path) -> Loaded:
     """What the train stage left in `folder`."""
     pointer = folder / "base.json"
     if pointer.exists() and not (folder / "adapter_config.json").exists():
-        return load_base(Base(**json.loads(pointer.read_text())))
+        return load_base(read_pointer(folder)[0])
     return load(folder)

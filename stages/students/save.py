@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from stages.config.base import Base
 from stages.config.student import Student
 from stages.records.jsonl import write_json
 from stages.students.adapters import add_adapters
@@ -22,18 +21,22 @@ def save_student(student: Loaded, folder: Path) -> None:
 def save_trained(settings: Student, weights: Path, folder: Path) -> None:
     """A student from the weights that training left.
 
-    The base is read anew: in the model that was trained, it may be sharded or quantised.
+    The base is read anew: in the model that was trained, it may be sharded or quantised. Whole weights that
+    were trained in bfloat16 are saved in it: what decoding computes with, and half the disk.
     """
     student = load_base(settings.base, torch.device("cpu"))
     if settings.lora:
         student = add_adapters(student, settings.model_copy(update={"four_bit": False}))
     trained = torch.load(weights, map_location="cpu", weights_only=True)
     student.model.load_state_dict(trained, strict=not settings.lora)
-    if settings.lora and settings.lora.merge:
+    whole = not settings.lora or settings.lora.merge
+    if settings.lora and whole:
         student = replace(student, model=student.model.merge_and_unload())
+    if settings.precision == "bfloat16" and whole:
+        student.model.to(torch.bfloat16)
     save_student(student, folder)
-    if settings.lora and not settings.lora.merge:
-        save_untrained(settings.base, folder)
+    if not whole:
+        save_untrained(settings, folder)
         (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
         config = json.loads((folder / "adapter_config.json").read_text())
         for name, value in config.items():
@@ -41,6 +44,9 @@ def save_trained(settings: Student, weights: Path, folder: Path) -> None:
         write_json(folder / "adapter_config.json", config)
 
 
-def save_untrained(base: Base, folder: Path) -> None:
-    """A method that trains nothing leaves a pointer to the base instead of a copy of its weights."""
-    write_json(folder / "base.json", base.model_dump(exclude_none=True))
+def save_untrained(settings: Student, folder: Path) -> None:
+    """A method that trains nothing leaves a pointer to the base instead of a copy of its weights, with the
+    precision that it is asked in.
+    """
+    pointer = {**settings.base.model_dump(exclude_none=True), "precision": settings.precision}
+    write_json(folder / "base.json", pointer)

@@ -59,7 +59,7 @@ def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path)
         max_grad_norm=settings.clip,
         # where and how it runs
         use_cpu=cpu,
-        bf16=not cpu,
+        bf16=settings.precision == "bfloat16",
         ddp_backend="gloo" if cpu and "WORLD_SIZE" in os.environ else None,
         ddp_find_unused_parameters=False,
         use_cache=inner_model(student.model).config.use_cache,

@@ -50,7 +50,14 @@ def sequence(row: int, part: str = "train", words: int = 3, **fields: Any) -> Se
 
 def settings(**values: Any) -> Student:
     return Student(
-        **{"base": Base(path="unused", sha256="unused"), "lr": 1e-3, "batch_size": 4, "epochs": 3, **values}
+        **{
+            "base": Base(path="unused", sha256="unused"),
+            "lr": 1e-3,
+            "batch_size": 4,
+            "epochs": 3,
+            "precision": "float32",
+            **values,
+        }
     )
 
 
@@ -489,6 +496,7 @@ def test_adapters_are_merged_or_kept(random_student, tmp_path) -> None:
     assert json.loads((tmp_path / "kept" / "base.json").read_text()) == {
         "path": base.path,
         "sha256": base.sha256,
+        "precision": "float32",
     }
     assert json.loads((tmp_path / "kept" / "adapter_config.json").read_text())["target_modules"] == [
         "q_proj",
@@ -504,6 +512,7 @@ students:
     batch_size: 2
     epochs: 4
     keep_epochs: true
+    precision: float32
 """
 
 
@@ -617,6 +626,7 @@ def test_only_the_same_training_continues(tmp_path, monkeypatch) -> None:
     assert train.work_folder(settings(), 5, same, code) == first
     changed = [
         train.work_folder(settings(eps=1e-5), 5, rows, code),
+        train.work_folder(settings(precision="bfloat16"), 5, rows, code),
         train.work_folder(settings(), 6, rows, code),
         train.work_folder(settings(), 5, others, code),
         train.work_folder(settings(), 5, rows, newer),
@@ -626,7 +636,7 @@ def test_only_the_same_training_continues(tmp_path, monkeypatch) -> None:
     changed.append(train.work_folder(settings(), 5, rows, code))
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     changed.append(train.work_folder(settings(), 5, rows, code))
-    assert len({first, *changed}) == 8
+    assert len({first, *changed}) == 9
 
 
 def test_the_command_leaves_weights_curve_and_counts(random_student, tmp_path) -> None:
@@ -642,6 +652,8 @@ def test_the_command_leaves_weights_curve_and_counts(random_student, tmp_path) -
     assert counts["tokens_trained_per_epoch"] == 4 * labels
     assert counts["tasks"] == {"cot": {"weight": 1.0, "tokens_per_epoch": 4 * labels, "texts_per_epoch": 4}}
     assert (counts["layout"], counts["normalisation"]) == ("tree", "batch")
+    assert said.count("arithmetic: float32 (as its block says)") == 1
+    assert (counts["precision"], counts["precision_because"]) == ("float32", "as its block says")
     assert said.count("layout of rows: tree (tree agrees with separate rows") == 1
     assert (tmp_path / "loss.csv").read_text().splitlines()[0] == "epoch,train_loss,validation_loss"
     assert len((tmp_path / "loss.csv").read_text().splitlines()) == 5
