@@ -2,8 +2,8 @@
 of their question.
 
 Zero-shot-CoT's logs, Faithful-CoT's predictions (Lyu et al. 2023), BIG-Bench Hard's outputs (Suzgun et al.
-2023), and PaLM's answers that were released with a repetition of Distilling step-by-step
-(cnalty/distilling-step-by-step-rag).
+2023), PaLM's answers that were released with a repetition of Distilling step-by-step
+(cnalty/distilling-step-by-step-rag), and rationales at several levels of detail (arXiv 2502.18001).
 """
 
 import json
@@ -76,6 +76,24 @@ def loose_key(question: str) -> str:
     return re.sub(r"[\s.,]", "", question_stem(question)).casefold()
 
 
+def letters_and_digits(question: str) -> str:
+    """A key that survives another way to write options ("A: red, B: blue"), case, spaces and marks."""
+    return "".join(character for character in question.casefold() if character.isalnum())
+
+
+def read_granularity(path: Path) -> list[ReleasedAnswer]:
+    """What three teachers said at several levels of detail (arXiv 2502.18001, the repository
+    EIT-NLP/Distilling-CoT-Reasoning): {instruction, output}, output ending "The answer is X". Except in the
+    file for which the answer was unseen, they had been shown the gold one.
+    """
+    answered = []
+    for number, (where, row) in enumerate(rows_with_place(path), 1):
+        question = field(row, "instruction", where, str).removeprefix("Q: ").strip()
+        steps = [("\nA:", f" {field(row, 'output', where, str).strip()}")]
+        answered.append(ReleasedAnswer(question, steps, f"granularity {path.name} row {number}"))
+    return answered
+
+
 def read_big_bench_hard(path: Path) -> list[ReleasedAnswer]:
     """BIG-Bench Hard's outputs of one task: the whole prompt is recorded, its demonstrations and its
     instruction to think included.
@@ -130,4 +148,6 @@ def read_source(source: str, raw: Path, subtasks: Iterable[str]) -> list[Release
             for answered in read_big_bench_hard(existing_file(raw / source.replace("{subtask}", subtask)))
         ]
     path = existing_file(raw / source)
+    if source.startswith("granularity_"):
+        return read_granularity(path)
     return read_zero_shot_cot(path) if source.endswith(".log") else read_faithful_cot(path)

@@ -9,30 +9,44 @@ although many zero-shot-CoT rationales are cut at 128 tokens.
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import field_validator
 
 from stages.config.dataset import read_dataset
 from stages.config.load import Block
 from stages.config.source import source_files
-from stages.parsing.released import ReleasedAnswer, loose_key, read_source
+from stages.parsing.released import ReleasedAnswer, letters_and_digits, loose_key, read_source
 from stages.records.completion import Completion
 from stages.records.example import Example
 
-# the model, and what stands before its answer: "The answer is 39." and "So the answer is (b)."; "": the last
-# text is the answer
+
+class Source(NamedTuple):
+    model: str
+    # what stands before its answer: "The answer is 39." and "So the answer is (b)."; "": the last text is it
+    answer_prefix: str
+    # the teacher was shown the gold answer: a filter by answers proves nothing about such rationales
+    rationalised: bool = False
+
+
 SOURCES = {
-    "log_zero_shot_cot.log": ("text-davinci-002", ""),
-    "log_zero_shot.log": ("text-davinci-002", ""),
-    "faithful_code002.jsonl": ("code-davinci-002", "he answer is"),
-    "faithful_text002.jsonl": ("text-davinci-002", "he answer is"),
-    "faithful_text003.jsonl": ("text-davinci-003", "he answer is"),
-    "faithful_gpt35.jsonl": ("gpt-3.5-turbo", "he answer is"),
-    "faithful_gpt4.jsonl": ("gpt-4", "he answer is"),
-    "code_davinci_002_{subtask}.json": ("code-davinci-002", "the answer is"),
-    "code_davinci_002_direct_{subtask}.json": ("code-davinci-002", ""),
-    "palm": ("PaLM-540B", "the answer is"),
+    "log_zero_shot_cot.log": Source("text-davinci-002", ""),
+    "log_zero_shot.log": Source("text-davinci-002", ""),
+    "faithful_code002.jsonl": Source("code-davinci-002", "he answer is"),
+    "faithful_text002.jsonl": Source("text-davinci-002", "he answer is"),
+    "faithful_text003.jsonl": Source("text-davinci-003", "he answer is"),
+    "faithful_gpt35.jsonl": Source("gpt-3.5-turbo", "he answer is"),
+    "faithful_gpt4.jsonl": Source("gpt-4", "he answer is"),
+    "code_davinci_002_{subtask}.json": Source("code-davinci-002", "the answer is"),
+    "code_davinci_002_direct_{subtask}.json": Source("code-davinci-002", ""),
+    "palm": Source("PaLM-540B", "the answer is"),
+    # arXiv 2502.18001, by its level of detail
+    "granularity_llama_1.json": Source("Llama-3-70B", "he answer is", rationalised=True),
+    "granularity_llama_2.json": Source("Llama-3-70B", "he answer is", rationalised=True),
+    "granularity_llama_3.json": Source("Llama-3-70B", "he answer is", rationalised=True),
+    "granularity_gemini_1.json": Source("Gemini-1.5-Flash", "he answer is", rationalised=True),
+    "granularity_gemini_2.json": Source("Gemini-1.5-Flash", "he answer is", rationalised=True),
+    "granularity_gpt4o_unseen.json": Source("GPT-4o", "he answer is"),
 }
 
 
@@ -73,7 +87,7 @@ def completion(example: Example, sample: int, source: str, answered: ReleasedAns
     """A released answer as a completion of the example's question: each step's prompt repeats all that was
     said before.
     """
-    model, answer_prefix = SOURCES[source]
+    model, answer_prefix, _ = SOURCES[source]
     prompts = []
     so_far = f"{answered.header}Q: {answered.question}"
     for asked, text in answered.steps:
@@ -84,6 +98,15 @@ def completion(example: Example, sample: int, source: str, answered: ReleasedAns
     return Completion(example.id, sample, prompts, texts, reasons, model, answer_prefix, answered.origin)
 
 
+def question_key(source: str) -> Callable[[str], str]:
+    """What a question and its row of a source have in common. Options are part of the question, except in
+    Faithful-CoT's files: with letters in another order the answer would mean something else.
+    """
+    if source.startswith("faithful_"):
+        return loose_key
+    return letters_and_digits if source.startswith("granularity_") else str.strip
+
+
 def matched(
     examples: list[Example], source: str, raw: Path
 ) -> tuple[list[tuple[Example, ReleasedAnswer]], int]:
@@ -92,9 +115,7 @@ def matched(
 
     Raises ValueError for a source that covers no example.
     """
-    # options are part of other sources' questions: with letters in another order their answers would mean
-    # something else
-    key: Callable[[str], str] = loose_key if source.startswith("faithful_") else str.strip
+    key = question_key(source)
     answers = read_source(
         source, raw, dict.fromkeys(example.subtask for example in examples if example.subtask is not None)
     )
@@ -114,12 +135,16 @@ def matched(
     return pairs, len(answers)
 
 
-def coverage(examples: list[Example], settings: Settings, raw: Path) -> dict[str, dict[str, int]]:
-    """Per source: its rows, those that are matched with an example and those that are not."""
-    found = {}
+def coverage(examples: list[Example], settings: Settings, raw: Path) -> dict[str, dict[str, int | bool]]:
+    """Per source: its rows, those that are matched with an example and those that are not, and whether its
+    teacher was shown the gold answer.
+    """
+    found: dict[str, dict[str, int | bool]] = {}
     for source in settings.sources:
         pairs, rows = matched(examples, source, raw)
         found[source] = {"rows": rows, "matched": len(pairs), "unmatched": rows - len(pairs)}
+        if SOURCES[source].rationalised:
+            found[source]["rationalised"] = True
     return found
 
 

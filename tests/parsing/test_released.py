@@ -21,7 +21,7 @@ from stages.records.example import Example, write_examples
 from stages.records.jsonl import read_rows
 from stages.teachers.released import SOURCES, Settings, complete, coverage
 from stages.text.answer_types import rules_of
-from stages.text.answers import is_correct, read_answer
+from stages.text.answers import is_correct, read_answer, reading_of
 
 RULER = "*" * 25
 
@@ -338,6 +338,71 @@ def test_palm(tmp_path):
     (tmp_path / "palm_questions_train.jsonl").unlink()
     with pytest.raises(ValueError, match=r"palm_questions_train\.jsonl not found: a released teacher needs"):
         list(complete(examples, settings, tmp_path, ""))
+
+
+def test_granularity(tmp_path):
+    """Options are written in another way there, but stand in the same order: a question whose options do not
+    is another question.
+    """
+    questions = ["Where do pens lie? Answer Choices: (A) sky (B) desk", "Who? Answer Choices: (A) a (B) b"]
+    examples = [
+        Example(f"toy-{row}", "toy", text, "B", "choice", ["sky", "desk"])
+        for row, text in enumerate(questions)
+    ]
+    rows = [
+        {"instruction": "Q: Who? Answer choices: A: b, B: a", "output": "The answer is A"},
+        {
+            "instruction": "Q: Where do pens lie?  Answer choices: A: sky, B: desk",
+            "output": "On it. The answer is B",
+        },
+    ]
+    source = "granularity_llama_1.json"
+    (tmp_path / source).write_text(json.dumps(rows), encoding="utf-8")
+    settings = Settings(backend="released", sources=[source])
+    (row,) = complete(examples, settings, tmp_path, "")
+    assert (row.example_id, row.texts) == ("toy-0", [" On it. The answer is B"])
+    assert (row.model, row.origin) == ("Llama-3-70B", f"granularity {source} row 2")
+    assert reading_of(row, examples[0]).strict == "B"
+    assert coverage(examples, settings, tmp_path) == {
+        source: {"rows": 2, "matched": 1, "unmatched": 1, "rationalised": True}
+    }
+    (tmp_path / source).write_text('[{"instruction": "Who?"}]', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"granularity_llama_1\.json row 0: no field 'output'"):
+        list(complete(examples, settings, tmp_path, ""))
+
+
+# rows, those that find no question (one of GSM8K's), and those whose stated answer is the gold one
+GRANULARITY = {
+    "gsm8k": {
+        "granularity_llama_1.json": (7442, 1, 7381),
+        "granularity_llama_2.json": (7442, 1, 7377),
+        "granularity_gemini_1.json": (7433, 1, 7327),
+        "granularity_gemini_2.json": (7433, 1, 7065),
+    },
+    "commonsense_qa": {
+        "granularity_llama_1.json": (9732, 0, 9717),
+        "granularity_llama_2.json": (9732, 0, 9711),
+        "granularity_llama_3.json": (9732, 0, 9701),
+        "granularity_gemini_1.json": (9740, 0, 9732),
+    },
+    "openbook_qa": {"granularity_gpt4o_unseen.json": (4955, 0, 4631)},
+}
+
+
+@pytest.mark.parametrize("dataset", GRANULARITY)
+def test_published_rationales_at_several_levels_of_detail(mirror, tmp_path, dataset):
+    link_files(mirror, tmp_path, dataset)
+    examples = parse_raw(dataset, read_dataset(dataset, {}), tmp_path)
+    by_id = {example.id: example for example in examples}
+    for source, (rows, unmatched, right) in GRANULARITY[dataset].items():
+        settings = Settings(backend="released", sources=[source])
+        found = coverage(examples, settings, tmp_path)[source]
+        assert (found["rows"], found["unmatched"]) == (rows, unmatched)
+        said = list(complete(examples, settings, tmp_path, ""))
+        read = [(reading_of(row, by_id[row.example_id]).strict, by_id[row.example_id]) for row in said]
+        assert (
+            sum(is_correct(answer, example.answer, example.answer_type) for answer, example in read) == right
+        )
 
 
 def test_the_stage_counts_what_its_sources_hold(raw, tmp_path, monkeypatch):
