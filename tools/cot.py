@@ -89,6 +89,14 @@ def plan() -> Any:
     return main
 
 
+@app.command(rich_help_panel=BEFORE)
+def repro() -> Any:
+    """`dvc repro` with its cells side by side, each in a worktree."""
+    from tools.repro import main
+
+    return main
+
+
 @app.command(rich_help_panel=RESULTS)
 def show() -> Any:
     """Texts to read: what was kept, is trained, was answered wrongly."""

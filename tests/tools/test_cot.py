@@ -125,6 +125,7 @@ NOWHERE = {
     "presets list": "no params.yaml here; go to the root of a checkout",
     "check": "no params.yaml here",
     "plan": "no params.yaml here",
+    "repro": "no params.yaml here",
     "show corpus a-b-c-d": "no params.yaml here",
     "report": "no params.yaml here",
     "keep name": "no params.yaml here",

@@ -1,0 +1,116 @@
+"""Repro: `dvc repro` with its cells side by side.
+
+Stages before the trainings run in the checkout, as ever. Then every cell that is not up to date (a training
+and what depends on it alone) runs in a worker's own Git worktree, which shares DVC's cache. The run cache
+brings the results home: the checkout's own DVC takes them from there, and is the only one that writes dvc.lock.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tools.terminal import checkout
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM ends as Ctrl-C does: with everything put away."""
+
+    def leave(number: int, _: Any) -> None:
+        sys.exit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def dvc_repro(root: Path, *words: str) -> None:
+    """`dvc repro` in the checkout. Exits with its status where it fails."""
+    from tools.repro.team import end
+
+    command = [sys.executable, "-m", "dvc", "repro", *words]
+    process = subprocess.Popen(command, cwd=root, text=True, start_new_session=True)
+    try:
+        status = process.wait()
+    finally:
+        end(process)
+    if status:
+        sys.exit(status)
+
+
+def start_team(root: Path, side: Path, jobs: int, stack: ExitStack) -> tuple[list[Any], Any]:
+    """The workers in their worktrees, and the one at home; all are ended with the stack."""
+    from tools.repro.places import cores, environments, visible_gpus
+    from tools.repro.team import LocalWorker
+    from tools.repro.worktree import add_worktree, changed_files
+
+    names = changed_files(root)
+    given = environments(jobs, visible_gpus(), cores(), os.environ.get("OMP_NUM_THREADS"))
+    workers = []
+    for number, environment in enumerate(given, 1):
+        folder = add_worktree(root, number, names)
+        workers.append(LocalWorker(folder, side / f"worker{number}.log", environment, root))
+        stack.callback(workers[-1].stop)
+    home = LocalWorker(root, side / "home.log", {}, None)
+    stack.callback(home.stop)
+    return workers, home
+
+
+def side_by_side(root: Path, targets: list[str], jobs: int) -> None:
+    """`dvc repro TARGETS` with `jobs` workers. Exits with 1 where a cell failed."""
+    from dvc.repo import Repo
+
+    from tools.repro.cells import make_plan, put_in_order, read_lock, stale_cells
+    from tools.repro.deal import deal
+    from tools.repro.worktree import alone
+
+    with alone(root) as side, ExitStack() as stack:
+        known = list(read_lock(root))
+        plan, order = make_plan(Repo(str(root)), targets)
+        if plan.before:
+            dvc_repro(root, "--single-item", *plan.before)
+        cells = stale_cells(root, plan)
+        failed = []
+        if cells:
+            typer.echo(
+                f"{len(cells)} cells, {min(jobs, len(cells))} at a time; what they print: {side}/*.log"
+            )
+            workers, home = start_team(root, side, min(jobs, len(cells)), stack)
+            failed = deal(cells, workers, home, typer.echo)
+            stack.close()
+        if plan.after and not failed:
+            dvc_repro(root, "--single-item", *plan.after)
+        put_in_order(root, known, order)
+    if failed:
+        sys.exit(f"error: {', '.join(failed)} failed; what was finished is kept: type the command again")
+
+
+def main(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="Stages or cells; none: all of dvc.yaml.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="How many cells at once. [a GPU or a core each]")
+    ] = None,
+) -> None:
+    """`dvc repro` with its cells side by side, each worker in a worktree of its own."""
+    from tools.repro.places import default_jobs
+
+    root = checkout()
+    jobs = jobs or default_jobs()
+    with ended_by_signals():
+        if jobs == 1:
+            dvc_repro(root, *(targets or []))
+        else:
+            side_by_side(root, targets or [], jobs)
