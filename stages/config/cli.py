@@ -1,7 +1,10 @@
-"""How every stage meets the terminal: one typer command, plain errors, a progress bar silent in logs."""
+"""How every stage meets the terminal: one typer command, plain errors, a progress bar (in logs, a line a
+minute).
+"""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import typer
@@ -10,11 +13,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+MINUTE = 60.0  # seconds between two lines of a bar that no terminal shows
 
 Item = TypeVar("Item")
 
@@ -34,9 +40,48 @@ def run(main: Callable[..., Any]) -> None:
     fail_plainly(app)
 
 
-def progress_bar() -> Progress:
-    """Count, rate, time spent and time left on stderr; silent when stderr is not a terminal. Tasks carry a
-    `rate` field.
+class Bar(Progress):
+    """A bar; where no terminal shows it, a line on stderr at the first news after each minute, and one at the
+    end of what took longer.
+    """
+
+    told: float | None = None  # when the last line was written
+    news = False  # since then
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        self.news = True
+        task = self._tasks[task_id]
+        since = task.start_time if self.told is None else self.told
+        if self.disable and since is not None and self.get_time() - since >= MINUTE:
+            self.tell(task)
+
+    def stop(self) -> None:
+        super().stop()
+        if self.told is not None and self.news:
+            self.tell(self.tasks[-1])
+
+    def tell(self, task: Task) -> None:
+        self.told = self.get_time()
+        self.news = False
+        print(progress_line(task), file=sys.stderr, flush=True)
+
+
+def progress_line(task: Task) -> str:
+    """What, how much of it is done, at what rate, the time it took and the time it will take."""
+    total = "" if task.total is None else f" of {task.total:,.0f}"
+    parts = [f"{task.description}: {task.completed:,.0f}{total}", task.fields["rate"]]
+    spent = task.elapsed or 0.0
+    parts.append(f"{timedelta(seconds=round(spent))} spent")
+    done = task.completed - task.fields.get("before", 0)
+    if done and task.remaining:
+        parts.append(f"about {timedelta(seconds=round(spent * task.remaining / done))} left")
+    return ", ".join(filter(None, parts))
+
+
+def progress_bar(telling: bool = True) -> Progress:
+    """Count, rate, time spent and time left on stderr; lines where that is no terminal, unless the caller has
+    its own. Tasks carry a `rate` field, and `before`, what earlier runs had done.
     """
     rate = TextColumn("{task.fields[rate]}")
     columns = (
@@ -48,13 +93,19 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    kind = Bar if telling else Progress
+    return kind(*columns, console=console, disable=not console.is_terminal)
 
 
-def advance(bar: Progress, task: TaskID) -> None:
-    """One more item done."""
-    speed = bar.tasks[task].speed if bar.tasks else None
-    bar.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+def advance(bar: Progress, task: TaskID, items: int = 1, told: str = "", tokens: int = 0) -> None:
+    """So many more items are done. `told`: what else there is to say; `tokens`: of all items so far, for
+    tokens a second instead of items.
+    """
+    state = bar.tasks[task]
+    speed = tokens / (state.elapsed or 1e-9) if tokens else state.speed
+    unit = " tokens/s" if tokens else "/s"
+    text = f"{speed:,.{0 if tokens else 1}f}{unit}" if speed else ""
+    bar.update(task, advance=items, rate=", ".join(filter(None, (told, text))))
 
 
 def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:

@@ -98,7 +98,7 @@ class Live:
         self.gate = Gate(endpoint.concurrency, endpoint.requests_per_minute, endpoint.tokens_per_minute)
         self.caller = Caller(self.name, endpoint)
         async with self.caller:
-            with progress_bar() as bar:
+            with progress_bar(telling=False) as bar:
                 self.progress = CallProgress(self.name, bar, sum(len(want.samples) for want in wanted))
                 telling = asyncio.create_task(self.progress.tell_each_minute())
                 try:

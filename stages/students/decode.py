@@ -5,6 +5,7 @@ stages/students/generate.py or stages/students/continuous.py.
 import os
 import sys
 from collections import Counter
+from itertools import count
 
 import torch
 
@@ -19,6 +20,7 @@ from stages.students.stopping import Continuation, StopMarks, continuation
 from stages.students.tokens import prompt_tokens
 
 ROWS = 128  # answered at once, if memory allows
+NEWS = 256  # tokens between two updates of the bar while no answer is complete
 DECODERS = ("loop", "batching")
 
 
@@ -131,14 +133,19 @@ def decode(
     stops = StopMarks(student.tokenizer, marks)
     with progress_bar() as bar:
         task = bar.add_task(what, total=len(rows), rate="")
+        tokens = count(1)
 
         def after_token(row: AnswerRow) -> bool:
+            said = next(tokens)
+            if said % NEWS == 0:
+                advance(bar, task, 0, tokens=said)
             ended = row.tokens[-1] == student.tokenizer.eos_token_id or len(row.tokens) == row.max_tokens
             if not ended and not stops.completed_by_last(row.tokens):
                 return False
-            said = continuation(row.tokens, student.tokenizer, marks, len(row.prompt))
-            answers[row.place][row.sample] = said
-            advance(bar, task)
+            answers[row.place][row.sample] = continuation(
+                row.tokens, student.tokenizer, marks, len(row.prompt)
+            )
+            advance(bar, task, tokens=said)
             return True
 
         if decoder == "batching" and not student.encoder_decoder:

@@ -53,6 +53,7 @@ class StepTrainer(Trainer):
         self.settings = settings
         self.steps = steps
         self.pending: list[torch.Tensor] = []  # losses of the last steps, not yet looked at
+        self.tokens = 0  # of all rows that this process has read since it began
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         # the loader draws from it, and a resumed run must draw as an uninterrupted one
@@ -88,6 +89,7 @@ class StepTrainer(Trainer):
                     # the processes' gradients are averaged, ours are to be summed
                     self.accelerator.backward(value * self.args.world_size)
                 total += value.detach()
+                self.tokens += sum(ids.numel() for name, ids in row["inputs"].items() if "input_ids" in name)
         self.pending.append(total)
         return total
 

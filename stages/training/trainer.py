@@ -36,16 +36,18 @@ class Hooks(TrainerCallback):
         steps = self.trainer.steps
         if self.bar and self.task is None:
             done = state.global_step
-            self.task = self.bar.add_task("train", total=state.max_steps, completed=done, rate="")
+            self.task = self.bar.add_task(
+                "train", total=state.max_steps, completed=done, before=done, rate=""
+            )
         steps.begin(state.global_step // len(steps))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.bar:
-            advance(self.bar, self.task)
         # at an epoch's end the state is saved after the epoch was scored
         at_end = state.global_step % len(self.trainer.steps) == 0
         if len(self.trainer.pending) >= self.trainer.settle_every:
             control.should_save = self.trainer.settle() and not at_end
+        if self.bar:
+            advance(self.bar, self.task, told=self.trainer.news(), tokens=self.trainer.tokens)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         control.should_evaluate = True
@@ -75,6 +77,12 @@ class Distiller(StepTrainer):
         self.settle_every = 1 if self.args.device.type == "cpu" else SETTLE
         self.pause = float(os.environ.get("COT_CHECKPOINT_SECONDS") or 60)
         self.saved = time.monotonic()
+
+    def news(self) -> str:
+        """Where the training is, and the mean loss of this epoch's steps as far as it is known."""
+        last = self.state.global_step - 1
+        known = last % len(self.steps) + 1 - len(self.pending)
+        return self.where(last) + (f", loss {self.progress.summed / known:.4f}" if known > 0 else "")
 
     def settle(self) -> bool:
         """Look at the losses since the last time; says whether it is time to save.
