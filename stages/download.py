@@ -4,38 +4,17 @@ In: `source` of stages/datasets/NAME.yaml. Out: data/raw/NAME, whole or not at a
 asked before the network. Nothing is parsed here.
 """
 
-import hashlib
-import os
 import shutil
-import time
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
 
-import httpx
 import typer
 
 from stages.config.cli import progress, run
 from stages.config.dataset import LOCAL, dataset_names, read_dataset
 from stages.config.source import Generated, Hub, Local, RemoteFile, Several, Source, Url
+from stages.fetching.remote import mirror_folder, mirror_path, receive, sha256_of
 from stages.records.jsonl import write_json, write_rows
-
-TRIES = 4
-WAIT_SECONDS = 1.0  # before the second try, doubled before each further one
-
-
-def mirror_path(url: str) -> Path:
-    """Where a mirror keeps a url: github/<owner>/<repo>/<commit>/<path> for GitHub's raw files, else
-    <host>/<path>.
-    """
-    parts = urlsplit(url)
-    host = "github" if parts.hostname == "raw.githubusercontent.com" else str(parts.hostname)
-    return Path(host, unquote(parts.path).lstrip("/"))
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(path: Path, file: RemoteFile, origin: object) -> None:
@@ -49,48 +28,18 @@ def verify(path: Path, file: RemoteFile, origin: object) -> None:
         )
 
 
-def stream(file: RemoteFile, part: Path) -> None:
-    """One try: a url into `part`, going on after the bytes that are already there if the server can. Raises
-    httpx.HTTPError.
-    """
-    have = part.stat().st_size if part.exists() else 0
-    resumed = {"Range": f"bytes={have}-"} if 0 < have < file.bytes else {}
-    # a range counts the bytes that are sent, compressed or not
-    headers = {"Accept-Encoding": "identity", **resumed}
-    with httpx.stream("GET", file.url, headers=headers, follow_redirects=True, timeout=30.0) as response:
-        response.raise_for_status()
-        with part.open("ab" if response.status_code == httpx.codes.PARTIAL_CONTENT else "wb") as out:
-            for chunk in response.iter_bytes():
-                out.write(chunk)
-
-
-def receive(file: RemoteFile, part: Path) -> None:
-    """A lost connection, a server's failure and "too many requests" are tried again, another refusal (4xx) is
-    not. Raises ValueError at the end.
-    """
-    for tried in range(1, TRIES + 1):
-        try:
-            return stream(file, part)
-        except httpx.HTTPError as error:
-            status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else 0
-            refused = 400 <= status < 500 and status not in (408, 429)
-            if refused or tried == TRIES:
-                raise ValueError(
-                    f"{file.url}: {str(error).splitlines()[0] if str(error) else type(error).__name__} (try"
-                    f" {tried} of {TRIES}); wanted {file.bytes} bytes, sha256 {file.sha256}. Without a"
-                    f" network, set COT_MIRROR to a folder that holds {mirror_path(file.url)}; `cot mirror"
-                    " DIR` makes one where there is a network"
-                ) from error
-        time.sleep(WAIT_SECONDS * 2 ** (tried - 1))
-
-
 def from_network(file: RemoteFile, target: Path) -> None:
     """Fetch into TARGET.part, verify, rename."""
     part = target.with_name(f"{target.name}.part")
     try:
-        receive(file, part)
+        receive(file.url, part, file.bytes)
         verify(part, file, file.url)
         part.replace(target)
+    except ConnectionError as error:
+        raise ValueError(
+            f"{error}; wanted {file.bytes} bytes, sha256 {file.sha256}. Without a network, set COT_MIRROR to"
+            f" a folder that holds {mirror_path(file.url)}; with one, `cot mirror DIR` makes such a folder"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -99,10 +48,8 @@ def fetch(file: RemoteFile, target: Path) -> None:
     """One file, from the mirror if it has it, else from the network. Raises ValueError for other bytes than
     the pinned ones.
     """
-    mirror = os.environ.get("COT_MIRROR")
-    if mirror and not Path(mirror).is_dir():
-        raise ValueError(f"COT_MIRROR is {mirror!r}, wanted a folder")
-    if mirror and (kept := Path(mirror, mirror_path(file.url))).is_file():
+    mirror = mirror_folder()
+    if mirror and (kept := mirror / mirror_path(file.url)).is_file():
         shutil.copyfile(kept, target)
         verify(target, file, kept)
     else:

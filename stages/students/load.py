@@ -2,7 +2,6 @@
 `transformers`, or adapters for one.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -20,11 +19,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from stages.config.base import Base
+from stages.config.base import FILES, Base, base_sha256
 from stages.config.precision import Precision
 from stages.students.device import device
-
-FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
@@ -133,27 +130,20 @@ def four_bits() -> Any:
     )
 
 
-def base_sha256(folder: Path) -> str:
-    """sha256 over the names, sizes and bytes of a local base's files that decide what it says.
-
-    DVC does not watch the folder: params.yaml holds this instead.
-    """
-    found = hashlib.sha256()
-    for path in (folder / name for name in FILES):
-        if path.exists():
-            found.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
-    return found.hexdigest()
-
-
 def load_base(base: Base, where: torch.device | None = None, four_bit: bool = False) -> Loaded:
     """The weights before fine-tuning, verified where they are local: raises ValueError for others."""
     if base.hub:
         return load(base.hub, base.revision, where, four_bit)
     folder = Path(str(base.path))
     if not (folder / "model.safetensors").exists():
+        made = folder.parent == Path("data/bases")  # by the stage `base`
         raise ValueError(
-            f"{folder}/model.safetensors not found: `students.<name>.base.path` must hold config.json, a"
-            " tokenizer and model.safetensors"
+            f"{folder}/model.safetensors not found: "
+            + (
+                f"`dvc pull {folder}` fetches it, `dvc repro base` makes it"
+                if made
+                else "`students.<name>.base.path` must hold config.json, a tokenizer and model.safetensors"
+            )
         )
     if (found := base_sha256(folder)) != base.sha256:
         raise ValueError(f"{folder}: sha256 of {', '.join(FILES)} is {found}, params.yaml has {base.sha256}")

@@ -48,5 +48,5 @@ def save_untrained(settings: Student, folder: Path) -> None:
     """A method that trains nothing leaves a pointer to the base instead of a copy of its weights, with the
     precision that it is asked in.
     """
-    pointer = {**settings.base.model_dump(exclude_none=True), "precision": settings.precision}
+    pointer = {**settings.base.model_dump(exclude_defaults=True), "precision": settings.precision}
     write_json(folder / "base.json", pointer)

@@ -55,7 +55,7 @@ WRONG = [
     (
         ("students", "tiny", "base", "rev"),
         "x",
-        r"`students.tiny.base.rev`: unknown key; legal keys: hub, revision, path, sha256",
+        r"`students.tiny.base.rev`: unknown key; legal keys: hub, revision, path, gguf, sha256, bytes",
     ),
     (
         ("students", "llama2_7b", "lora", "rank"),

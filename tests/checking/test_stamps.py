@@ -117,6 +117,14 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     ),
     "a constant of the trainer": (lambda c: c.append("stages/training/trainer.py", "\nX = 1\n"), {"train"}),
     "the student's block model": (lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"train"}),
+    "how a student is trained": (lambda c: c.set("students", "tiny", "lr", to=0.5), set()),
+    "the base of a student": (
+        lambda c: c.set("students", "tiny", "base", to={"hub": "owner/name", "revision": "0a1b"}),
+        {"base-tiny"},
+    ),
+    "how a base is fetched": (
+        lambda c: c.append("stages/fetching/wheels.py", "\nX = 1\n"), {"base-tiny"}
+    ),
     "the scripted teacher": (lambda c: c.append("stages/teachers/scripted.py", "\nX = 1\n"), {*TEACH, *LAS}),
     "another backend": (lambda c: c.append("stages/teachers/openai.py", "\nX = 1\n"), set()),
     "a data set's parser": (

@@ -24,6 +24,7 @@ from stages import download
 from stages.config import dataset
 from stages.config.dataset import source_part
 from stages.config.source import RemoteFile
+from stages.fetching import remote
 
 BODY = bytes(range(256)) * 300
 PIN = {"sha256": sha256(BODY).hexdigest(), "bytes": len(BODY)}
@@ -72,7 +73,7 @@ def server() -> Iterator[Any]:
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COT_MIRROR", raising=False)
-    monkeypatch.setattr(download, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.0)
     monkeypatch.setattr(dataset, "FOLDER", Path("datasets"))
 
 

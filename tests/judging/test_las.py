@@ -15,12 +15,12 @@ from ruamel.yaml import YAML
 
 from stages import las, teachers
 from stages.checking.blocks import check_consulted
+from stages.config.base import base_sha256
 from stages.judging import simulate
 from stages.judging.consult import consult
 from stages.las import Answered, answered, foreseen, las_numbers
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
-from stages.students.load import base_sha256
 from stages.teachers import scripted
 from stages.text.rationale import judged_rationale
 

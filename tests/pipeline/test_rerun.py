@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from stages.students.load import base_sha256
+from stages.config.base import base_sha256
 
 FAN_IN = {"summarize", "cost_accuracy", "report"}  # run if a number moved, which the random student decides
 LETTERS, COINS = "gen_last_letter-sample", "gen_coin_flip-sample"
@@ -232,6 +232,7 @@ def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
         "stages.train",
         "small",
         "0",
+        "data/bases/small",
         sequences,
         "data/code/train",
         "../whole",

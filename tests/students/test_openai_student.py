@@ -92,7 +92,7 @@ def run_train(
     sequences: str = "sequences.jsonl", out: str = "student", seed: int = 0
 ) -> tuple[dict[str, Any], list[dict[str, str]], dict[str, Any]]:
     """(pointer, loss rows, counts) of the stage."""
-    files = (sequences, "code", out, f"{out}.csv", f"{out}.json")
+    files = ("base", sequences, "code", out, f"{out}.csv", f"{out}.json")
     train.main("hosted", seed, *map(Path, files))
     with Path(f"{out}.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -238,7 +238,7 @@ def killed(self, job, kind, endpoint, now, record):
         os.kill(os.getpid(), signal.SIGKILL)
 Store.write_job = killed
 from stages import train
-files = ("sequences.jsonl", "code", "student", "student.csv", "student.json")
+files = ("base", "sequences.jsonl", "code", "student", "student.csv", "student.json")
 train.main("hosted", 0, *map(Path, files))
 """
 
@@ -274,7 +274,7 @@ def test_kill_9_at_a_transition(server: Remote, state: str, when: str, made: tup
 
 def test_two_processes_with_the_same_content_train_once(server: Remote) -> None:
     server.script([{"fault": "slow", "delay": 1.0, "path": "/fine_tuning/jobs", "method": "GET", "first": 4}])
-    command = [sys.executable, "-m", "stages.train", "hosted", "0", "sequences.jsonl", "code"]
+    command = [sys.executable, "-m", "stages.train", "hosted", "0", "base", "sequences.jsonl", "code"]
     outs = [[f"cell{i}", f"cell{i}.csv", f"cell{i}.json"] for i in range(2)]
     both = [subprocess.Popen([*command, *out], env=os.environ | {"PYTHONPATH": str(ROOT)}) for out in outs]
     assert [process.wait() for process in both] == [0, 0]

@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from stages.students.load import base_sha256, load
+from stages.config.base import base_sha256
+from stages.students.load import load
 from tools.pretrain.text import SKILLS, document
 
 TINY = ROOT / "students" / "tiny"

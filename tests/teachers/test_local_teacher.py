@@ -23,7 +23,7 @@ from stages import predict, teach
 from stages.asking.local import from_memory
 from stages.asking.request import Answer
 from stages.asking.store import Store
-from stages.config.base import Base
+from stages.config.base import Base, base_sha256
 from stages.config.decoding import Decoding
 from stages.config.load import check
 from stages.predict import predictions, student_asking
@@ -31,7 +31,7 @@ from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, write_examples
 from stages.students import decode as decoder
 from stages.students import load as students
-from stages.students.load import base_sha256, load
+from stages.students.load import load
 from stages.teachers import transformers as local
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,10 +16,10 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
+from stages.config.base import base_sha256
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import write_json
 from stages.records.sequence import Segment, Sequence, write_sequences
-from stages.students.load import base_sha256
 from stages.training.collate import collate
 from stages.training.steps import Shape
 from stages.training.trees import grow_tree

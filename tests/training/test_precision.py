@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from test_train import sequence, settings, write_project
 
 from stages import train
-from stages.config.base import Base
+from stages.config.base import Base, base_sha256
 from stages.records.sequence import write_sequences
-from stages.students.load import base_sha256, load, load_trained, read_pointer
+from stages.students.load import load, load_trained, read_pointer
 from stages.students.save import save_trained, save_untrained
 from stages.training.fit import fit
 from stages.training.steps import tokenize_parts
@@ -61,7 +61,9 @@ def test_the_stage_settles_auto_and_says_so(random_student, tmp_path, monkeypatc
     monkeypatch.setenv("COT_DEVICE", "cpu")
     for found, chosen in (("the CPU has amx_bf16", "bfloat16"), ("", "float32")):
         monkeypatch.setattr("stages.students.device.bfloat16_of", lambda _, found=found: found)
-        train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
+        train.main(
+            "small", 5, *map(Path, ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json"))
+        )
         because = found or "the CPU has no bfloat16 arithmetic"
         assert f"arithmetic: {chosen} ({because})\n" in capsys.readouterr().err
         counts = json.loads((tmp_path / "counts.json").read_text())

@@ -18,11 +18,13 @@ from safetensors.torch import load_file
 from test_train import PARAMS, build, environment, files, sequence
 
 from stages import train
+from stages.config.base import Base, base_sha256, write_base
 from stages.config.student import check_student
 from stages.records.sequence import write_sequences
-from stages.students.load import base_sha256, load
+from stages.students.load import load
 from stages.training.fit import fit
 
+ARGUMENTS = ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json")
 WORKER = """
 import json, os, signal, sys, torch
 from pathlib import Path
@@ -49,7 +51,8 @@ stages.training.fit.Distiller = Watched
 for folder in map(Path, json.loads(sys.argv[1])):
     os.chdir(folder)
     os.environ["COT_CHECKPOINT_SECONDS"] = "0" if folder.name == "killed" else "60"
-    stages.train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
+    arguments = ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json")
+    stages.train.main("small", 5, *map(Path, arguments))
     assert sharded[-1] == ("ACCELERATE_USE_FSDP" in os.environ, 2)
 """
 SHARDED = {
@@ -77,7 +80,9 @@ def students(tmp_path_factory, byte_tokenizer) -> dict[str, Path]:
 
 def project(folder: Path, student: Path, more: str = "") -> Path:
     folder.mkdir()
-    (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=base_sha256(student)) + more)
+    sha256 = base_sha256(student)
+    (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=sha256) + more)
+    write_base(Base(path=str(student), sha256=sha256), folder / "base")
     (folder / "code").write_text("00ff  stages/train.py\n")
     rows = [sequence(i, words=i) for i in range(7)] + [sequence(i, "validation") for i in (97, 98, 99)]
     write_sequences(folder / "sequences.jsonl", rows)
@@ -109,7 +114,7 @@ def alone(students, tmp_path_factory) -> dict[str, Path]:
         for family, more in CELLS.items():
             made[family] = project(folder / family, students[family], more)
             os.chdir(made[family])
-            train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
+            train.main("small", 5, *map(Path, ARGUMENTS))
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -175,11 +180,7 @@ def stage(folder: Path, work: Path, launcher: str) -> None:
         "stages.train",
         "small",
         "5",
-        "sequences.jsonl",
-        "code",
-        "out",
-        "loss.csv",
-        "counts.json",
+        *ARGUMENTS,
     ]
     subprocess.run(
         command,
@@ -207,7 +208,7 @@ def test_a_launcher_that_is_not_there_is_named(students, tmp_path, monkeypatch) 
     monkeypatch.chdir(project(tmp_path / "llama", students["llama"]))
     monkeypatch.setenv("COT_LAUNCH", "torchrum --nproc-per-node 2")
     with pytest.raises(ValueError, match="torchrum not found; wanted torchrun or accelerate launch"):
-        train.main("small", 5, *map(Path, ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")))
+        train.main("small", 5, *map(Path, ARGUMENTS))
 
 
 def test_the_launcher_is_asked_for_this_very_command_once(monkeypatch) -> None:

@@ -21,12 +21,12 @@ from test_objective import all_aligned, build, cascod, completions, naive, one_t
 
 import stages.training.trainer
 from stages import train
-from stages.config.base import Base
+from stages.config.base import Base, base_sha256, write_base
 from stages.config.load import check
 from stages.config.student import Lora, Student
 from stages.records.sequence import Segment, Sequence, write_sequences
 from stages.students.adapters import add_adapters
-from stages.students.load import Loaded, base_sha256, load, load_trained
+from stages.students.load import Loaded, load, load_trained
 from stages.students.save import save_trained
 from stages.students.tokens import tokenize
 from stages.training.fit import fit
@@ -519,6 +519,7 @@ students:
 def write_project(folder: Path, student: Path, rows: int = 12, more: str = "") -> list[str]:
     sha256 = base_sha256(student)
     (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=sha256) + more)
+    write_base(Base(path=str(student), sha256=sha256), folder / "base")
     (folder / "code").write_text("00ff  stages/train.py\n")
     write_sequences(
         folder / "sequences.jsonl", [sequence(i) for i in range(rows)] + [sequence(99, "validation")]
@@ -529,6 +530,7 @@ def write_project(folder: Path, student: Path, rows: int = 12, more: str = "") -
         "stages.train",
         "small",
         "5",
+        "base",
         "sequences.jsonl",
         "code",
         "out",
@@ -574,7 +576,7 @@ for folder, variables, saves in json.loads(sys.argv[1]):
                 if not left[0]:
                     os.kill(os.getpid(), signal.SIGKILL)
             stages.training.trainer.Distiller._save_checkpoint = save
-        files = ("sequences.jsonl", "code", "out", "loss.csv", "counts.json")
+        files = ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json")
         stages.train.main("small", 5, *map(Path, files))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (Path(folder) / "out").exists())
@@ -683,8 +685,7 @@ def test_two_runs_of_the_same_content_wait_for_each_other(random_student, tmp_pa
 
 def test_other_weights_than_those_pinned_are_refused(random_student, tmp_path) -> None:
     command = write_project(tmp_path, random_student("gpt2"))
-    text = (tmp_path / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("sha256: ", "sha256: 00"))
+    write_base(Base(path=str(random_student("gpt2")), sha256="00ff"), tmp_path / "base")
     died = subprocess.run(
         command, cwd=tmp_path, env=environment(tmp_path / "w"), check=False, capture_output=True, text=True
     )

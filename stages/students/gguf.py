@@ -1,0 +1,78 @@
+"""GGUF: a model's file as an ordinary student folder (safetensors in float32, tokenizer, chat template)."""
+
+import shutil
+from collections import Counter
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from gguf import GGUFReader
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from stages.config.base import Base, base_sha256
+from stages.fetching.model_file import check_room, model_file
+from stages.records.jsonl import write_json
+
+
+def read_weights(file: Path) -> Any:
+    """The model in float32, its numbers as they are stored, dequantised. Raises ValueError for what
+    `transformers` does not know.
+    """
+    logging.disable_progress_bar()  # it would print into logs, and the other bar knows no switch
+    try:
+        with redirect_stderr(StringIO()):
+            model, told = AutoModelForCausalLM.from_pretrained(
+                file.parent, gguf_file=file.name, dtype=torch.float32, output_loading_info=True
+            )
+    except (OSError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"{file} cannot be read as a causal language model: {error}") from error
+    if told["missing_keys"]:
+        raise ValueError(f"{file} lacks weights: {', '.join(sorted(told['missing_keys']))}")
+    # it is no quantised model any more: saved as one, it could not be loaded
+    for name in ("quantization_config", "_pre_quantization_dtype"):
+        if hasattr(model.config, name):
+            delattr(model.config, name)
+    model.hf_quantizer = None
+    model.is_quantized = False
+    return model
+
+
+def origin(base: Base, file: Path) -> dict[str, Any]:
+    """What the folder was made from. Not which place had the file: that differs from machine to machine, and
+    the folder, which trainings depend on, must not.
+    """
+    types = Counter(tensor.tensor_type.name for tensor in GGUFReader(file).tensors)
+    return {
+        "gguf": base.gguf,
+        "sha256": base.sha256,
+        "licence": base.licence,
+        "dequantised_from": dict(types.most_common()),  # type -> tensors
+        "dtype": "float32",
+    }
+
+
+def convert(base: Base, folder: Path) -> None:
+    """The folder of a `gguf` base, and base.json in it, which points to it; whole or not at all.
+
+    Raises ValueError for a file that cannot be had or read, and for a full disk.
+    """
+    file = model_file(base)
+    numbers = sum(int(tensor.n_elements) for tensor in GGUFReader(file).tensors)
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        check_room(part, 4 * numbers)
+        read_weights(file).save_pretrained(part)
+        AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(part)
+        write_json(part / "origin.json", origin(base, file))
+        write_json(part / "base.json", {"path": str(folder), "sha256": base_sha256(part)})
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be made of {file}: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
