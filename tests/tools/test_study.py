@@ -175,3 +175,23 @@ def test_failures_are_told_by_dataset_and_split(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call("failures", "--folder", tmp_path, *names)
+
+
+def test_readers_side_by_side(place: Path) -> None:
+    """The strict rule takes the first number behind the arrow, the stated one what the text comes to."""
+    said = ["Then 1 + 1 = 2. --> 0", "--> 5, no: 1", "The answer is 2."]
+    rows = [
+        Completion(f"made-{i}", 0, ["p"], [text], ["stop"], "a", "-->", "selected")
+        for i, text in enumerate(said)
+    ]
+    write_completions(place / "some.jsonl", rows)
+    output = call("readers", "some.jsonl", "-n", "2")
+    assert "some.jsonl: 2 read differently" in output
+    figures = [line.split() for line in output.splitlines() if "│" in line and "3" in line]
+    assert [[line[1], line[5], line[7]] for line in figures] == [
+        ["strict", "33.3", "33.3"],
+        ["lenient", "66.7", "0.0"],
+        ["stated", "100.0", "0.0"],
+    ]
+    assert "made-1: gold '1'; strict '5', lenient '5', stated '1'" in output
+    assert "made-2: gold '2'; strict None, lenient '2', stated '2'" in output

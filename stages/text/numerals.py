@@ -1,0 +1,147 @@
+"""Numerals: the numbers in a text as people and today's models write them, each as an exact fraction.
+
+Signs of minus, groups of digits, fractions, powers of ten, "1.5 million", words to a hundred. The published
+rule reads less, and stays as it is: stages/text/finders.py.
+"""
+
+# ruff: noqa: RUF001, RUF002  # signs of all kinds are what is looked for
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+LONGEST = 400  # digits of a number, powers of ten included: what is longer is none that anybody means
+MINUS = "-−–－﹣"
+BLANK = "   "  # no-break, narrow and thin: they part groups of digits as a blank does
+SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    " seventeen eighteen nineteen"
+).split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+WORDS = {word: value for value, word in enumerate(UNITS)} | {
+    word: 10 * value for value, word in enumerate(TENS, 2)
+}
+VULGAR = "".join(chr(code) for code in (0xBC, 0xBD, 0xBE, *range(0x2150, 0x215F), 0x2189))
+
+GROUPED = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:['’]\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?! ?\d)"
+PLAIN = rf"(?:{GROUPED}|\d+)(?:\.\d+)?|\.\d+"
+POWER = r"(?:e(?P<e>[+-]?\d+)|\s?[x×*·]\s?10\s?\^\s?\(?\{?(?P<ten>[+-]?\d+)\}?\)?)"
+NUMERAL = re.compile(
+    rf"(?P<sign>(?<![\w.)\]%])-\s?)?(?:(?:US)?[$€£¥]\s?(?P<late>-\s?)?)?"
+    rf"(?:(?P<over>\d+)\s?/\s?(?P<under>\d+)(?![\d/])"
+    rf"|(?P<whole>\d+)[ -](?P<part>\d+)/(?P<of>\d+)(?![\d/])"
+    rf"|(?P<plain>{PLAIN})(?P<vulgar>[{VULGAR}])?{POWER}?(?:\s(?P<scale>{'|'.join(SCALES)}))?"
+    rf"|(?P<alone>[{VULGAR}]))",
+    re.IGNORECASE,
+)
+SPELLED = re.compile(
+    rf"\b(?:(?P<tens>{'|'.join(TENS)})(?:[- ](?P<ones>{'|'.join(UNITS[1:10])}))?"
+    rf"|(?P<unit>{'|'.join(sorted(UNITS, key=len, reverse=True))}))\b(?:\s(?P<scale>{'|'.join(SCALES)})\b)?",
+    re.IGNORECASE,
+)
+LATEX = (
+    (re.compile(r"\\[dt]?frac\s*\{?(-?\d+)\}?\s*\{?(\d+)\}?"), r" \1/\2 "),
+    (re.compile(r"(?<=\d)(?:\{,\}|\\[,;!])(?=\d{3})"), ","),
+    (re.compile(r"\\(?:times|cdot)\b"), "×"),
+    (re.compile(r"\\[ ,;!]|\\left|\\right"), " "),
+    (re.compile(r"\\(?=[$%])"), ""),
+)
+
+
+class Numeral(NamedTuple):
+    value: Fraction
+    start: int  # where it stands in the text that `plain_signs` gives
+    end: int
+
+
+def plain_signs(text: str) -> str:
+    """The text with one sign of minus, plain blanks between digits, LaTeX's numbers as plain ones, digits of
+    half width: "$−$5" -> "-5", "5\\,400" -> "5,400".
+    """
+    for pattern, plain in LATEX:
+        text = pattern.sub(plain, text)
+    text = "".join(unicodedata.normalize("NFKC", sign) if "！" <= sign <= "～" else sign for sign in text)
+    text = re.sub(rf"[{MINUS}]", "-", re.sub(rf"[{BLANK}]", " ", text))
+    return re.sub(r"\$-\$(?=\d)", "-", text)
+
+
+def numerals(text: str) -> list[Numeral]:
+    """All numbers in digits, in order; dates and what stands in a word ("B12") are none."""
+    found = []
+    for match in NUMERAL.finditer(text):
+        before = text[match.start() - 1 : match.start()]
+        after = text[match.end() : match.end() + 1]
+        if before.isalnum() or before in ("/", "_") or after == "/" or dated(text, match):
+            continue
+        value = in_digits(match)
+        if value is not None:
+            found.append(Numeral(-value if match["sign"] or match["late"] else value, *match.span()))
+    return found
+
+
+def dated(text: str, match: re.Match[str]) -> bool:
+    """A piece of 2021-05-01 or 05/01/2021."""
+    around = text[max(0, match.start() - 8) : match.end() + 8]
+    return any(
+        day.start() <= match.start() - max(0, match.start() - 8) < day.end()
+        for day in re.finditer(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}", around)
+    )
+
+
+def in_digits(match: re.Match[str]) -> Fraction | None:
+    """The value without its sign; None for a division by zero and for more than LONGEST digits."""
+    if match["over"]:
+        return quotient(match["over"], match["under"])
+    if match["whole"]:
+        part = quotient(match["part"], match["of"])
+        return None if part is None else Fraction(int(match["whole"])) + part
+    if match["alone"]:
+        return vulgar(match["alone"])
+    bare = re.sub(r"[,'’ ]", "", match["plain"])
+    power = int(match["e"] or match["ten"] or 0) + SCALES.get((match["scale"] or "").lower(), 0)
+    if len(bare) + abs(power) > LONGEST:
+        return None
+    value = Fraction(bare if bare[0] != "." else f"0{bare}") * Fraction(10) ** power
+    return value + (vulgar(match["vulgar"]) if match["vulgar"] else 0)
+
+
+def quotient(over: str, under: str) -> Fraction | None:
+    short = len(over) + len(under) <= LONGEST
+    return Fraction(int(over), int(under)) if short and int(under) else None
+
+
+def vulgar(sign: str) -> Fraction:
+    """Of one character: "¾" is 3/4, "⅟" is 1."""
+    over, _, under = unicodedata.normalize("NFKC", sign).partition("⁄")
+    return Fraction(int(over), int(under or 1))
+
+
+def spelled(text: str) -> list[Numeral]:
+    """Numbers in words, zero to ninety-nine, with a scale or without: "twenty-one", "two million"."""
+    return list(spelled_ones(text))
+
+
+def spelled_ones(text: str) -> Iterator[Numeral]:
+    for match in SPELLED.finditer(text):
+        words = [match[name].lower() for name in ("tens", "ones", "unit") if match[name]]
+        value = Fraction(sum(WORDS[word] for word in words))
+        scale = SCALES.get((match["scale"] or "").lower(), 0)
+        yield Numeral(value * 10**scale, *match.span())
+
+
+def written(value: Fraction) -> str:
+    """As an Example holds it: "39", "0.75" where that is exact, else the nearest float's digits."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    left = value.denominator
+    for prime in (2, 5):
+        while left % prime == 0:
+            left //= prime
+    if left != 1:
+        return repr(float(value))
+    digits = next(place for place in range(1, LONGEST * 4) if (value * 10**place).denominator == 1)
+    whole = str(abs(value.numerator) * 10**digits // value.denominator).rjust(digits + 1, "0")
+    return f"{'-' if value < 0 else ''}{whole[:-digits]}.{whole[-digits:]}"

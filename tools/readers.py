@@ -1,0 +1,74 @@
+"""Readers: where three ways to read an answer differ on the same completions.
+
+strict: the published rule of Kojima et al. 2022, which decides what is trained and scored. lenient: as the
+released evaluation falls back. stated: what a chat or reasoning model states (stages/text/stated.py).
+"""
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from stages.records.completion import Completion
+from stages.records.example import Example
+from stages.text.answers import is_correct, reading_of
+from stages.text.stated import stated_answer
+from tools.found_rows import completions_of, examples_of
+from tools.tables import console, print_table
+
+READERS = ("strict", "lenient", "stated")
+TAIL = 300  # characters of a text that are shown: an answer stands at its end
+
+Answers = dict[str, str | None]  # by reader
+
+
+def answers_of(completion: Completion, example: Example) -> Answers:
+    """What each reader takes for the answer. The last of two steps begins with the answer that it was asked
+    for; the stated one may stand in either.
+    """
+    reading = reading_of(completion, example)
+    stated = stated_answer(completion.texts[-1], example.answer_type, example.choices or [])
+    return {"strict": reading.strict, "lenient": reading.lenient, "stated": stated}
+
+
+def right_ones(answers: Answers, example: Example) -> dict[str, bool]:
+    return {
+        reader: is_correct(answer, example.answer, example.answer_type) for reader, answer in answers.items()
+    }
+
+
+def main(
+    models: Annotated[list[str], typer.Argument(help="Cells, DATASET-TEACHER, or files of completions.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=0, help="So many disagreements of each.")] = 5,
+) -> None:
+    """Accuracy by reader, and texts that the readers read differently."""
+    for name in models:
+        said = completions_of(name)
+        examples = examples_of(sorted(said))
+        right: Counter[str] = Counter()
+        none: Counter[str] = Counter()
+        differ: list[tuple[Example, Completion, Answers]] = []
+        for question, completion in said.items():
+            answers = answers_of(completion, examples[question])
+            marks = right_ones(answers, examples[question])
+            right.update(reader for reader, mark in marks.items() if mark)
+            none.update(reader for reader, answer in answers.items() if answer is None)
+            if len(set(marks.values())) > 1:
+                differ.append((examples[question], completion, answers))
+        rows = [
+            [
+                reader,
+                len(said),
+                f"{100 * right[reader] / len(said):.1f}",
+                f"{100 * none[reader] / len(said):.1f}",
+            ]
+            for reader in READERS
+        ]
+        print_table(
+            ["reader", "n", "right, %", "no answer, %"], rows, f"{name}: {len(differ)} read differently"
+        )
+        for example, completion, answers in differ[:count]:
+            read = ", ".join(f"{reader} {answer!r}" for reader, answer in answers.items())
+            console().print(
+                f"\n{example.id}: gold {example.answer!r}; {read}\n{completion.texts[-1][-TAIL:]}"
+            )
