@@ -6,7 +6,7 @@ again when gradient checkpointing runs a layer a second time, and no state is sh
 the ordinary sdpa attention with its ordinary masks.
 """
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -17,6 +17,13 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from stages.training.plans import Bucket, Gather, Varlen
 
 NOT_HERE = ("softcap", "s_aux", "position_bias")  # what some models' attention does beside softmax(qk)v
+
+
+class Watched(NamedTuple):
+    """A plan, and what is to be attended to under it: query, key, value, scaling of each layer so far."""
+
+    plan: Gather
+    calls: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor, float | None]]
 
 
 def gather_attention(
@@ -88,7 +95,7 @@ def tree_attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    tree: Gather | Varlen | None = None,
+    tree: Gather | Varlen | Watched | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """query [1, heads, row, d], key and value [1, fewer heads, row, d] -> [1, row, heads, d].
@@ -106,6 +113,9 @@ def tree_attention(
             " variable-length kernel"
         )
     q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
+    if isinstance(tree, Watched):
+        tree.calls.append((q, k, v, scaling))
+        tree = tree.plan
     if isinstance(tree, Varlen):
         return varlen_attention(q, k, v, tree, scaling)[None], None
     return gather_attention(q, k, v, tree, dropout, scaling)[None], None

@@ -24,6 +24,7 @@ from stages.training.rows import Layout
 from stages.training.steps import Shape, Steps
 from stages.training.trainer import Distiller, Hooks, from_first_process
 
+FAST = ("tree", "varlen", "packed_decoder")
 HF_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
@@ -95,10 +96,12 @@ def fit(student: Loaded, texts: dict[str, list[Tokens]], settings: Student, seed
     work.mkdir(parents=True, exist_ok=True)
     args = trainer_arguments(student, settings, seed, work)
     first = args.process_index == 0
-    limit = min(settings.max_tokens, student.positions)
-    layout, why = from_first_process(choose_layout(student.model, limit) if first else None, args)
+    longest = max(max(len(text.context), len(text.inputs)) for part in texts.values() for text in part)
+    chosen = choose_layout(student.model, longest, settings.precision) if first else None
+    layout, why = from_first_process(chosen, args)
     if first:
-        typer.echo(f"layout of rows: {layout} ({why})", err=True)
+        slow = "" if layout in FAST else ", which is slower than rows of trees"
+        typer.echo(f"layout of rows: {layout}{slow} ({why})", err=True)
     elif layout in ("tree", "varlen"):
         use_tree_attention(inner_model(student.model))
     shape = Shape(

@@ -2,52 +2,20 @@
 rows.
 """
 
-import random
-from typing import Any
-
-import numpy as np
 import torch
-from accelerate.utils import send_to_device
 
-from stages.students.device import autocast
-from stages.students.tokens import Target, Tokens
+from stages.config.precision import Precision
+from stages.students.tokens import Tokens
 from stages.training.attention import use_tree_attention
-from stages.training.collate import collate
-from stages.training.objective import inner_model, token_losses
+from stages.training.objective import inner_model
 from stages.training.rows import Layout
+from stages.training.trial import trial_losses, trial_texts
 
 # of positions; a row's places are further apart than its positions
 WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
 DROPOUTS = ("attn_pdrop", "attention_dropout")
-ROUNDING = {"cpu": 1e-4}  # of a loss in float32; a wrong pattern is further off
-ROUGH = 5e-2  # elsewhere: bfloat16 under autocast
-
-
-def trial_texts(config: Any) -> list[Tokens]:
-    """Four short texts of random tokens: three share their beginning, one of them wholly; the last shares
-    nothing.
-    """
-    rng = random.Random(0)
-    start = [config.decoder_start_token_id] if config.is_encoder_decoder else []
-    vocabulary = config.get_text_config().vocab_size
-    stem, other, seven, five, two = (
-        [rng.randrange(vocabulary) for _ in range(length)] for length in (12, 9, 7, 5, 2)
-    )
-    texts = []
-    for context, tail in ((stem, seven), (stem, five), (stem, five[:2]), (other, two)):
-        ids = np.array([*start, *tail] if start else context + tail, np.int32)
-        encoder = np.array(context if start else [], np.int32)
-        texts.append(Tokens("", "", False, encoder, ids[:-1], [Target(0, ids[1:], "trial", 1.0)], False))
-    return texts
-
-
-@torch.no_grad()
-def trial_losses(model: torch.nn.Module, texts: list[Tokens], layout: Layout) -> torch.Tensor:
-    """The texts' cross-entropies in one pass of this layout, float32[labels]."""
-    where = next(model.parameters()).device
-    batch = collate(texts, layout=layout, tasks=["trial"], normalisation="batch", pad_id=0)
-    with autocast(where):
-        return token_losses(model, send_to_device(batch, where)).float().cpu()
+ROUNDING = 1e-4  # of a loss in float32 (SmolLM2: 2e-5); a wrong pattern is further off
+LONG_ROW = 4096  # tokens; wider windows are wider than any row
 
 
 def try_layout(
@@ -59,14 +27,16 @@ def try_layout(
     # no position_ids, an unknown mask, a kernel without this head size, ...
     except (TypeError, ValueError, RuntimeError) as error:
         return False, f"{layout} fails ({type(error).__name__}: {str(error).splitlines()[0][:100]})"
-    if off <= ROUNDING.get(next(model.parameters()).device.type, ROUGH):
+    if off <= ROUNDING:
         return True, f"{layout} agrees with separate rows"  # how well differs from machine to machine
     return False, f"{layout} is off by {off:.0e}"
 
 
-def choose_layout(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]:
-    """The layout for texts of at most `max_tokens`, and why in words. The model is left with the attention
-    that it needs.
+def choose_layout(
+    model: torch.nn.Module, longest: int, arithmetic: Precision = "float32"
+) -> tuple[Layout, str]:
+    """The layout for texts of at most `longest` tokens, and why in words. The model is left with the
+    attention that it needs.
 
     No list of architectures: each layout is tried on the model itself, whose losses of separate rows are the
     measure. Rows that are trees are not for models that carry a state through the row, or whose attention
@@ -76,18 +46,18 @@ def choose_layout(model: torch.nn.Module, max_tokens: int) -> tuple[Layout, str]
     config = inner.config.get_text_config()
     before = inner.config._attn_implementation
     training = model.training
-    for name in WINDOWS:
-        window = getattr(config, name, None)
-        # GPT-Neo applies it to any mask
-        if isinstance(window, int) and (window < max_tokens or not inner._supports_attention_backend):
-            return "padded", f"its {name} is {window} tokens, max_tokens is {max_tokens}"
-    on_gpu = next(model.parameters()).is_cuda
+    given = {name: getattr(config, name, None) for name in WINDOWS}
+    windows = {name: window for name, window in given.items() if isinstance(window, int)}
+    for name, window in windows.items():
+        if window < longest:
+            return "padded", f"its {name} is {window} tokens, the longest text has {longest}"
+    sixteen_bits = next(model.parameters()).is_cuda and arithmetic == "bfloat16"
     steady = not any(getattr(config, name, 0) for name in DROPOUTS)
     candidates: list[Layout] = ["packed_decoder"] if inner.config.is_encoder_decoder else ["mask"]
     if not inner.config.is_encoder_decoder and inner._can_set_attn_implementation():
-        candidates = ["varlen", "tree", "mask"] if on_gpu and steady else ["tree", "mask"]
+        candidates = ["varlen", "tree", "mask"] if sixteen_bits and steady else ["tree", "mask"]
     model.eval()
-    texts = trial_texts(inner.config)
+    texts = trial_texts(inner.config, max((w for w in windows.values() if w < LONG_ROW), default=0))
     wanted = torch.cat([trial_losses(model, [text], "padded") for text in texts])
     found = []
     try:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate.utils import send_to_device
 
+from stages.config.precision import Precision
 from stages.students.device import autocast
 from stages.training.attention import use_tree_attention
 from stages.training.layout import choose_layout
@@ -90,7 +91,8 @@ def with_rates(
 
 def chosen_shape(model: Any, work: Workload) -> tuple[Shape, str]:
     """How stages/training/layout.py lays out rows for this model, and why."""
-    layout, why = choose_layout(model, max(len(text.inputs) for text in work.texts) + 1)
+    arithmetic: Precision = "bfloat16" if next(model.parameters()).is_cuda else "float32"  # as it is timed
+    layout, why = choose_layout(model, max(len(text.inputs) for text in work.texts), arithmetic)
     return Shape(layout, work.tasks, "batch", 0), f"{layout} ({why})"
 
 
