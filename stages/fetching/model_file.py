@@ -79,10 +79,10 @@ def from_source(source: ModelSource, base: Base, home: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(file: Path) -> Iterator[None]:
     """One process at a time: the others find what the first has made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -104,7 +104,7 @@ def model_file(base: Base) -> Path:
     check_terms(base)
     home = model_folder(base)
     failures = []
-    with locked(home):
+    with locked(home / ".fetching"):
         for path in filter(Path.is_file, [home / str(base.gguf), *mirrored(base)]):
             try:
                 verify(path, base)

@@ -12,14 +12,15 @@ from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from stages.config.base import Base, base_sha256
-from stages.fetching.model_file import check_room, model_file
+from stages.config.base import Base, base_sha256, read_base
+from stages.fetching.model_file import check_room, locked, model_file, model_folder
 from stages.records.jsonl import write_json
 
 
-def read_weights(file: Path) -> Any:
-    """The model in float32, its numbers as they are stored, dequantised. Raises ValueError for what
-    `transformers` does not know.
+def read_model(file: Path) -> tuple[Any, Any]:
+    """(model in float32, its numbers as they are stored, dequantised; tokenizer).
+
+    Raises ValueError for a file that is no whole causal language model which `transformers` knows.
     """
     logging.disable_progress_bar()  # it would print into logs, and the other bar knows no switch
     try:
@@ -27,9 +28,10 @@ def read_weights(file: Path) -> Any:
             model, told = AutoModelForCausalLM.from_pretrained(
                 file.parent, gguf_file=file.name, dtype=torch.float32, output_loading_info=True
             )
-    except (OSError, KeyError, IndexError, TypeError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    except Exception as error:  # each part of the library trips over a file in its own way
         raise ValueError(f"{file} cannot be read as a causal language model: {error}") from error
-    if told["missing_keys"]:
+    if told["missing_keys"]:  # they would be random
         raise ValueError(f"{file} lacks weights: {', '.join(sorted(told['missing_keys']))}")
     # it is no quantised model any more: saved as one, it could not be loaded
     for name in ("quantization_config", "_pre_quantization_dtype"):
@@ -37,14 +39,22 @@ def read_weights(file: Path) -> Any:
             delattr(model.config, name)
     model.hf_quantizer = None
     model.is_quantized = False
-    return model
+    return model, tokenizer
+
+
+def tensors_of(file: Path) -> list[Any]:
+    """Raises ValueError for what is no GGUF file."""
+    try:
+        return list(GGUFReader(file).tensors)
+    except (ValueError, IndexError, KeyError) as error:
+        raise ValueError(f"{file} cannot be read as GGUF: {error}") from error
 
 
 def origin(base: Base, file: Path) -> dict[str, Any]:
     """What the folder was made from. Not which place had the file: that differs from machine to machine, and
     the folder, which trainings depend on, must not.
     """
-    types = Counter(tensor.tensor_type.name for tensor in GGUFReader(file).tensors)
+    types = Counter(tensor.tensor_type.name for tensor in tensors_of(file))
     return {
         "gguf": base.gguf,
         "sha256": base.sha256,
@@ -60,14 +70,13 @@ def convert(base: Base, folder: Path) -> None:
     Raises ValueError for a file that cannot be had or read, and for a full disk.
     """
     file = model_file(base)
-    numbers = sum(int(tensor.n_elements) for tensor in GGUFReader(file).tensors)
     part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed run
     part.mkdir(parents=True)
     try:
-        check_room(part, 4 * numbers)
-        read_weights(file).save_pretrained(part)
-        AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(part)
+        check_room(part, 4 * sum(int(tensor.n_elements) for tensor in tensors_of(file)))
+        for one in read_model(file):
+            one.save_pretrained(part)
         write_json(part / "origin.json", origin(base, file))
         write_json(part / "base.json", {"path": str(folder), "sha256": base_sha256(part)})
         shutil.rmtree(folder, ignore_errors=True)
@@ -76,3 +85,12 @@ def convert(base: Base, folder: Path) -> None:
         raise ValueError(f"{folder} cannot be made of {file}: {error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def converted(base: Base) -> Base:
+    """The folder of a `gguf` base in the cache, made when it is first wanted: for what is no stage's own."""
+    folder = model_folder(base) / "student"
+    with locked(folder.with_name(".converting")):
+        if not (folder / "base.json").exists():
+            convert(base, folder)
+    return read_base(folder)
