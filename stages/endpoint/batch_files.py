@@ -142,7 +142,8 @@ def line_outcome(entry: dict[str, Any], samples: list[int], stop: tuple[str, ...
     """A line of an output or error file: status and body of the call, or why there was none."""
     response = given if isinstance(given := entry.get("response"), dict) else {}
     status = response.get("status_code")
-    body = response.get("body")
+    status = int(status) if isinstance(status, str) and status.isdecimal() else status
+    body = response.get("body") or ({} if status == 200 else {"error": entry.get("error")})
     if status == 200:
         try:
             answers = read_answers(body, samples, stop)

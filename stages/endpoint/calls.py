@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,10 +18,13 @@ from stages.asking.request import Answer
 from stages.config.endpoint import Endpoint
 from stages.endpoint.http import Parcel, read_answers, request_body, request_path
 from stages.endpoint.limits import retry_after
+from stages.endpoint.refusals import about_one_prompt, nobody_knows
 
 AGAIN = {408, 409, 429}  # and every 5xx: another try may succeed
 FILTERED = ("content_filter", "content_policy")
-TOO_LONG = ("context_length_exceeded", "maximum context length", "string_above_max_length", "context window")
+ONLY_ONE = re.compile(
+    r"\bn\b.{0,40}(?:1|one|support)|(?:one|1|single|multiple) (?:completion|choice|candidate)", re.I
+)
 HINTS = {
     400: (
         "the server does not take this request: compare the teacher's block with what the model allows"
@@ -44,6 +47,7 @@ class Outcome:
     message: str = ""
     again: bool = False  # another try may help
     stop: bool = False  # no other call will succeed either
+    unsure: bool = False  # `stop`, but it may be about this prompt alone
     busy: bool = False  # the server is overloaded
     wait: float | None = None  # seconds the server wants to be left alone
     billed: bool | None = None  # None: nobody knows, the response was lost
@@ -68,16 +72,18 @@ def error_outcome(status: int, headers: Mapping[str, str], text: str) -> Outcome
         message = f"{status}: {text}; no quota is left: add credit, then run again"
         return Outcome(kind="quota", message=message, stop=True, billed=False)
     kind = f"http_{status}"
-    if may_pass(status):
+    about = about_one_prompt(status, text)
+    if about != "too_long" and may_pass(status):
         busy = status in (429, 503)
         wait = retry_after(headers)
         return Outcome(kind=kind, message=text, again=True, busy=busy, wait=wait, billed=False)
     if any(sign in text for sign in FILTERED):
         return Outcome(kind="content_filter", message=text, billed=False)
-    if any(sign in text for sign in TOO_LONG):
-        return Outcome(kind="context_length", message=text, billed=False)
+    if about:
+        return Outcome(kind=about, message=text, billed=False)
     message = f"{status}: {text}; {HINTS.get(status, 'the server refuses the request')}"
-    return Outcome(kind=kind, message=message, stop=True, billed=False)
+    unsure = nobody_knows(status, text)
+    return Outcome(kind=kind, message=message, stop=True, unsure=unsure, billed=False)
 
 
 def may_pass(status: int) -> bool:
@@ -93,6 +99,7 @@ class Caller:
     """
 
     def __init__(self, name: str, endpoint: Endpoint) -> None:
+        self.name = name
         self.endpoint = endpoint
         client = openai.AsyncOpenAI(api_key=api_key(name, endpoint), base_url=endpoint.base_url)
         self.url = str(client.base_url).rstrip("/")
@@ -119,6 +126,9 @@ class Caller:
             if response.status != 200:
                 text = self.clean(error_text(content.decode(errors="replace")))
                 outcome = error_outcome(response.status, response.headers, text)
+                if outcome.stop and len(parcel.samples) > 1 and ONLY_ONE.search(text):
+                    hint = f"{outcome.message}; set `endpoints.{self.name}.samples_per_request: 1`"
+                    return replace(outcome, message=hint)
                 return filter_outcome(parcel.samples, "live") if outcome.kind == "content_filter" else outcome
             answers = read_answers(json.loads(content), parcel.samples, parcel.request.stop)
             return answer_outcome(answers, parcel.samples)
@@ -147,9 +157,11 @@ def proxy_of(url: str) -> str | None:
 def error_text(body: str) -> str:
     """Code, type and message of an error body of OpenAI's form, the long one last; another body as it is."""
     try:
-        error = json.loads(body)["error"]
-        return ", ".join(str(error[name]) for name in ("code", "type", "message") if error.get(name))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        given = json.loads(body)
+        error = (given[0] if isinstance(given, list) else given)["error"]  # Gemini's is in a list
+        told = ", ".join(str(error[name]) for name in ("code", "type", "message") if error.get(name))
+        return told or body
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return body or "no reason given"
 
 

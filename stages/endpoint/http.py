@@ -3,6 +3,7 @@
 Chat and legacy completions as OpenAI, vLLM, SGLang, llama.cpp and `transformers serve` speak them.
 """
 
+import math
 from collections.abc import Container
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -10,6 +11,14 @@ from typing import Any, NamedTuple
 
 from stages.asking.conversation import Wanted
 from stages.asking.request import Answer, Request
+from stages.text.thoughts import split_thoughts
+
+# of other servers and APIs, in small letters
+FINISH_REASONS = {
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "end", "stop_sequence", "completed", "finish"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_length", "model_length"), "length"),
+    "safety": "content_filter",
+}
 
 
 class Malformed(ValueError):
@@ -133,12 +142,14 @@ def read_choice(choice: Any) -> Choice:
     """A choice of the chat or of the completions API. Raises Malformed for one without a text."""
     if not isinstance(choice, dict):
         raise Malformed(f"a choice is {choice!r}")
-    reason = str(choice.get("finish_reason") or "unknown")
+    reason = finish_reason(choice.get("finish_reason"))
+    if reason == "error":
+        raise Malformed(f"the provider failed: {str(choice.get('error') or 'no reason given')[:200]}")
     message = choice.get("message")
     reasoning = None
     if isinstance(message, dict):
-        text = message.get("content")
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        text, thoughts = joined_parts(message.get("content"))
+        reasoning = message.get("reasoning_content") or message.get("reasoning") or thoughts
     else:
         text = choice.get("text")
     if text is None and (reasoning or reason in ("length", "content_filter")):
@@ -149,7 +160,32 @@ def read_choice(choice: Any) -> Choice:
     if not isinstance(text, str):
         raise Malformed(f"no text in the choice {str(choice)[:200]!r}")
     thought = reasoning if isinstance(reasoning, str) else ""
+    said, inline = split_thoughts(text)
+    if inline:
+        text, thought = said.lstrip(), f"{thought}\n{inline}".strip()
     return Choice(text, thought, reason, read_logprobs(choice.get("logprobs")))
+
+
+def finish_reason(given: Any) -> str:
+    """In OpenAI's words: other servers say "eos", "end_turn", "MAX_TOKENS"."""
+    said = str(given or "unknown").lower()
+    return FINISH_REASONS.get(said, said)
+
+
+def joined_parts(content: Any) -> tuple[Any, str]:
+    """(text, thoughts) of a content that is a list of parts; another content as it is."""
+    if not isinstance(content, list):
+        return content, ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        if not isinstance(part, dict):
+            raise Malformed(f"a part of the content is {str(part)[:80]!r}")
+        if isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif "thinking" in part:
+            thoughts.append(str(joined_parts(part["thinking"])[0]))
+    return "".join(texts), "".join(thoughts)
 
 
 def read_logprobs(given: Any) -> list[tuple[str, float]] | None:
@@ -161,11 +197,16 @@ def read_logprobs(given: Any) -> list[tuple[str, float]] | None:
         return None
     try:
         if given.get("content") is not None:
-            return [(str(token["token"]), float(token["logprob"])) for token in given["content"]]
+            return finite([(str(token["token"]), float(token["logprob"])) for token in given["content"]])
         pairs = zip(given["tokens"], given["token_logprobs"], strict=True)
-        return [(str(token), float(value)) for token, value in pairs if value is not None]
+        return finite([(str(token), float(value)) for token, value in pairs if value is not None])
     except (KeyError, TypeError, ValueError):  # an answer that was paid is not lost over them
         return None
+
+
+def finite(scores: list[tuple[str, float]]) -> list[tuple[str, float]] | None:
+    """None where one of them is NaN or infinite: a sum of them would be no score."""
+    return scores if all(math.isfinite(value) for _, value in scores) else None
 
 
 def before_stop(text: str, stop: tuple[str, ...]) -> str:

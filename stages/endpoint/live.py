@@ -90,6 +90,7 @@ class Live:
         self.committing: asyncio.Task[None] | None = None
         self.reserved = 0  # calls that money is set aside for
         self.unanswered = 0  # requests in a row that were given up
+        self.refused = 0  # calls in a row that met an error of which nobody knows whether it is about all
         self.thread = ThreadPoolExecutor(1)  # the only one that writes: a commit does not hold up the calls
 
     async def ask(self, wanted: list[Wanted]) -> Failures:
@@ -195,17 +196,25 @@ class Live:
             self.progress.tell_wait(outcome.wait)
         if outcome.busy:
             self.gate.overloaded(outcome.wait)
-        if outcome.stop:
+        if outcome.stop and not self.goes_on(outcome):
             refused_key = self.endpoint.key_env and outcome.kind in ("http_401", "http_403")
             self.stop = (
                 f"endpoint {self.name!r} ({self.endpoint.base_url}), model {parcel.request.model!r}:"
                 f" {outcome.message}" + (f" (${self.endpoint.key_env})" if refused_key else "")
             )
         elif outcome.answers:
+            self.refused = 0
             self.gate.went_well()
         if outcome.answers or payment:
             await self.keep((parcel, outcome, payment))
         return outcome
+
+    def goes_on(self, outcome: Outcome) -> bool:
+        """Whether to go on after an error that may be about its prompt alone: until so many in a row have met
+        one that it is about everything.
+        """
+        self.refused += 1
+        return outcome.unsure and self.refused < max(DEAD, self.endpoint.concurrency)
 
     # ---- the store: answers and dollars
 

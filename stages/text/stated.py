@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from stages.text.answer_types import rules_of
 from stages.text.stated_values import BY_TYPE, EMPHASIS, first_sentence, sentences
+from stages.text.thoughts import split_thoughts
 
-THOUGHT = re.compile(r"<(?P<end>/)?(?:think|thinking|thoughts?|reason|reasoning|scratchpad)>", re.IGNORECASE)
 # where an answer is announced
 MARK = re.compile(
     r"(?:\b(?:final|correct|right|best)?\s*(?:answer|choice|option|solution|result)s?"
@@ -25,20 +25,6 @@ MARK = re.compile(
 BOLD = re.compile(r"\*\*(.+?)\*\*|__(.+?)__", re.DOTALL)
 LISTED = re.compile(r"\s*\d+[.)]\s")  # "1. Mia"
 SHORT = 3  # words of a line that is an answer and nothing else
-
-
-def without_thoughts(text: str) -> str:
-    """Without <think>...</think>; of an open one nothing is left, of one that only ends what follows."""
-    kept: list[str] = []
-    said_from: int | None = 0  # None: within a thought
-    for tag in THOUGHT.finditer(text):
-        if tag["end"]:
-            kept = kept if said_from is None else []
-            said_from = tag.end()
-        elif said_from is not None:
-            kept.append(text[said_from : tag.start()])
-            said_from = None
-    return "".join(kept) + (text[said_from:] if said_from is not None else "")
 
 
 def boxes(text: str) -> Iterator[str]:
@@ -92,7 +78,7 @@ def stated_answer(text: str, answer_type: str, choices: Sequence[str] = ()) -> s
 
     Where any word may be the answer, it is looked for at the end only.
     """
-    said = without_thoughts(text)
+    said, _ = split_thoughts(text)
     part, announced = stated_part(said)
     if announced:
         parts = [(part, True)]

@@ -549,7 +549,7 @@ def test_batches_that_expire_for_ever(api: Remote, store: Store) -> None:
     ("fault", "kind", "sent"),
     [
         (400, "http_400", 1),
-        ("context_length", "context_length", 1),
+        ("context_length", "too_long", 1),
         (500, "http_500", 3),
         (429, "http_429", 3),
     ],

@@ -93,7 +93,13 @@ def test_a_fault_that_stays_is_bounded_and_recorded(
     assert server.count() == 5 + 1
 
 
-STOPS = [(400, "400"), (401, "LOCAL_KEY|key"), (403, "may not"), (404, "base_url"), ("quota", "quota")]
+STOPS = [
+    ("unsupported", "temperature"),
+    (401, "LOCAL_KEY|key"),
+    (403, "may not"),
+    (404, "base_url"),
+    ("quota", "quota"),
+]
 
 
 @pytest.mark.parametrize(("fault", "says"), STOPS)
@@ -109,10 +115,24 @@ def test_what_no_further_try_can_mend_stops_at_once(
     assert len(written(server)) == 6
 
 
+def test_an_error_of_which_nobody_knows_costs_its_prompt_until_it_meets_all(
+    server: Remote, store: Store
+) -> None:
+    """400 and no word that tells whether it is about the prompt: one of five, then all of forty."""
+    server.script([{"fault": 400, "match": "What is 2 + 1?"}])
+    failed = ask(server, store, questions(5), asking())
+    assert list(failed.values()) == ["http_400"]
+    assert len(written(server)) == 4
+    server.script([{"fault": 400}])
+    with pytest.raises(ValueError, match="400"):
+        ask(server, store, questions(40), asking())
+    assert len(written(server)) == 4
+
+
 def test_a_prompt_that_is_too_long_fails_alone_and_at_once(server: Remote, store: Store) -> None:
     server.script([{"fault": "context_length", "match": "What is 2 + 1?"}])
     failed = ask(server, store, questions(5), asking(samples=2))
-    assert set(failed.values()) == {"context_length"}
+    assert set(failed.values()) == {"too_long"}
     assert len(stored_texts(store, questions(5), asking(samples=2))) == 8
     assert len([call for call in server.calls() if call["status"] == 400]) == 2
 
@@ -161,7 +181,7 @@ def test_prompts_that_are_refused_are_no_sign_of_a_dead_server(server: Remote, s
     count = 2 * live.DEAD
     server.script([{"fault": "context_length"}])
     failed = ask(server, store, questions(count), asking())
-    assert list(failed.values()) == ["context_length"] * count
+    assert list(failed.values()) == ["too_long"] * count
 
 
 def test_fewer_samples_than_asked_are_completed(server: Remote, store: Store) -> None:

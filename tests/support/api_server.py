@@ -59,6 +59,7 @@ Faults: {"fault": NAME, which calls, arguments}. The first fault of the list tha
                                               "done": true carries the call out before answering so.
     "quota"           429, insufficient_quota
     "context_length"  400, context_length_exceeded
+    "unsupported"     400, a setting that the model does not take
     "content_policy"  400, the prompt was refused by a content filter
     "slow"            nothing but its "delay"
     "drop"            the connection is closed and nothing was done
@@ -160,6 +161,12 @@ NAMED: dict[object, tuple[int, str, str, str]] = {
         400,
         "This model's maximum context length is 4097 tokens. However, your messages resulted in 5000 tokens.",
         "context_length_exceeded",
+        "invalid_request_error",
+    ),
+    "unsupported": (
+        400,
+        "Unsupported value: 'temperature' does not support 0.7 with this model.",
+        "unsupported_value",
         "invalid_request_error",
     ),
     "content_policy": (

@@ -5,7 +5,8 @@
 import pytest
 
 from stages.text.answers import is_correct
-from stages.text.stated import boxes, stated_answer, without_thoughts
+from stages.text.stated import boxes, stated_answer
+from stages.text.thoughts import split_thoughts
 
 FOUR = ["w", "x", "y", "z"]
 COLOURS = ["red", "blue", "green", "dark red"]
@@ -128,10 +129,19 @@ def test_few_legal_answers() -> None:
     assert stated_answer("I do not know.", "exact", legal) is None
 
 
-def test_thoughts_are_taken_out() -> None:
-    assert without_thoughts("a<think>b</think>c<think>d</think>e") == "ace"
-    assert without_thoughts("a<think>b") == "a"
-    assert without_thoughts("b</think>c") == "c"
+@pytest.mark.parametrize(
+    ("text", "said", "thoughts"),
+    [
+        ("a<think>b</think>c<think>d</think>e", "ace", "bd"),
+        ("a<think>b", "a", "b"),
+        ("b</think>c", "c", "b"),
+        ("a<think>b<think>c</think>d", "ad", "bc"),
+        ("<THINKING>\nb\n</THINKING>c", "c", "b"),
+        ("2 < 3 and 3 > 2", "2 < 3 and 3 > 2", ""),
+    ],
+)
+def test_thoughts(text: str, said: str, thoughts: str) -> None:
+    assert split_thoughts(text) == (said, thoughts)
 
 
 def test_hostile_texts_come_to_an_end() -> None:

@@ -1,0 +1,27 @@
+"""Thoughts: what a reasoning model writes down before it answers, where a server leaves it in the text."""
+
+import re
+
+TAG = re.compile(r"<(?P<end>/)?(?:think|thinking|thoughts?|reason|reasoning|scratchpad)>", re.IGNORECASE)
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    """(what is said, what is thought) of "<think>...</think> The answer is 5.".
+
+    Of a thought that is not ended all that follows is thought; of one that only ends, all that comes before.
+    """
+    said: list[str] = []
+    thoughts: list[str] = []
+    thinking = False
+    last = 0
+    for tag in TAG.finditer(text):
+        piece = text[last : tag.start()]
+        last = tag.end()
+        if tag["end"] and not thinking:  # its beginning stood in the prompt
+            thoughts += [*said, piece]
+            said = []
+        else:
+            (thoughts if thinking else said).append(piece)
+        thinking = not tag["end"]
+    (thoughts if thinking else said).append(text[last:])
+    return "".join(said), "".join(thoughts).strip()
