@@ -23,9 +23,10 @@ def read_model(file: Path) -> tuple[Any, Any]:
     Raises ValueError for a file that is no whole causal language model which `transformers` knows.
     """
     logging.disable_progress_bar()  # it would print into logs, and the other bar knows no switch
+    kind: Any = AutoModelForCausalLM
     try:
         with redirect_stderr(StringIO()):
-            model, told = AutoModelForCausalLM.from_pretrained(
+            model, told = kind.from_pretrained(
                 file.parent, gguf_file=file.name, dtype=torch.float32, output_loading_info=True
             )
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
