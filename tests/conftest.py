@@ -31,15 +31,10 @@ def smollm2() -> Path:
     """SmolLM2 as a student folder: what $COT_SMOLLM2 names, else made of its block of params.yaml, once, in
     the cache of models. Skipped where the package index cannot be reached.
     """
-    if folder := os.environ.get("COT_SMOLLM2"):
-        return Path(folder)
-    from stages.config.base import Base
-    from stages.config.load import check, find, read_params
-    from stages.students.gguf import converted
+    from made_models import real_student
 
-    base = check("base", find(read_params(ROOT / "params.yaml"), "students.smollm2.base"), Base)
     try:
-        return Path(str(converted(base).path))
+        return real_student(ROOT / "params.yaml")
     except ValueError as error:
         pytest.skip(f"no SmolLM2: {error}")
 

@@ -82,6 +82,14 @@ def mirror() -> Any:
 
 
 @app.command(rich_help_panel=BEFORE)
+def serve() -> Any:
+    """A teacher's model on this machine, for `dvc repro` to ask."""
+    from tools.serve import main
+
+    return main
+
+
+@app.command(rich_help_panel=BEFORE)
 def plan() -> Any:
     """What would be asked of teachers and simulators, and its price."""
     from tools.plan import main

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from stages.config.base import Base
 from stages.config.load import Block, check, find, read_params
 
 
@@ -49,10 +50,12 @@ class Endpoint(Block):
     tokens_per_minute: float | None = Field(None, gt=0)
     timeout: float = Field(120.0, gt=0)  # seconds for one request
     attempts: int = Field(6, ge=1)  # tries of one request before it counts as failed
-    # the API's `n`; 1 for servers that ignore it (llama.cpp, transformers serve)
+    # the API's `n`; 1 for servers that ignore it (transformers serve)
     samples_per_request: int = Field(1, ge=1)
     # dollars that may ever be spent here, as the store has counted them; needs a price per model
     budget: float | None = Field(None, ge=0)
+    # the model's file, a `gguf`, where `cot serve` is to serve it at this address
+    serve: Base | None = None
     # minutes to wait for a batch before leaving it to the next `dvc repro`
     batch_wait: float = Field(0.0, ge=0)
 

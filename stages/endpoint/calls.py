@@ -21,6 +21,8 @@ from stages.endpoint.limits import retry_after
 from stages.endpoint.refusals import about_one_prompt, nobody_knows
 
 AGAIN = {408, 409, 429}  # and every 5xx: another try may succeed
+LOADING = "Loading model"  # what llama.cpp says with 503 until it has
+LOADING_PAUSE = 1.0  # seconds between two tries of a call then
 FILTERED = ("content_filter", "content_policy")
 ONLY_ONE = re.compile(
     r"\bn\b.{0,40}(?:1|one|support)|(?:one|1|single|multiple) (?:completion|choice|candidate)", re.I
@@ -49,6 +51,7 @@ class Outcome:
     stop: bool = False  # no other call will succeed either
     unsure: bool = False  # `stop`, but it may be about this prompt alone
     busy: bool = False  # the server is overloaded
+    loading: bool = False  # the server has just been started, and will answer
     wait: float | None = None  # seconds the server wants to be left alone
     billed: bool | None = None  # None: nobody knows, the response was lost
 
@@ -71,6 +74,9 @@ def error_outcome(status: int, headers: Mapping[str, str], text: str) -> Outcome
     if "insufficient_quota" in text:
         message = f"{status}: {text}; no quota is left: add credit, then run again"
         return Outcome(kind="quota", message=message, stop=True, billed=False)
+    if status == 503 and LOADING in text:
+        wait = LOADING_PAUSE
+        return Outcome(kind="loading", message=text, again=True, loading=True, wait=wait, billed=False)
     kind = f"http_{status}"
     about = about_one_prompt(status, text)
     if about != "too_long" and may_pass(status):

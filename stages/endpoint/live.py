@@ -23,6 +23,7 @@ from stages.endpoint.limits import LONG, Gate, pause
 from stages.endpoint.progress import CallProgress
 
 MOMENT = 0.01  # seconds between an answer's arrival and its commit
+LOADING_LONGEST = 1800.0  # seconds that a server may load its model before a try counts as one
 DEAD = 16  # requests in a row, at least, that are given up before a server counts as gone
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Result = TypeVar("Result")
@@ -91,6 +92,7 @@ class Live:
         self.reserved = 0  # calls that money is set aside for
         self.unanswered = 0  # requests in a row that were given up
         self.refused = 0  # calls in a row that met an error of which nobody knows whether it is about all
+        self.loading_since: float | None = None  # seconds of the loop's clock
         self.thread = ThreadPoolExecutor(1)  # the only one that writes: a commit does not hold up the calls
 
     async def ask(self, wanted: list[Wanted]) -> Failures:
@@ -163,12 +165,23 @@ class Live:
         while missing and attempt < self.endpoint.attempts and not self.stop:
             outcome = await self.call(Parcel(parcel.request, parcel.key, missing))
             missing = [sample for sample in missing if sample not in outcome.answers]
-            attempt = 0 if outcome.answers else attempt + 1  # fewer samples than asked for are progress
+            # fewer samples than asked for are progress
+            attempt = 0 if outcome.answers or self.is_loading(outcome) else attempt + 1
             if not outcome.again:
                 break
             if not outcome.answers and attempt < self.endpoint.attempts:
                 await asyncio.sleep(max(pause(attempt - 1), outcome.wait or 0.0))
         return missing, outcome
+
+    def is_loading(self, outcome: Outcome) -> bool:
+        """The server has still to load its model: it was started a moment ago, and no try counts yet."""
+        if not outcome.loading:
+            return False
+        now = asyncio.get_running_loop().time()
+        if self.loading_since is None:
+            self.loading_since = now
+            self.progress.tell("the server is loading its model: waiting for it")
+        return now - self.loading_since < LOADING_LONGEST
 
     def look_for_life(self, answered: bool, outcome: Outcome) -> None:
         """Stop when nothing is answered any more.

@@ -45,7 +45,7 @@ Pair = tuple[Request, int]  # a request and a sample's number
 
 class Settings(Block):
     backend: Literal["transformers"]
-    base: Base  # hub and revision, or path and sha256
+    base: Base  # as a student's
     # a file of stages/methods, for its prompts, and a block under `methods`
     method: MethodName = "zero_shot_cot"
     samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
@@ -113,7 +113,12 @@ def through(store: Store, settings: Settings) -> Answerer:
     def loaded() -> Any:
         from stages.students.load import load_base
 
-        return load_base(settings.base)
+        base = settings.base
+        if base.gguf:  # no stage's own: converted once, into the cache
+            from stages.students.gguf import converted
+
+            base = converted(base)
+        return load_base(base)
 
     def decode(pairs: list[Pair], what: str) -> None:
         decoding = Decoding(

@@ -204,3 +204,27 @@ def test_a_long_wait_before_an_upload_is_told(
     assert make_once(3, lambda: None, make) == "made"
     assert slept == [31.0, 20.0]
     assert capfd.readouterr().err == "the server asks to wait 31 s\n"
+
+
+def test_a_server_that_loads_its_model_is_waited_for(
+    server: Remote, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many tries that takes: `attempts` and the calls at once are for servers that are there."""
+    monkeypatch.setattr("stages.endpoint.calls.LOADING_PAUSE", 0.01)
+    server.script([{"fault": "loading", "first": 200}])
+    assert ask(server, store, questions(60), asking(), attempts=1, concurrency=32) == {}
+    statuses = [call["status"] for call in server.calls()]
+    assert statuses.count(503) == 200
+    assert statuses.count(200) == 60
+    assert server.most_in_flight() > 4
+    assert capsys.readouterr().err.count("here: the server is loading its model: waiting for it") == 1
+
+
+def test_a_server_that_loads_for_ever_is_given_up(
+    server: Remote, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.endpoint.calls.LOADING_PAUSE", 0.01)
+    monkeypatch.setattr(live, "LOADING_LONGEST", 0.05)
+    server.script([{"fault": "loading"}])
+    with pytest.raises(ValueError, match=r"no answer in 2 tries, the last one loading: .*Loading model"):
+        ask(server, store, questions(60), asking(), attempts=2)

@@ -58,6 +58,7 @@ Faults: {"fault": NAME, which calls, arguments}. The first fault of the list tha
                                               503: "retry_after": seconds, with "date": true as an HTTP date.
                                               "done": true carries the call out before answering so.
     "quota"           429, insufficient_quota
+    "loading"         503, as llama.cpp answers before it has loaded its model
     "context_length"  400, context_length_exceeded
     "unsupported"     400, a setting that the model does not take
     "content_policy"  400, the prompt was refused by a content filter
@@ -157,6 +158,7 @@ NAMED: dict[object, tuple[int, str, str, str]] = {
         "insufficient_quota",
         "insufficient_quota",
     ),
+    "loading": (503, "Loading model", "unavailable_error", "503"),
     "context_length": (
         400,
         "This model's maximum context length is 4097 tokens. However, your messages resulted in 5000 tokens.",

@@ -1,5 +1,6 @@
-"""Made models: wheels with data in them, and a random llama of two layers as a GGUF file."""
+"""Models for tests: wheels with data in them, a random llama of two layers as a GGUF file, and SmolLM2."""
 
+import os
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -7,6 +8,9 @@ from zipfile import ZipFile
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, quants
 from tokenizers.pre_tokenizers import ByteLevel
+
+from stages.config.base import Base
+from stages.config.load import check, find, read_params
 
 WIDTH, INNER, LAYERS, HEADS, KEY_HEADS, HEAD = 32, 64, 2, 4, 2, 8
 
@@ -106,3 +110,15 @@ def write_gguf(file: Path, kept: str = "") -> dict[str, Any]:
     writer.write_tensors_to_file()
     writer.close()
     return written
+
+
+def real_student(params: Path) -> Path:
+    """The folder that $COT_SMOLLM2 names, else that of `students.smollm2`, made in the cache of models.
+
+    Raises ValueError where its file cannot be had.
+    """
+    if folder := os.environ.get("COT_SMOLLM2"):
+        return Path(folder)
+    from stages.students.gguf import converted  # torch
+
+    return Path(str(converted(check("base", find(read_params(params), "students.smollm2.base"), Base)).path))

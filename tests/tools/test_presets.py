@@ -96,7 +96,7 @@ def test_args_say_the_same_as_use(name: str, copy: Path) -> None:
         ("students: {mine: {lr: 1.0}}", "`students.mine.base`: missing"),
         (
             "run: {students: [mine]}",
-            "names 'mine', but there is no block `students.mine`; there are: tiny, gpt2",
+            "names 'mine', but there is no block `students.mine`; there are: tiny, smollm2",
         ),
     ],
 )
