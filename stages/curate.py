@@ -34,7 +34,7 @@ from stages.corpus.funnel import corpus_counts, questions_below_budget, row_coun
 from stages.corpus.selection import select_rows, selection_summary
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, read_examples
-from stages.records.jsonl import write_json
+from stages.records.jsonl import read_text, write_json
 
 PARTS = ("train", "validation")
 Filter = Callable[[list[Completion]], list[Completion]]
@@ -46,7 +46,7 @@ def read_golden(path: Path, examples: Mapping[str, Example]) -> set[str]:
     Raises ValueError where an id of this dataset names no example or none is listed.
     """
     datasets = {example.dataset for example in examples.values()}
-    listed = {line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+    listed = {line.strip() for line in read_text(path).splitlines() if line.strip()}
     ours = {example_id for example_id in listed if example_id.rpartition("-")[0] in datasets}
     strange = sorted(ours - examples.keys())
     if not ours or strange:

@@ -4,9 +4,12 @@ In: `source` of stages/datasets/NAME.yaml. Out: data/raw/NAME, whole or not at a
 asked before the network. Nothing is parsed here.
 """
 
+import json
 import shutil
+from collections.abc import Mapping
+from datetime import date, time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,7 +65,19 @@ def from_hub(source: Hub, folder: Path) -> None:
 
     for name, split in source.splits.items():
         rows = load_dataset(source.path, source.name, revision=source.revision, split=split)
-        write_rows(folder / f"{name}.jsonl", map(dict, rows))
+        write_rows(folder / f"{name}.jsonl", (plain_row(row, f"{source.path} {split}") for row in rows))
+
+
+def plain_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A row as JSON has it, days and times as text. Raises ValueError for a picture and the like."""
+
+    def as_text(value: object) -> str:
+        if isinstance(value, date | time):
+            return value.isoformat()
+        raise ValueError(f"{where}: got a value of type {type(value).__name__}, wanted text, numbers, lists")
+
+    plain: dict[str, Any] = json.loads(json.dumps(dict(row), default=as_text))
+    return plain
 
 
 def collect(source: Source, folder: Path) -> None:

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from stages.check import check_all
+from stages.config.load import parse_yaml
 from stages.records.jsonl import write_text
 from tools.tables import console
 from tools.terminal import checkout, command_group
@@ -52,7 +53,7 @@ def read_overlay(name: str) -> dict[str, Any]:
         raise ValueError(
             f"no preset {name!r}; there are: {', '.join(sorted(p.stem for p in PRESETS.glob('*.yaml')))}"
         )
-    overlay: dict[str, Any] = YAML(typ="safe").load(path)
+    overlay: dict[str, Any] = parse_yaml(path, str(path))
     return overlay
 
 
@@ -147,11 +148,11 @@ def use(name: Name, small: Small = False) -> None:
     `git checkout params.yaml` takes it back.
     """
     yaml = comment_keeping_yaml()
-    params = yaml.load(PARAMS)
+    params = parse_yaml(PARAMS, str(PARAMS), yaml)
     merge(params, read_preset(name, small), name)
     text = StringIO()
     yaml.dump(params, text)
-    check_all(YAML(typ="safe").load(text.getvalue()))
+    check_all(parse_yaml(text.getvalue(), str(PARAMS)))
     write_text(PARAMS, text.getvalue())
     typer.echo(f"params.yaml now holds the preset {params['run']['preset']}: `dvc repro` builds it")
 
@@ -162,9 +163,9 @@ def print_arguments(name: Name, small: Small = False) -> None:
 
     params.yaml stays as it is: cot presets args NAME | xargs -d '\\n' dvc exp run
     """
-    params = YAML(typ="safe").load(PARAMS)
+    params = parse_yaml(PARAMS, str(PARAMS))
     preset = read_preset(name, small)
-    merge(YAML(typ="safe").load(PARAMS), preset, name)
+    merge(parse_yaml(PARAMS, str(PARAMS)), preset, name)
     for at, value in leaves(preset):
         new = "+" if at[0] in params and is_new_block(params, at) else ""
         typer.echo(f"-S\n{new}{'.'.join(at)}={as_argument(value)}")

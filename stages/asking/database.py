@@ -48,10 +48,14 @@ COMMIT;
 
 def default_path() -> Path:
     """$COT_STORE, else a folder of the user's: never in a checkout, where `git clean` would delete paid
-    answers.
+    answers. Raises ValueError for a relative one: an experiment in a folder of its own would take it along,
+    and away.
     """
     if chosen := os.environ.get("COT_STORE"):
-        return Path(chosen)
+        path = Path(chosen).expanduser()
+        if not path.is_absolute():
+            raise ValueError(f"$COT_STORE is {chosen!r}, wanted an absolute path, such as {path.absolute()}")
+        return path
     return (
         Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
         / "cot-distill"

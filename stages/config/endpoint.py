@@ -3,25 +3,42 @@
 The blocks `endpoints.<name>` and `prices` of params.yaml.
 """
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from stages.config.base import Base
 from stages.config.load import Block, check, find, read_params
 
+SECRET = re.compile(r"key|token|secret|password|signature|^sig$", re.IGNORECASE)
+SECRET_VALUE = re.compile(r"([?&;][^=&]*(?:key|token|secret|password|sig)[^=&]*=)[^&]*", re.IGNORECASE)
+
 
 def hide_login(url: Any) -> Any:
-    """An address without its name and password: before it is checked, for the check repeats what it got."""
-    return "***@" + url.rpartition("@")[2] if isinstance(url, str) and "@" in url else url
+    """An address without its name and password, and without secrets in its query: before it is checked, for the
+    check repeats what it got.
+    """
+    if not isinstance(url, str):
+        return url
+    url = SECRET_VALUE.sub(r"\1***", url)
+    return "***@" + url.rpartition("@")[2] if "@" in url else url
 
 
-def refuse_login(url: str) -> str:
+def check_address(url: str) -> str:
     if "@" in url:
         raise ValueError(
             "an address with a name or password in it: put the key into the environment variable that"
             " `key_env` names"
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("no address of a server: wanted one such as http://localhost:8000/v1")
+    if secret := [name for name, _ in parse_qsl(parts.query) if SECRET.search(name)]:
+        raise ValueError(
+            f"`{secret[0]}` in the address: put the key into the environment variable that `key_env` names"
         )
     return url
 
@@ -39,7 +56,7 @@ class Endpoint(Block):
     """An OpenAI-compatible server: OpenAI, vLLM, SGLang, llama.cpp, `transformers serve`."""
 
     # up to and with /v1
-    base_url: Annotated[str, AfterValidator(refuse_login), BeforeValidator(hide_login)]
+    base_url: Annotated[str, AfterValidator(check_address), BeforeValidator(hide_login)]
     # the environment variable that holds the API key; the key itself stands in no file
     key_env: str | None = None
     # $COT_MODE overrides it; batch: half the price, within 24 hours; replay: the store alone

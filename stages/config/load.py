@@ -21,12 +21,18 @@ AnyBlock = TypeVar("AnyBlock", bound=BaseModel)
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A file of named values, read as DVC reads params.yaml (YAML 1.2: 2e-05 is a number)."""
+    return parse_yaml(path, str(path))
+
+
+def parse_yaml(source: Path | str, where: str, yaml: YAML | None = None) -> Any:
+    """Named values of a file or a text. Raises ValueError, which names the place, for anything else."""
     try:
-        values: Any = YAML(typ="safe").load(path)
+        values: Any = (yaml or YAML(typ="safe")).load(source)
     except YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {error}") from error
+        told = " ".join(str(error).split())
+        raise ValueError(f"{where}: not YAML: {told}") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: got {type(values).__name__}, wanted blocks of named values")
+        raise ValueError(f"{where}: got {type(values).__name__}, wanted blocks of named values")
     return values
 
 

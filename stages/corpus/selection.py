@@ -6,6 +6,7 @@ all and is not made up for elsewhere (footnote 11). Rows of one question share e
 on the order of rows, and what is left of them stays in it.
 """
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -67,7 +68,8 @@ def logprob_per_token(completion: Completion) -> float:
     """Mean log-probability of a token that the teacher wrote, over all steps.
 
     A server that gives several samples in one answer counts their tokens together: each row's share is then
-    estimated (stages/endpoint/http.py). Raises ValueError for a row that does not tell.
+    estimated (stages/endpoint/http.py). What is no number is the least likely. Raises ValueError for a row
+    that does not tell.
     """
     tokens = (completion.usage or {}).get("out", 0)
     if completion.logprob is None or not tokens:
@@ -77,7 +79,7 @@ def logprob_per_token(completion: Completion) -> float:
             " both: ask a teacher with `logprobs: true`; where it has that, these answers were stored"
             " without them (or the server tells none), and only another `salt` asks anew"
         )
-    return completion.logprob / tokens
+    return completion.logprob / tokens if math.isfinite(completion.logprob) else -math.inf
 
 
 def likeliest_rows(rows: list[Completion], keep: int) -> list[Completion]:

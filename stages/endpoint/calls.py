@@ -107,8 +107,10 @@ class Caller:
     def __init__(self, name: str, endpoint: Endpoint) -> None:
         self.name = name
         self.endpoint = endpoint
-        client = openai.AsyncOpenAI(api_key=api_key(name, endpoint), base_url=endpoint.base_url)
+        base, mark, query = endpoint.base_url.partition("?")
+        client = openai.AsyncOpenAI(api_key=api_key(name, endpoint), base_url=base)
         self.url = str(client.base_url).rstrip("/")
+        self.query = mark + query  # Azure's ?api-version=
         headers = {**client.default_headers, **client.auth_headers}
         self.session = aiohttp.ClientSession(
             headers={name: value for name, value in headers.items() if isinstance(value, str)},
@@ -126,8 +128,9 @@ class Caller:
     async def call(self, parcel: Parcel) -> Outcome:
         """The samples of a parcel, in one call. Never raises for what a server or a network can do."""
         body = json.dumps(request_body(parcel.request, parcel.samples)).encode()
+        url = self.url + request_path(parcel.request) + self.query
         try:
-            async with self.session.post(self.url + request_path(parcel.request), data=body) as response:
+            async with self.session.post(url, data=body) as response:
                 content = await response.read()
             if response.status != 200:
                 text = self.clean(error_text(content.decode(errors="replace")))

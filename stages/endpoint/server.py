@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import openai
 from openai.types import Batch
@@ -34,9 +35,11 @@ class Refused(ValueError):
 
 def connect_client(name: str, endpoint: Endpoint) -> openai.OpenAI:
     """A client that repeats what it only looks at; what it makes, see `make_once`."""
+    base, _, query = endpoint.base_url.partition("?")
     return openai.OpenAI(
         api_key=api_key(name, endpoint),
-        base_url=endpoint.base_url,
+        base_url=base,
+        default_query=dict(parse_qsl(query)),
         timeout=endpoint.timeout,
         max_retries=endpoint.attempts - 1,
     )

@@ -21,15 +21,27 @@ def read_table(path: Path, under: str | None = None) -> Iterator[tuple[str, RawR
     if path.suffix in (".jsonl", ".json"):
         yield from rows_with_place(path, under)
     elif path.suffix == ".csv":
+        yield from read_csv(path)
+    else:
+        raise ValueError(f"{path}: got {path.suffix!r}, wanted .jsonl, .csv or .json")
+
+
+def read_csv(path: Path) -> Iterator[tuple[str, RawRow]]:
+    """Cells with one kind of line end. Raises ValueError for cells without a name, and for a quote that is
+    not closed, which makes one cell of all that follows.
+    """
+    number = 0
+    try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, row in enumerate(csv.DictReader(file)):
                 if None in row:
                     raise ValueError(
                         f"{path} row {number}: more cells than the header names, left over {row[None]!r}"
                     )
-                yield f"{path} row {number}", dict(row)
-    else:
-        raise ValueError(f"{path}: got {path.suffix!r}, wanted .jsonl, .csv or .json")
+                cells = {name: "\n".join(cell.splitlines()) if cell else cell for name, cell in row.items()}
+                yield f"{path} row {number}", cells
+    except csv.Error as error:
+        raise ValueError(f"{path} after row {number}: {error}; is a quote not closed?") from error
 
 
 def read_choices(row: RawRow, name: str, where: str) -> list[str]:

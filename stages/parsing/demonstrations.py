@@ -9,6 +9,7 @@ from typing import Any
 from stages.config.dataset import LOCAL, demonstrations_file, named_demonstrations
 from stages.parsing.fields import field
 from stages.records.demonstrations import joined
+from stages.records.jsonl import read_text
 
 CHOICE = re.compile(r"\([A-Za-z]\)")
 
@@ -22,7 +23,7 @@ def demonstrations_text(name: str, key: str | None, raw: Path, subtasks: Iterabl
     """
     if key is None:
         ours = demonstrations_file(name)
-        return ours.read_text(encoding="utf-8") if ours else ""
+        return read_text(ours) if ours else ""
     if "{subtask}" in key:
         keys = {subtask: key.replace("{subtask}", subtask) for subtask in subtasks}
         return joined({subtask: demonstrations_text(name, keys[subtask], raw) for subtask in keys})
@@ -43,11 +44,11 @@ def big_bench_hard_shots(path: Path) -> str:
     """A prompt of BIG-Bench Hard, where a warning and a ruler stand first, or of CasCoD's copy, where the
     place of the question stands last.
     """
-    return path.read_text(encoding="utf-8").rpartition("\n-----\n")[2].partition("\n\nQ: {QUESTION}")[0]
+    return read_text(path).rpartition("\n-----\n")[2].partition("\n\nQ: {QUESTION}")[0]
 
 
 def fine_tune_cot_shots(name: str, path: Path, key: str) -> str:
-    prompts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    prompts: dict[str, Any] = json.loads(read_text(path))
     if key not in prompts:
         raise ValueError(
             f"{path}: no entry {key!r} (`demonstrations` of {name}); there are: {', '.join(prompts)}"
@@ -62,7 +63,7 @@ def scotd_shots(path: Path) -> str:
     Differs: options stand on one line and have capital letters, as in this project's questions; SCoTD's have
     a line each and small letters (difference 6).
     """
-    prompt: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    prompt: dict[str, Any] = json.loads(read_text(path))
     # of film reviews: what is asked about each
     opening = prompt.get("input_prefix", "").removeprefix("Q: ")
     prefix = field(prompt, "answer_prefix", str(path), str)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages.records.jsonl import read_rows
+from stages.records.jsonl import read_rows, read_text
 from stages.text.gold import LETTERS
 
 RawRow = dict[str, Any]
@@ -37,7 +37,7 @@ def rows_with_place(path: Path, under: str | None = None) -> Iterator[tuple[str,
         rows = read_rows(path)
     else:
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
+            rows = json.loads(read_text(path))
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}: not JSON ({error})") from error
         if under is not None:

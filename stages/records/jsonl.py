@@ -12,11 +12,16 @@ from typing import Any, TypeVar
 Record = TypeVar("Record")
 
 
+def read_text(path: Path) -> str:
+    """A text file, with the mark before it that some editors and spreadsheets write, or without."""
+    return path.read_text(encoding="utf-8-sig")
+
+
 def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and row of each line that is not blank. Raises ValueError with file and line for text that
     is no JSON object.
     """
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:

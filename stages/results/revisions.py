@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from stages.config.load import parse_yaml
 
 COST = ("completions", "tokens_in", "tokens_out", "dollars")
 FUNNEL = (
@@ -109,6 +109,6 @@ def changed_values(before: dict[str, Any], after: dict[str, Any], path: str = ""
 
 
 def params_table(before: Files, after: Files) -> list[list[str]]:
-    old = YAML(typ="safe").load(before["params.yaml"])
-    new = YAML(typ="safe").load(after["params.yaml"])
+    old = parse_yaml(before["params.yaml"], "the former params.yaml")
+    new = parse_yaml(after["params.yaml"], "params.yaml")
     return [["parameter", "before", "after"], *changed_values(old, new)]

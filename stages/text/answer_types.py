@@ -8,23 +8,27 @@ and a new way to read an answer must not ask a teacher or train a student anew.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isclose
+from fractions import Fraction
 from operator import eq
 
 from stages.text import finders, gold
 from stages.text.gold import LETTERS
 from stages.text.mathematics import equal_latex, last_box, lenient_latex, strict_latex
 
+MILLIONTH = Fraction(1, 10**6)
+LONGEST = 2000  # digits of two numbers
+
 
 def equal_numbers(answer: str, gold: str) -> bool:
-    """To six decimals, "5,600" and "5600" alike.
+    """To six decimals, "5,600" and "5600" alike; exactly so, however many digits there are.
 
     Differs: zero-shot-CoT compares strings, so that "12.30" misses "12.3" and a gold "5,600" can never be
     met (difference 37).
     """
-    first = float(answer.replace(",", ""))
-    second = float(gold.replace(",", ""))
-    return isclose(first, second, rel_tol=0.0, abs_tol=1e-6)
+    first, second = (number.replace(",", "") for number in (answer, gold))
+    if len(first) + len(second) > LONGEST:  # Python reads no integer of so many digits
+        return first == second
+    return abs(Fraction(first) - Fraction(second)) <= MILLIONTH
 
 
 def equal_texts(answer: str, gold: str) -> bool:

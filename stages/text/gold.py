@@ -46,8 +46,9 @@ def canonical_choice(value: object, where: str, choices: Sequence[str]) -> str:
 
 
 def canonical_yes_no(value: object, where: str, choices: Sequence[str] = ()) -> str:
-    """As "yes" for "Yes" and True."""
-    text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value).strip().lower()
+    """As "yes" for "Yes", True and "true"."""
+    text = str(value).strip().lower()
+    text = {"true": "yes", "false": "no"}.get(text, text)
     if text not in ("yes", "no"):
         raise ValueError(f"{where}: answer is {value!r}, wanted yes or no")
     return text

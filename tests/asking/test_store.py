@@ -432,6 +432,12 @@ def test_where_the_store_is(monkeypatch, tmp_path):
     assert default_path() == tmp_path / "cot-distill" / "store.sqlite"
     monkeypatch.setenv("COT_STORE", str(tmp_path / "mine"))
     assert default_path() == tmp_path / "mine"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COT_STORE", "~/mine")
+    assert default_path() == tmp_path / "mine"
+    monkeypatch.setenv("COT_STORE", "answers.sqlite")
+    with pytest.raises(ValueError, match=r"COT_STORE is 'answers\.sqlite', wanted an absolute path"):
+        default_path()
 
 
 def test_files_that_are_no_store(tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.config.load import Block, check, read_params
+from stages.config.load import Block, check, parse_yaml, read_params
 
 
 class Inner(Block):
@@ -52,3 +52,10 @@ def test_a_broken_file_is_one_error(tmp_path: Path, text: str, said: str) -> Non
 def test_no_params_file_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run stages from the repository's root"):
         read_params(tmp_path / "params.yaml")
+
+
+def test_what_is_no_yaml_is_told_with_its_place() -> None:
+    with pytest.raises(ValueError, match=r"params\.yaml at HEAD: not YAML: "):
+        parse_yaml("<<<<<<< HEAD\na: 1\n=======\na: 2\n", "params.yaml at HEAD")
+    with pytest.raises(ValueError, match="x: got list, wanted blocks"):
+        parse_yaml("- 1", "x")

@@ -1,6 +1,7 @@
 """Selection at an equal budget: each way to choose against brute force, on made-up and released corpora."""
 
 import itertools
+import math
 import random
 import sys
 from collections import Counter
@@ -239,6 +240,14 @@ def test_likelihood_is_a_mean_and_ties_go_to_the_first_sample():
     assert likeliest_rows([short, long], 1) == [long]  # -1 a token against -1.5: the sums say otherwise
     equal = [said("c", sample, logprob=-2.0 * n, tokens=2 * n) for sample, n in ((5, 1), (3, 2), (4, 3))]
     assert [row.sample for row in likeliest_rows(equal, 2)] == [3, 4]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_the_least_likely(value):
+    rows = [
+        said("a", sample, logprob=logprob, tokens=1) for sample, logprob in enumerate([value, -9.0, -0.5])
+    ]
+    assert [row.sample for row in likeliest_rows(rows, 2)] == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 responses of other servers than OpenAI's.
 """
 
+import asyncio
 import json
 import math
 from typing import Any
 
 import pytest
 
+from stages.asking.request import Request
+from stages.config.endpoint import Endpoint
+from stages.config.load import check
 from stages.endpoint.batch_files import line_outcome
-from stages.endpoint.calls import error_outcome, error_text
-from stages.endpoint.http import Malformed, read_answers
+from stages.endpoint.calls import Caller, error_outcome, error_text
+from stages.endpoint.http import Malformed, read_answers, request_path
 
 
 def outcome_of(status: int, body: object) -> Any:
@@ -169,3 +173,31 @@ def test_lines_of_a_batch() -> None:
     assert "The file is odd" in line_outcome(failed, [0], ()).message
     answered = {"response": {"status_code": "200", "body": response("5")}}
     assert line_outcome(answered, [0], ()).answers[0].text == "5"
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted"),
+    [
+        ("127.0.0.1:8000/v1", "no address of a server"),
+        ("", "no address of a server"),
+        ("file:///etc/passwd", "no address of a server"),
+        ("http:///v1", "no address of a server"),
+        ("https://one.example/v1?api-key=abc", "`api-key` in the address"),
+        ("https://one.example/v1?sig=abc", "`sig` in the address"),
+    ],
+)
+def test_addresses_that_are_none(address: str, wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted) as caught:
+        check("endpoints.e", {"base_url": address}, Endpoint)
+    assert "abc" not in str(caught.value)
+
+
+def test_a_query_stays_at_the_end() -> None:
+    """Azure's ?api-version=..."""
+    endpoint = Endpoint(base_url="http://localhost:1/v1?api-version=1")
+
+    async def where() -> str:
+        async with Caller("e", endpoint) as caller:
+            return caller.url + request_path(Request("chat", "m", "p")) + caller.query
+
+    assert asyncio.run(where()) == "http://localhost:1/v1/chat/completions?api-version=1"

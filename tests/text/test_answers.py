@@ -196,3 +196,20 @@ def test_a_completion_is_read_in_its_last_text_with_the_options_of_its_example()
     texts = ["A it is. --> A", "I say --> red wine"]
     completion = Completion("c-0", 0, ["q", "q"], texts, ["stop", "stop"], "tiny", "-->")
     assert reading_of(completion, example) == Reading(None, "B", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "equal"),
+    [
+        ("9007199254740993", "9007199254740992", False),
+        ("12345678901234567891", "12345678901234567892", False),
+        ("18014398509481985", "18014398509481984", False),
+        ("0.1234567", "0.1234568", True),
+        ("0.12345", "0.12346", False),
+        ("1e3", "1,000", True),
+        ("9" * 5000, "9" * 5000, True),
+        ("9" * 5000, "1", False),
+    ],
+)
+def test_numbers_are_compared_exactly(answer: str, gold: str, equal: bool) -> None:
+    assert is_correct(answer, gold, "number") is equal
