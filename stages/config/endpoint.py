@@ -18,8 +18,8 @@ SECRET_VALUE = re.compile(r"([?&;][^=&]*(?:key|token|secret|password|sig)[^=&]*=
 
 
 def hide_login(url: Any) -> Any:
-    """An address without its name and password, and without secrets in its query: before it is checked, for the
-    check repeats what it got.
+    """An address without its name and password, and without secrets in its query: before it is checked, for
+    the check repeats what it got.
     """
     if not isinstance(url, str):
         return url
