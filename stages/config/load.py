@@ -24,7 +24,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return parse_yaml(path, str(path))
 
 
-def parse_yaml(source: Path | str, where: str, yaml: YAML | None = None) -> Any:
+def parse_yaml(source: Path | str, where: str, yaml: YAML | None = None) -> dict[str, Any]:
     """Named values of a file or a text. Raises ValueError, which names the place, for anything else."""
     try:
         values: Any = (yaml or YAML(typ="safe")).load(source)

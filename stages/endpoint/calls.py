@@ -75,8 +75,8 @@ def error_outcome(status: int, headers: Mapping[str, str], text: str) -> Outcome
         message = f"{status}: {text}; no quota is left: add credit, then run again"
         return Outcome(kind="quota", message=message, stop=True, billed=False)
     if status == 503 and LOADING in text:
-        wait = LOADING_PAUSE
-        return Outcome(kind="loading", message=text, again=True, loading=True, wait=wait, billed=False)
+        pause = LOADING_PAUSE
+        return Outcome(kind="loading", message=text, again=True, loading=True, wait=pause, billed=False)
     kind = f"http_{status}"
     about = about_one_prompt(status, text)
     if about != "too_long" and may_pass(status):
