@@ -12,9 +12,11 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 from stages import base as stage
+from stages import train
 from stages.config.base import Base, base_sha256, read_base
 from stages.fetching import model_file
 from stages.fetching.remote import sha256_of
+from stages.records.sequence import Segment, Sequence, write_sequences
 from stages.students.load import load_trained
 
 FOLDER = Path("data/bases/made")
@@ -77,6 +79,26 @@ def test_it_is_a_student_like_any_other(place: Path) -> None:
         ValueError, match=r"not found: `dvc pull data/bases/made` fetches it, `dvc repro base`"
     ):
         load_trained(Path("student"))
+
+
+def test_it_is_trained_or_pointed_to(place: Path) -> None:
+    """By a method that learns, and by one that only asks."""
+    write_gguf(Path("made.gguf"))
+    declare(Path("made.gguf"))
+    params = YAML(typ="safe").load(Path("params.yaml"))
+    write_params({**params["students"]["made"], "epochs": 1, "precision": "float32", "lr": 0.01})
+    stage.main("made", FOLDER)
+    Path("code").write_text("")
+    files = ("sequences.jsonl", "code", "student", "loss.csv", "counts.json")
+    row = Sequence("made-0", [Segment("1 + 2?###"), Segment("3END", "cot")], "train")
+    for rows in ([row], []):
+        write_sequences(Path("sequences.jsonl"), rows)
+        train.main("made", 0, FOLDER, *map(Path, files))
+        asked = load_trained(Path("student"))
+        same = torch.equal(asked.model.lm_head.weight, load_trained(FOLDER).model.lm_head.weight)
+        assert same == (not rows)
+        assert Path("student/model.safetensors").exists() == bool(rows)
+        shutil.rmtree("student")
 
 
 def test_the_same_file_gives_the_same_bytes_wherever_it_came_from(place: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from made_models import write_gguf
 from ruamel.yaml import YAML
 
 from stages import predict, teach
@@ -26,6 +27,7 @@ from stages.asking.store import Store
 from stages.config.base import Base, base_sha256
 from stages.config.decoding import Decoding
 from stages.config.load import check
+from stages.fetching.remote import sha256_of
 from stages.predict import predictions, student_asking
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, write_examples
@@ -170,6 +172,25 @@ def test_the_key_is_of_the_weights_not_of_their_place(
     assert len(ask(random_student("gpt2"))) == 3
     assert len(decoded) == 2
     assert local.model_name(Base(hub="owner/name", revision="abc")) == "owner/name@abc"
+
+
+def test_a_teacher_that_is_a_gguf_file_is_converted_once(
+    place: Path, decoded: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what the folder says that is made of the file; its key is of the file."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    write_gguf(Path("made.gguf"))
+    sha256 = sha256_of(Path("made.gguf"))
+    file = {"gguf": "made.gguf", "sha256": sha256, "sources": [{"folder": "."}]}
+    settings = check("teachers.local", {**block(place), "base": file}, local.Settings)
+    rows = list(local.complete(EXAMPLES, settings, Path("raw"), ""))
+    assert {row.model for row in rows} == {f"sha256:{sha256[:16]}"}
+    (folder,) = Path("cache").rglob("student")
+    made = (folder / "model.safetensors").stat().st_mtime_ns
+    assert said(rows) == said(ask(folder))
+    monkeypatch.setenv("COT_STORE", str(place / "another.sqlite"))
+    assert list(local.complete(EXAMPLES, settings, Path("raw"), "")) == rows
+    assert (folder / "model.safetensors").stat().st_mtime_ns == made
 
 
 KILLED = """
