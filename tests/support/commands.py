@@ -32,6 +32,7 @@ RUN_IN = {
     ("cot", "pretrain"): "tests/students/test_tiny.py",
     ("cot", "report"): "tests/reporting/test_report.py",
     ("cot", "mirror"): "tests/datasets/test_download.py",
+    ("cot", "repro", "--ray"): "tests/tools/test_repro_cluster.py",
     ("cot", "repro"): "tests/tools/test_repro.py",
     ("cot", "judge", "read"): "tests/judging/test_judge.py",
     ("cot", "store", "import", "--teacher"): "tests/asking/test_import_own.py",

@@ -1,4 +1,4 @@
-"""`cot repro`: cells side by side in worktrees, their results at home, what is left when something ends it."""
+"""`cot repro`: cells side by side in worktrees, results at home, what is left when something ends it."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def run_dvc(folder: Path, *words: str, **environment: str) -> str:
 
 
 def test_side_by_side_as_one_after_the_other(tmp_path: Path) -> None:
-    """The dvc.lock of `dvc repro`, to the byte; each cell once; uncommitted changes count; nothing is left."""
+    """dvc.lock as by `dvc repro`, to the byte; each cell once; uncommitted changes count; nothing is left."""
     alone = SmallPipeline(tmp_path / "alone", "abcd")
     run_dvc(alone.folder, "repro", JOURNAL=str(alone.journal))
     beside = SmallPipeline(tmp_path / "beside", "abcd")

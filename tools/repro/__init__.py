@@ -2,7 +2,7 @@
 
 Stages before the trainings run in the checkout, as ever. Then every cell that is not up to date (a training
 and what depends on it alone) runs in a worker's own Git worktree, which shares DVC's cache. The run cache
-brings the results home: the checkout's own DVC takes them from there, and is the only one that writes dvc.lock.
+brings the results home: the checkout's own DVC takes them from there, and alone writes dvc.lock.
 """
 
 import os
@@ -49,46 +49,54 @@ def dvc_repro(root: Path, *words: str) -> None:
         sys.exit(status)
 
 
-def start_team(root: Path, side: Path, jobs: int, stack: ExitStack) -> tuple[list[Any], Any]:
-    """The workers in their worktrees, and the one at home; all are ended with the stack."""
-    from tools.repro.places import cores, environments, visible_gpus
+def start_team(root: Path, side: Path, jobs: int | None, cells: list[Any], stack: ExitStack) -> list[Any]:
+    """The workers on this machine, in their worktrees; they end with the stack."""
+    from tools.repro.places import cores, default_jobs, environments, visible_gpus
     from tools.repro.team import LocalWorker
     from tools.repro.worktree import add_worktree, changed_files
 
     names = changed_files(root)
-    given = environments(jobs, visible_gpus(), cores(), os.environ.get("OMP_NUM_THREADS"))
+    jobs = min(jobs or default_jobs(), len(cells))
     workers = []
+    given = environments(jobs, visible_gpus(), cores(), os.environ.get("OMP_NUM_THREADS"))
     for number, environment in enumerate(given, 1):
         folder = add_worktree(root, number, names)
         workers.append(LocalWorker(folder, side / f"worker{number}.log", environment, root))
         stack.callback(workers[-1].stop)
-    home = LocalWorker(root, side / "home.log", {}, None)
-    stack.callback(home.stop)
-    return workers, home
+    return workers
 
 
-def side_by_side(root: Path, targets: list[str], jobs: int) -> None:
-    """`dvc repro TARGETS` with `jobs` workers. Exits with 1 where a cell failed."""
+def run_cells(root: Path, side: Path, cells: list[Any], jobs: int | None, ray: str | None) -> list[str]:
+    """Reproduce cells side by side and bring them home: the names of those that failed."""
+    from tools.repro.cluster import start_cluster
+    from tools.repro.deal import deal
+    from tools.repro.team import LocalWorker
+
+    with ExitStack() as stack:
+        if ray:
+            workers, cells = start_cluster(root, side, ray, jobs, cells, stack)
+        else:
+            workers = start_team(root, side, jobs, cells, stack)
+        typer.echo(f"{len(cells)} cells, {len(workers)} at a time; what they print: {side}/*.log")
+        home = LocalWorker(root, side / "home.log", {}, None)
+        stack.callback(home.stop)
+        return deal(cells, workers, home, typer.echo)
+
+
+def side_by_side(root: Path, targets: list[str], jobs: int | None, ray: str | None) -> None:
+    """`dvc repro TARGETS`, its cells side by side. Exits with 1 where one failed."""
     from dvc.repo import Repo
 
     from tools.repro.cells import make_plan, put_in_order, read_lock, stale_cells
-    from tools.repro.deal import deal
     from tools.repro.worktree import alone
 
-    with alone(root) as side, ExitStack() as stack:
+    with alone(root) as side:
         known = list(read_lock(root))
         plan, order = make_plan(Repo(str(root)), targets)
         if plan.before:
             dvc_repro(root, "--single-item", *plan.before)
         cells = stale_cells(root, plan)
-        failed = []
-        if cells:
-            typer.echo(
-                f"{len(cells)} cells, {min(jobs, len(cells))} at a time; what they print: {side}/*.log"
-            )
-            workers, home = start_team(root, side, min(jobs, len(cells)), stack)
-            failed = deal(cells, workers, home, typer.echo)
-            stack.close()
+        failed = run_cells(root, side, cells, jobs, ray) if cells else []
         if plan.after and not failed:
             dvc_repro(root, "--single-item", *plan.after)
         put_in_order(root, known, order)
@@ -103,14 +111,19 @@ def main(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="How many cells at once. [a GPU or a core each]")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="A Ray cluster instead of this machine alone; local: start one here."
+        ),
+    ] = None,
 ) -> None:
     """`dvc repro` with its cells side by side, each worker in a worktree of its own."""
     from tools.repro.places import default_jobs
 
     root = checkout()
-    jobs = jobs or default_jobs()
     with ended_by_signals():
-        if jobs == 1:
+        if ray is None and (jobs or default_jobs()) == 1:
             dvc_repro(root, *(targets or []))
         else:
-            side_by_side(root, targets or [], jobs)
+            side_by_side(root, targets or [], jobs, ray)

@@ -37,6 +37,7 @@ class Cell:
     needs: list[str]  # paths that they read and do not make
     lock: dict[str, Any]  # what dvc.lock says of them
     work: int  # a guess, to begin with the longest
+    remote: bool = False  # done on another disk: data and results go through DVC's default remote
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

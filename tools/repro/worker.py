@@ -29,7 +29,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def reproduce(repo: Any, cell: dict[str, Any], checkout: Path | None) -> str | None:
-    """Bring a cell's stages up to date: what went wrong, or None."""
+    """Bring a cell's stages up to date: what went wrong, or None. `checkout`: where its worktree is from."""
     from dvc.exceptions import DvcException
     from dvc.utils.serialize import dump_yaml
 
@@ -37,8 +37,13 @@ def reproduce(repo: Any, cell: dict[str, Any], checkout: Path | None) -> str | N
         for path in cell["needs"]:
             link(checkout / path, Path(path))
         dump_yaml("dvc.lock", {"schema": "2.0", "stages": cell["lock"]})
+    away = cell["remote"] and checkout is not None
     try:
-        repo.reproduce(cell["stages"], single_item=True)
+        if away and (missing := [path for path in cell["needs"] if not os.path.exists(path)]):
+            repo.pull(targets=missing, run_cache=True)
+        repo.reproduce(cell["stages"], single_item=True, pull=cell["remote"] and not away)
+        if away:
+            repo.push(targets=cell["stages"], run_cache=True)
     except (DvcException, OSError) as error:
         return f"{error}: {error.__cause__}" if error.__cause__ else str(error)
     return None

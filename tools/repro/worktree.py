@@ -7,7 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from dvc.config import Config
 from dvc.repo import Repo
 
 SIDE = Path(".dvc/tmp/side")  # Git and DVC look at nothing below .dvc/tmp
@@ -67,14 +69,20 @@ def carry(root: Path, worktree: Path, names: list[str]) -> None:
             shutil.copy2(source, target, follow_symlinks=False)
 
 
+def set_local(folder: Path, **sections: dict[str, Any]) -> None:
+    """Settings of DVC for one checkout alone, beside those that it has."""
+    with Config(str(folder / ".dvc")).edit("local") as settings:
+        for name, values in sections.items():
+            settings[name].update(values)
+
+
 def share_cache(root: Path, worktree: Path) -> None:
     """The checkout's own settings, its cache, and links into it instead of copies: students are large."""
     local = root / ".dvc/config.local"
     if local.exists():
         shutil.copy2(local, worktree / ".dvc/config.local")
     cache = Repo(str(root)).cache.local_cache_dir
-    with Repo(str(worktree)).config.edit("local") as settings:
-        settings["cache"].update(dir=cache, type=["hardlink", "symlink", "copy"])
+    set_local(worktree, cache={"dir": cache, "type": ["hardlink", "symlink", "copy"]})
 
 
 def add_worktree(root: Path, number: int, names: list[str]) -> Path:
