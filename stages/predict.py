@@ -19,6 +19,7 @@ from stages.asking.request import Request
 from stages.config.cli import run
 from stages.config.contracts import Method, load_plug_in
 from stages.config.decoding import Decoding
+from stages.config.kernels import fix_kernels
 from stages.config.load import block, find, read_params
 from stages.endpoint import transport
 from stages.records.completion import Completion, write_completions
@@ -129,6 +130,7 @@ def main(
 
     $COT_DECODER: loop (default), batching, or an endpoint of params.yaml that serves the student's folder.
     """
+    fix_kernels(student_folder)
     find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
     method: Method = load_plug_in("methods", name, f"methods.{name}")
     settings = block(f"methods.{name}", method.Settings)

@@ -21,6 +21,7 @@ import typer
 
 from stages.config.base import read_base
 from stages.config.cli import run
+from stages.config.kernels import fix_kernels, note_kernels
 from stages.config.student import HostedStudent, Student, read_student
 from stages.records.jsonl import write_json
 from stages.records.sequence import Sequence, read_sequences
@@ -159,6 +160,8 @@ def main(
     if isinstance(settings, HostedStudent):
         trained = train_at_openai(settings, seed, texts, out)
     else:
+        if fixed := settings.precision == "float32":
+            fix_kernels()
         if texts:
             launch()
         settings, arithmetic = settle_precision(settings.model_copy(update={"base": read_base(base)}))
@@ -171,6 +174,8 @@ def main(
             trained = [], {"sequences_train": 0}
         if trained:
             trained[1].update(arithmetic)
+            if fixed:
+                note_kernels(out)
     if trained:
         curve, counts = trained
         write_curve(loss_csv, curve)
