@@ -120,7 +120,7 @@ def decode(
     """
     decoder = decoder_name()
     student.model.eval()
-    ids = [prompt_tokens(student.tokenizer, prompt) for prompt in prompts]
+    ids = [prompt_tokens(student.tokenizer, prompt, not student.encoder_decoder) for prompt in prompts]
     if empty := [place for place, row in enumerate(ids) if not row]:
         raise ValueError(
             f"{what}: prompt {empty[0] + 1} has no token, wanted something to answer: {prompts[empty[0]]!r}"

@@ -60,11 +60,11 @@ def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: 
             f"{sequence.example_id}: an encoder-decoder needs segments without a task before the first one"
             " with a task, got none"
         )
-    context = prompt_tokens(tokenizer, prompt)
+    context = prompt_tokens(tokenizer, prompt, causal=start is None)
     ids = context[:] if start is None else [start]
     spans = []
     for place, segment in enumerate(sequence.segments[first_task:], first_task):
-        tokens = list(tokenizer(segment.text, add_special_tokens=False).input_ids)
+        tokens = text_tokens(tokenizer, segment.text)
         if segment.end or place == len(sequence.segments) - 1:
             tokens.append(tokenizer.eos_token_id)
         if segment.task and segment.weight:
@@ -90,15 +90,26 @@ def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: 
     )
 
 
-def prompt_tokens(tokenizer: Any, text: str) -> list[int]:
-    """A prompt as the model expects one, with the marks that its tokenizer puts around texts.
+def text_tokens(tokenizer: Any, text: str, marks: bool = False) -> list[int]:
+    """A text as text: a control token that is written out in it ("<|im_end|>") is its letters.
+
+    marks: with those that the tokenizer puts around texts.
+    """
+    return list(tokenizer(text, add_special_tokens=marks, split_special_tokens=True).input_ids)
+
+
+def prompt_tokens(tokenizer: Any, text: str, causal: bool) -> list[int]:
+    """A prompt as the model expects one, with the marks that its tokenizer puts around texts. A causal model
+    goes on, so for it an end-of-text token behind the prompt is dropped.
 
     END becomes the end-of-text token: All-Aligned's second step reads one.
     """
     first, *rest = text.split(END)
-    ids = list(tokenizer(first).input_ids)
+    ids = text_tokens(tokenizer, first, marks=True)
+    if causal and ids[-1:] == [tokenizer.eos_token_id]:
+        ids.pop()
     for piece in rest:
-        ids += [tokenizer.eos_token_id, *tokenizer(piece, add_special_tokens=False).input_ids]
+        ids += [tokenizer.eos_token_id, *text_tokens(tokenizer, piece)]
     return ids
 
 
