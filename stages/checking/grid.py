@@ -3,6 +3,7 @@
 from itertools import product
 
 from stages.checking.blocks import Checked, Params
+from stages.config.base import check_terms
 from stages.config.load import find
 from stages.config.run import Run
 from stages.config.split import cannot_split
@@ -70,6 +71,14 @@ def check_hosted(checked: Checked, run: Run) -> None:
         )
 
 
+def check_bases(checked: Checked, run: Run) -> None:
+    """The terms of what is to be fetched are accepted, before hours of other cells."""
+    for name in run.students:
+        student = checked.students[name]
+        if not isinstance(student, HostedStudent):
+            check_terms(student.base)
+
+
 def check_splits(checked: Checked, run: Run) -> None:
     """Each data set can be cut by each split, as far as that is known before a download."""
     pairs = [*product(run.datasets, run.splits)]
@@ -95,5 +104,6 @@ def check_grid(params: Params, checked: Checked) -> None:
     check_methods(checked, run)
     check_transfers(params, run)
     check_hosted(checked, run)
+    check_bases(checked, run)
     check_splits(checked, run)
     check_teaching(checked, run)

@@ -77,6 +77,15 @@ class Base(Block):
         return self
 
 
+def check_terms(base: Base) -> None:
+    """Raises ValueError with the terms that have not been accepted."""
+    if base.terms and not base.accept_terms:
+        raise ValueError(
+            f"{base.gguf} is under terms that ask to be accepted: {base.terms}. If you accept them, say"
+            " `accept_terms: true` beside `terms` in its block of params.yaml"
+        )
+
+
 def base_sha256(folder: Path) -> str:
     """sha256 over the names, sizes and bytes of a local base's files that decide what it says.
 

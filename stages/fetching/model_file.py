@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stages.config.base import Base, ModelSource
+from stages.config.base import Base, ModelSource, check_terms
 from stages.fetching.remote import mirror_folder, mirror_path, receive, sha256_of
 from stages.fetching.wheels import join_wheels
 
@@ -85,15 +85,6 @@ def locked(file: Path) -> Iterator[None]:
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def check_terms(base: Base) -> None:
-    """Raises ValueError with the terms that have not been accepted."""
-    if base.terms and not base.accept_terms:
-        raise ValueError(
-            f"{base.gguf} is under terms that ask to be accepted: {base.terms}. If you accept them, say"
-            " `accept_terms: true` beside `terms` in its block of params.yaml"
-        )
 
 
 def model_file(base: Base) -> Path:

@@ -50,6 +50,9 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
     "a weighing method at OpenAI": (
         {"students": ["gpt_4o_mini"], "methods": ["cascod"]}, r"\['cascod'\], which weigh several tasks"
     ),
+    "terms that nobody accepted": (
+        {"students": ["gemma3_270m"]}, r"Gemma Terms of Use found at .* `accept_terms: true`"
+    ),
     "no such data set": ({"datasets": ["nowhere"]}, r"stages/datasets/nowhere.yaml not found: a data set is"),
 }  # fmt: skip
 
