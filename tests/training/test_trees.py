@@ -81,7 +81,7 @@ def test_a_mark_at_the_beginning_predicts_the_first_token(byte_tokenizer) -> Non
     class Marked:
         eos_token_id = EOS
 
-        def __call__(self, text, add_special_tokens=True):
+        def __call__(self, text, add_special_tokens=True, **_):
             found = byte_tokenizer(text)
             found["input_ids"] = ([9] if add_special_tokens else []) + found["input_ids"]
             return found
