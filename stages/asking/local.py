@@ -20,6 +20,8 @@ def decode_requests(
 
     prompts = [request.prompt for request in requests]
     fingerprint = f"torch {version('torch')} {loaded.device.type}"
+    if str(loaded.model.dtype) == "torch.bfloat16":
+        fingerprint += " bfloat16"
     return [
         [
             Answer(

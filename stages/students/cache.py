@@ -7,7 +7,9 @@ left would. So a step writes one column for all rows, distances between columns 
 by.
 """
 
+import ctypes
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +18,7 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-ROOM = 64  # columns that are allocated ahead, at least; else half as many as are in use
+ROOM = 32  # columns that are allocated ahead, at least; else an eighth of those in use
 
 
 @dataclass
@@ -100,7 +102,7 @@ class RowCache(Cache):
             mine = self.layers[place]
             new = (layer.keys, layer.values)
             if mine.columns < window.end:
-                mine.allocate(new, window.end + max(ROOM, window.width // 2))
+                mine.allocate(new, window.end + max(ROOM, window.width // 8))
             for store, states in zip(mine.stores, new, strict=True):
                 first = window.rows
                 for row, (length, times) in enumerate(zip(lengths, copies, strict=True)):
@@ -128,13 +130,20 @@ class RowCache(Cache):
         window.width = width
         if self.layers and self.layers[0].columns == window.end:
             for layer in self.layers:
-                layer.allocate(layer.stores, width + max(ROOM, width // 2))
+                layer.allocate(layer.stores, width + max(ROOM, width // 8))
             window.end = width
+            give_back_memory()
 
     def grow(self) -> None:
         """A step has written its column."""
         self.window.width += 1
         self.window.end += 1
+
+
+def give_back_memory() -> None:
+    """To the system, where malloc is glibc's: it would keep all stores that larger ones have replaced."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def drop_rows(rows: list[Any], left: list[int]) -> None:

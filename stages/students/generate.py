@@ -19,6 +19,7 @@ from stages.students.cache import RowCache, drop_rows
 from stages.students.device import autocast
 from stages.students.load import Loaded
 from stages.students.schedule import AnswerRow, common_header, group_rows, next_groups
+from stages.students.step_attention import fast_steps
 from stages.students.tokens import pad
 
 # prompts wait until an eighth of the rows is free: reading a few at once is cheaper than one by one
@@ -185,7 +186,7 @@ def generate(
     done = Counter[str]()
     left = len(rows)
     common = [] if student.encoder_decoder else common_header([group[0].prompt for group in waiting])
-    with autocast(student.device):
+    with autocast(student.device), fast_steps(student):
         batch = Batch(student, common)
         while left:
             free = most - len(batch.rows)

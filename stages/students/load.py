@@ -21,12 +21,12 @@ from transformers.utils import logging
 
 from stages.config.base import FILES, Base, base_sha256
 from stages.config.precision import Precision
-from stages.students.device import device
+from stages.students.device import decoding_dtype, device
 
 
 @dataclass(frozen=True)
 class Loaded:
-    model: Any  # a PreTrainedModel in float32 on `device`
+    model: Any  # a PreTrainedModel on `device`; in float32, unless it was loaded to answer in bfloat16
     tokenizer: Any  # with a padding token
     device: torch.device
 
@@ -47,23 +47,29 @@ class Loaded:
 
 
 def load(
-    source: str | Path, revision: str | None = None, where: torch.device | None = None, four_bit: bool = False
+    source: str | Path,
+    revision: str | None = None,
+    where: torch.device | None = None,
+    four_bit: bool = False,
+    precision: Precision = "float32",
 ) -> Loaded:
     """A model and its tokenizer from a folder or a hub id. Code from the hub is never run; weights are
-    safetensors, as pickled ones could run code too.
+    safetensors, as pickled ones could run code too. `precision`: of a model that answers.
 
     Raises ValueError for what cannot be had, and for a model and a tokenizer that cannot work together.
     """
     if (Path(source) / "adapter_config.json").exists():
-        return load_adapter(Path(source), where)
+        return load_adapter(Path(source), where, precision)
+    where = where or device()
     logging.disable_progress_bar()  # it would print into logs
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(source, **options)
         kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         quantized = {"quantization_config": four_bits()} if four_bit else {}
+        dtype = decoding_dtype(precision, config.dtype or torch.float32, where)
         model = kind.from_pretrained(
-            source, config=config, dtype=torch.float32, use_safetensors=True, **options, **quantized
+            source, config=config, dtype=dtype, use_safetensors=True, **options, **quantized
         )
     except OSError as error:
         pinned = f" at revision {revision}" if revision else ""
@@ -79,7 +85,6 @@ def load(
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, decoder_start_token_id=start
     )
-    where = where or device()
     return Loaded(model if four_bit else model.to(where), tokenizer, where)
 
 
@@ -130,10 +135,15 @@ def four_bits() -> Any:
     )
 
 
-def load_base(base: Base, where: torch.device | None = None, four_bit: bool = False) -> Loaded:
+def load_base(
+    base: Base,
+    where: torch.device | None = None,
+    four_bit: bool = False,
+    precision: Precision = "float32",
+) -> Loaded:
     """The weights before fine-tuning, verified where they are local: raises ValueError for others."""
     if base.hub:
-        return load(base.hub, base.revision, where, four_bit)
+        return load(base.hub, base.revision, where, four_bit, precision)
     folder = Path(str(base.path))
     if not (folder / "model.safetensors").exists():
         made = folder.parent == Path("data/bases")  # by the stage `base`
@@ -147,7 +157,7 @@ def load_base(base: Base, where: torch.device | None = None, four_bit: bool = Fa
         )
     if (found := base_sha256(folder)) != base.sha256:
         raise ValueError(f"{folder}: sha256 of {', '.join(FILES)} is {found}, params.yaml has {base.sha256}")
-    return load(folder, None, where, four_bit)
+    return load(folder, None, where, four_bit, precision)
 
 
 def read_pointer(folder: Path) -> tuple[Base, Precision]:
@@ -157,17 +167,23 @@ def read_pointer(folder: Path) -> tuple[Base, Precision]:
     return Base(**pointer), precision
 
 
-def load_adapter(folder: Path, where: torch.device | None = None) -> Loaded:
-    """A student that is adapters and a pointer to its base, as one model."""
+def load_adapter(folder: Path, where: torch.device | None = None, precision: Precision = "float32") -> Loaded:
+    """A student that is adapters and a pointer to its base, as one model, put together in float32."""
     from peft import PeftModel
 
-    base = load_base(read_pointer(folder)[0], where)
-    return replace(base, model=PeftModel.from_pretrained(base.model, folder).merge_and_unload())
+    source, trained = read_pointer(folder)
+    base = load_base(source, where)
+    whole = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
+    wanted = trained if precision == "auto" else precision
+    return replace(base, model=whole.to(decoding_dtype(wanted, torch.float32, base.device)))
 
 
 def load_trained(folder: Path) -> Loaded:
-    """What the train stage left in `folder`."""
+    """What the train stage left in `folder`, to answer in the precision that it was trained in, where the
+    machine has it.
+    """
     pointer = folder / "base.json"
     if pointer.exists() and not (folder / "adapter_config.json").exists():
-        return load_base(read_pointer(folder)[0])
-    return load(folder)
+        base, precision = read_pointer(folder)
+        return load_base(base, precision=precision)
+    return load(folder, precision="auto")

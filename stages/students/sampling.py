@@ -23,7 +23,7 @@ def token_chooser(decoding: Decoding) -> Choose:
 
     def choose(logits: torch.Tensor, rows: list[AnswerRow]) -> list[int]:
         if not decoding.temperature:
-            tokens: list[int] = logits.argmax(-1).tolist()
+            tokens: list[int] = logits.max(-1).indices.tolist()  # argmax is slow in bfloat16
             return tokens
         below = torch.softmax(logits.float() / decoding.temperature, -1).cumsum(-1, dtype=torch.float64)
         drawn = torch.tensor([[draw(row)] for row in rows], dtype=torch.float64).to(logits.device)

@@ -34,6 +34,7 @@ from stages.asking.store import Store
 from stages.config.base import Base
 from stages.config.decoding import Decoding
 from stages.config.load import Block
+from stages.config.precision import Precision
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -52,6 +53,8 @@ class Settings(Block):
     temperature: float = Field(0.0, ge=0)
     max_tokens: int = Field(128, ge=1)  # L_r, tokens a step
     seed: int = 0
+    # auto: as its weights are saved, where the machine computes so; an answer that is stored stays
+    precision: Precision = "auto"
 
     @model_validator(mode="after")
     def samples_differ(self) -> "Settings":
@@ -118,7 +121,7 @@ def through(store: Store, settings: Settings) -> Answerer:
             from stages.students.gguf import converted
 
             base = converted(base)
-        return load_base(base)
+        return load_base(base, precision=settings.precision)
 
     def decode(pairs: list[Pair], what: str) -> None:
         decoding = Decoding(

@@ -115,6 +115,23 @@ def test_a_greedy_teacher_says_what_the_same_student_says(
     assert {(row.model, row.origin) for row in rows} == {(f"sha256:{base_sha256(folder)[:16]}", "local")}
 
 
+def test_its_precision_is_the_block_s(place: Path, random_student, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked with another precision, what is stored stays."""
+    dtypes = []
+    real = decoder.decode
+
+    def noted(student, *rest):
+        dtypes.append(str(student.model.dtype))
+        return real(student, *rest)
+
+    monkeypatch.setattr(decoder, "decode", noted)
+    monkeypatch.setattr("stages.students.device.bfloat16_of", lambda where: "it has")
+    ask(random_student("llama"), EXAMPLES[:1])  # auto: saved in float32
+    ask(random_student("llama"), EXAMPLES[:2], precision="bfloat16")
+    ask(random_student("llama"), EXAMPLES[:2], precision="float32")
+    assert list(dict.fromkeys(dtypes)) == ["torch.float32", "torch.bfloat16"]  # two steps each
+
+
 SAMPLED = {"temperature": 1.0, "seed": 3}
 
 
