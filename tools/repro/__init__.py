@@ -95,11 +95,13 @@ def side_by_side(root: Path, targets: list[str], jobs: int | None, ray: str | No
         plan, order = make_plan(Repo(str(root)), targets)
         if plan.before:
             dvc_repro(root, "--single-item", *plan.before)
-        cells = stale_cells(root, plan)
-        failed = run_cells(root, side, cells, jobs, ray) if cells else []
-        if plan.after and not failed:
-            dvc_repro(root, "--single-item", *plan.after)
-        put_in_order(root, known, order)
+        try:
+            cells = stale_cells(root, plan)
+            failed = run_cells(root, side, cells, jobs, ray) if cells else []
+            if plan.after and not failed:
+                dvc_repro(root, "--single-item", *plan.after)
+        finally:
+            put_in_order(root, known, order)
     if failed:
         sys.exit(f"error: {', '.join(failed)} failed; what was finished is kept: type the command again")
 
