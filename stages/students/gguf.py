@@ -17,21 +17,21 @@ from stages.fetching.model_file import check_room, locked, model_file, model_fol
 from stages.records.jsonl import write_json
 
 
-def read_model(file: Path) -> tuple[Any, Any]:
-    """(model in float32, its numbers as they are stored, dequantised; tokenizer).
-
-    Raises ValueError for a file that is no whole causal language model which `transformers` knows.
-    """
+def read_part(kind: Any, file: Path, **options: Any) -> Any:
+    """A part of a file, as the class `kind` of `transformers` reads it. Raises ValueError where it cannot."""
     logging.disable_progress_bar()  # it would print into logs, and the other bar knows no switch
-    kind: Any = AutoModelForCausalLM
     try:
         with redirect_stderr(StringIO()):
-            model, told = kind.from_pretrained(
-                file.parent, gguf_file=file.name, dtype=torch.float32, output_loading_info=True
-            )
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            return kind.from_pretrained(file.parent, gguf_file=file.name, **options)
     except Exception as error:  # each part of the library trips over a file in its own way
         raise ValueError(f"{file} cannot be read as a causal language model: {error}") from error
+
+
+def read_weights(file: Path) -> Any:
+    """The model in float32, its numbers as they are stored, dequantised. Raises ValueError for a file that
+    is no whole causal language model which `transformers` knows.
+    """
+    model, told = read_part(AutoModelForCausalLM, file, dtype=torch.float32, output_loading_info=True)
     if told["missing_keys"]:  # they would be random
         raise ValueError(f"{file} lacks weights: {', '.join(sorted(told['missing_keys']))}")
     # it is no quantised model any more: saved as one, it could not be loaded
@@ -40,7 +40,7 @@ def read_model(file: Path) -> tuple[Any, Any]:
             delattr(model.config, name)
     model.hf_quantizer = None
     model.is_quantized = False
-    return model, tokenizer
+    return model
 
 
 def tensors_of(file: Path) -> list[Any]:
@@ -76,8 +76,8 @@ def convert(base: Base, folder: Path) -> None:
     part.mkdir(parents=True)
     try:
         check_room(part, 4 * sum(int(tensor.n_elements) for tensor in tensors_of(file)))
-        for one in read_model(file):
-            one.save_pretrained(part)
+        read_part(AutoTokenizer, file).save_pretrained(part)  # gone before the weights come: memory
+        read_weights(file).save_pretrained(part)
         write_json(part / "origin.json", origin(base, file))
         write_json(part / "base.json", {"path": str(folder), "sha256": base_sha256(part)})
         shutil.rmtree(folder, ignore_errors=True)
