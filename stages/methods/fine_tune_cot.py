@@ -10,7 +10,7 @@ from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import FORMATS, FormatName, question, rationale_of
+from stages.text.formats import FORMATS, FormatName, question, rationale_of, with_rationale
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
@@ -23,7 +23,7 @@ class Settings(Block):
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
-    """One text per curated completion (D of them under diverse reasoning).
+    """One text per curated completion with a rationale (D of them under diverse reasoning).
 
     The answer is the gold one, as in the released code; under the answer filter it equals the teacher's.
     """
@@ -31,10 +31,9 @@ def render(example: Example, completions: list[Completion], settings: Settings) 
     asked = ask(example, [], settings, "") or ""
     prompt = Segment(asked, "prompt", settings.prompt_weight) if settings.prompt_weight else Segment(asked)
     sequences = []
-    for completion in completions:
-        target = (
-            f"{form.target_start}{rationale_of(completion, form.strip)}{form.arrow}{example.answer}{form.end}"
-        )
+    for completion, _ in with_rationale(completions):
+        rationale = rationale_of(completion, form.strip)
+        target = f"{form.target_start}{rationale}{form.arrow}{example.answer}{form.end}"
         sequences.append(Sequence(example.id, [prompt, Segment(target, "cot")], unit=str(completion.sample)))
     return sequences
 

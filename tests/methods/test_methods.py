@@ -290,9 +290,7 @@ def test_scott_pairs_right_and_wrong() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in TRAINED if name not in ("fine_tune", "fine_tune_cot", "answer_sft")]
-)
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in ("fine_tune", "answer_sft")])
 def test_completions_that_only_answer_are_left_out(name: str) -> None:
     method, settings = load(name)
     assert method.render(EXAMPLE, [MUTE], settings) == []
@@ -316,7 +314,8 @@ def test_a_rationale_does_not_give_the_answer_twice(text: str, prefix: str, reas
     """The rationale ends at the last answer prefix: what stands before an earlier one is part of it."""
     said = [Completion("made-0", 0, ["p"], [text], ["stop"], "teacher", prefix)]
     method, settings = load("fine_tune_cot")
-    assert method.render(EXAMPLE, said, settings)[0].segments[1].text == f"{reasoning} --> 8END"
+    trained = [sequence.segments[1].text for sequence in method.render(EXAMPLE, said, settings)]
+    assert trained == ([f"{reasoning} --> 8END"] if reasoning else [])
     assert rationale_of(said[0]) == reasoning
 
 
