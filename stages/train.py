@@ -109,6 +109,8 @@ def train(
         if not fitted.main:
             return None
         del loaded
+        gc.unfreeze()
+        gc.collect()  # the student that was trained, before it is read anew
         shutil.rmtree(out, ignore_errors=True)
         save_trained(settings, work / "best.pt", out)
         for epoch in sorted(work.glob("epochs/*.pt")):

@@ -27,7 +27,7 @@ def save_trained(settings: Student, weights: Path, folder: Path) -> None:
     student = load_base(settings.base, torch.device("cpu"))
     if settings.lora:
         student = add_adapters(student, settings.model_copy(update={"four_bit": False}))
-    trained = torch.load(weights, map_location="cpu", weights_only=True)
+    trained = torch.load(weights, map_location="cpu", weights_only=True, mmap=True)
     student.model.load_state_dict(trained, strict=not settings.lora)
     whole = not settings.lora or settings.lora.merge
     if settings.lora and whole:

@@ -48,6 +48,7 @@ def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path)
             f" CUDA_VISIBLE_DEVICES={student.device.index} instead"
         )
     cpu = os.environ.get("COT_DEVICE") == "cpu" or not torch.cuda.is_available()
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
     args = TrainingArguments(
         output_dir=str(work / "part"),
         seed=seed,
@@ -60,7 +61,7 @@ def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path)
         max_grad_norm=settings.clip,
         # where and how it runs
         use_cpu=cpu,
-        bf16=settings.precision == "bfloat16",
+        bf16=sharded and settings.precision == "bfloat16",  # else stages/training/step_trainer.py does it
         ddp_backend="gloo" if cpu and "WORLD_SIZE" in os.environ else None,
         ddp_find_unused_parameters=False,
         use_cache=inner_model(student.model).config.use_cache,
@@ -119,4 +120,6 @@ def fit(student: Loaded, texts: dict[str, list[Tokens]], settings: Student, seed
     progress = trainer.progress
     main = trainer.is_world_process_zero()
     trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.free_memory()  # gradients and AdamW's moments: three times the weights
+    trainer.optimizer = None
     return Fitted(progress.history, progress.best, layout, why, main)

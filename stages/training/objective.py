@@ -23,8 +23,9 @@ import inspect
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
+
+from stages.training.cross_entropy import label_losses
 
 
 def inner_model(model: torch.nn.Module) -> Any:
@@ -56,7 +57,7 @@ def logits_at(model: torch.nn.Module, inputs: dict[str, Any], places: torch.Tens
             f"{type(inner).__name__} gave logits of shape {tuple(logits.shape)}, wanted one row of"
             f" {len(places)}"
         )
-    picked: torch.Tensor = logits[0]
+    picked: torch.Tensor = logits.squeeze(0)
     return picked
 
 
@@ -71,8 +72,7 @@ def token_losses(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
             for name, value in inputs.items()
         }
     logits = logits_at(model, inputs, batch["places"])
-    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return cross_entropy(exact, batch["labels"], reduction="none")
+    return label_losses(logits, batch["labels"])
 
 
 def additive(mask: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from stages.config.student import Student
-from stages.students.device import out_of_memory
+from stages.students.device import autocast, out_of_memory
 from stages.training.objective import token_losses, weighted_loss
 from stages.training.steps import Steps
 
@@ -73,6 +73,13 @@ class StepTrainer(Trainer):
             return values
         return cast(torch.Tensor, self.accelerator.gather(values[None])).sum(0)
 
+    def arithmetic(self) -> Any:
+        """Around all rows of a step, so that a weight is converted once and not once a row. Sharded weights
+        are accelerate's to convert.
+        """
+        ours = self.settings.precision == "bfloat16" and not self.is_fsdp_enabled
+        return autocast(self.args.device, "bfloat16") if ours else nullcontext()
+
     def training_step(
         self, model: torch.nn.Module, inputs: Any, num_items_in_batch: Any = None
     ) -> torch.Tensor:
@@ -82,12 +89,13 @@ class StepTrainer(Trainer):
         if not model.training:
             model.train()
         total = torch.zeros((), dtype=torch.float64, device=self.args.device)
-        with enough_memory(self.where(self.state.global_step), self.steps.shape.budget):
+        with enough_memory(self.where(self.state.global_step), self.steps.shape.budget), self.arithmetic():
             for place, row in enumerate(inputs):
                 with nullcontext() if place == len(inputs) - 1 else self.accelerator.no_sync(model):
                     value = self.compute_loss(model, row, num_items_in_batch=num_items_in_batch)
                     # the processes' gradients are averaged, ours are to be summed
-                    self.accelerator.backward(value * self.args.world_size)
+                    with autocast(self.args.device, "float32"):
+                        self.accelerator.backward(value * self.args.world_size)
                 total += value.detach()
                 self.tokens += sum(ids.numel() for name, ids in row["inputs"].items() if "input_ids" in name)
         self.pending.append(total)

@@ -114,7 +114,7 @@ class Distiller(StepTrainer):
         model = cast(torch.nn.Module, self.model_wrapped if self.is_fsdp_enabled else self.model)
         model.eval()
         denominators = self._get_num_items_in_batch([self.validation], self.args.device)
-        with enough_memory("validation", self.steps.shape.budget):
+        with enough_memory("validation", self.steps.shape.budget), self.arithmetic():
             losses = [
                 self.compute_loss(model, row, num_items_in_batch=denominators) for row in self.validation
             ]
