@@ -50,6 +50,16 @@ def render(
     return [replace(sequence, part=part_of[sequence.example_id]) for sequence in sequences]
 
 
+def read_back(sequence: Sequence, method: ModuleType, settings: Any) -> bool:
+    """Whether a student that says the trained text word for word is read with its own answer: the method's
+    answer prefix stands in it once, a stop mark only at its end.
+    """
+    text = "".join(segment.text for segment in sequence.segments if segment.task in method.TASKS)
+    prefix = method.answer_prefix(settings)
+    once = not prefix or text.count(prefix) <= 1
+    return once and all(text.find(mark) in (-1, len(text) - len(mark)) for mark in method.stops(settings))
+
+
 def check_trained(
     name: str, method: ModuleType, counts: dict[str, Any], corpus: Path | None, split: Path
 ) -> None:
@@ -90,10 +100,14 @@ def render_files(
         )
     parts = json.loads(split.read_text(encoding="utf-8"))
     completions = read_completions(corpus) if corpus else []
-    sequences = render(method, settings, read_examples(examples), parts, completions)
+    rendered = render(method, settings, read_examples(examples), parts, completions)
+    sequences = [sequence for sequence in rendered if read_back(sequence, method, settings)]
     counts = count_targets(sequences, parts, completions)
     check_trained(name, method, counts, corpus, split)
-    return sequences, {"method": name, "learns_from": method.LEARNS_FROM, **counts}
+    told: dict[str, Any] = {"method": name, "learns_from": method.LEARNS_FROM}
+    if left_out := len(rendered) - len(sequences):
+        told["left_out_for_a_mark_within"] = left_out
+    return sequences, {**told, **counts}
 
 
 def main(
