@@ -25,8 +25,8 @@ class Lora(Block):
     dropout: float = Field(0.05, ge=0, lt=1)
     # names of linear layers: q and v in T5, c_attn in GPT-2
     targets: list[str] = Field(["q_proj", "v_proj"], min_length=1)
-    # into the weights that are saved; else the student is its adapters and a pointer to the base
-    merge: bool = True
+    # true: into the weights that are saved; else the student is its adapters and a pointer to the base
+    merge: bool = False
 
 
 class Student(Block):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from transformers.pytorch_utils import Conv1D
 
+from stages.config.precision import Precision
 from stages.config.student import Student
 from stages.students.load import Loaded, load_base
 
@@ -13,10 +14,13 @@ from stages.students.load import Loaded, load_base
 def load_for_training(settings: Student, seed: int) -> Loaded:
     """The base, with new adapters if there are to be any.
 
-    A model that will be sharded over GPUs stays in main memory until then.
+    A model that will be sharded over GPUs stays in main memory until then. In bfloat16 a base under adapters
+    is loaded in it: it is frozen, so nothing is lost that the arithmetic would keep. Adapters are float32.
     """
     sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
-    loaded = load_base(settings.base, torch.device("cpu") if sharded else None, settings.four_bit)
+    where = torch.device("cpu") if sharded else None
+    frozen: Precision = "bfloat16" if settings.lora and settings.precision == "bfloat16" else "float32"
+    loaded = load_base(settings.base, where, settings.four_bit, frozen)
     return add_adapters(loaded, settings, seed) if settings.lora else loaded
 
 

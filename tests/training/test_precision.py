@@ -9,7 +9,10 @@ from test_train import sequence, settings, write_project
 
 from stages import train
 from stages.config.base import Base, base_sha256
+from stages.config.student import Lora
 from stages.records.sequence import write_sequences
+from stages.students.adapters import load_for_training
+from stages.students.device import decoding_dtype
 from stages.students.load import load, load_trained, read_pointer
 from stages.students.save import save_trained, save_untrained
 from stages.training.fit import fit
@@ -69,3 +72,25 @@ def test_the_stage_settles_auto_and_says_so(random_student, tmp_path, monkeypatc
         counts = json.loads((tmp_path / "counts.json").read_text())
         assert (counts["precision"], counts["precision_because"]) == (chosen, because)
         assert read_pointer(tmp_path / "out")[1] == chosen
+
+
+def test_a_frozen_base_is_loaded_in_bfloat16_and_adapters_are_not(random_student, tmp_path) -> None:
+    folder = random_student("llama")
+    base = Base(path=str(folder), sha256=base_sha256(folder))
+    has = {
+        "bfloat16": decoding_dtype("bfloat16", torch.float32, torch.device("cpu")),
+        "float32": torch.float32,
+    }
+    for precision, frozen in has.items():
+        values = settings(base=base, precision=precision, lora=Lora(r=4), epochs=2)
+        student = load_for_training(values, 3)
+        dtypes = {weights.requires_grad: weights.dtype for weights in student.model.parameters()}
+        assert dtypes == {True: torch.float32, False: frozen}
+        work = tmp_path / precision
+        fitted = fit(student, tokenize_parts([sequence(i) for i in range(6)], student, 512), values, 3, work)
+        assert fitted.layout == "tree"
+        assert fitted.history[1]["train_loss"] < fitted.history[0]["train_loss"]
+        save_trained(values, work / "best.pt", work / "out")
+        assert (work / "out" / "adapter_model.safetensors").exists()
+        adapters = load_file(work / "out" / "adapter_model.safetensors").values()
+        assert {weights.dtype for weights in adapters} == {torch.float32}
