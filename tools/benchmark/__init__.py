@@ -118,6 +118,43 @@ def generate(
             write_run(path, about, found)
 
 
+@app.command()
+def student(
+    folder: Annotated[Path, typer.Argument(help="A causal student: config.json, tokenizer, weights.")],
+    mirror: Annotated[
+        Path, typer.Option(envvar="COT_MIRROR", help="The folder of pinned files, for published texts.")
+    ],
+    only: Annotated[str, typer.Option(help="With commas, of train, cascod, greedy, samples.")] = "",
+    questions: Annotated[int, typer.Option(min=8, help="To be answered; half as many are trained on.")] = 64,
+    threads: Threads = 1,
+    out: Out = None,
+) -> None:
+    """A real student: training and decoding in float32 and bfloat16, in others' code and in ours.
+
+    About 10 minutes on one CPU thread for 135 million weights. Each line in a process of its own.
+    """
+    import torch
+
+    from tools.benchmark.measure import machine, print_run, set_up, write_run
+    from tools.benchmark.plan import picked
+    from tools.benchmark.real import WORKS, measure_work
+
+    where = set_up(threads, "")
+    works = picked(only, list(WORKS), [])[0] or list(WORKS)
+    sizes = {"train": questions // 2, "cascod": questions // 8}
+    path = out or Path(f"metrics/benchmarks/student_{where.type}.json")
+    about = machine(torch.device(where))
+    with progress_bar() as bar:
+        task = bar.add_task("student", total=sum(len(WORKS[work]) for work in works), rate="")
+        for work in works:
+            size = sizes.get(work, questions)
+            lines = measure_work(folder, mirror, work, size, threads, lambda: advance(bar, task))
+            title = f"{folder.name}, {work}: {size} {'texts' if work in sizes else 'answers'}"
+            found = {"name": f"{work} {folder.name}", "title": title, "lines": lines}
+            print_run(found)
+            write_run(path, about, found)
+
+
 @app.command("groups")
 def compare_groups(
     cells: Annotated[

@@ -12,7 +12,7 @@ All of them are told when an answer is over, greedy ones by the token that ends 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -65,15 +65,17 @@ def padded_left(prompts: list[list[int]], width: int, device: torch.device) -> d
     }
 
 
-def hugging_face(student: Loaded, run: Run, name: str) -> tuple[int, int]:
-    """Useful tokens that were said, and forward passes."""
-    at_once, by_length = HF[name]
+def generate_batches(
+    student: Loaded, run: Run, at_once: int, by_length: bool, width: int = 0
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """`generate` in batches: places of prompts, int64[rows, tokens] of what was said to them.
+
+    width: tokens that prompts are padded to; 0: the batch's longest.
+    """
     order = list(range(len(run.prompts)))
     if by_length:
         order.sort(key=lambda place: len(run.prompts[place]))
     size = max(1, at_once // run.samples)
-    said = 0
-    steps = 0
     sampling: dict[str, Any] = {"do_sample": False}
     if run.samples > 1:
         sampling = {"do_sample": True, "temperature": TEMPERATURE, "top_k": 0}
@@ -87,14 +89,23 @@ def hugging_face(student: Loaded, run: Run, name: str) -> tuple[int, int]:
     for start in range(0, len(order), size):
         places = order[start : start + size]
         prompts = [run.prompts[place] for place in places]
-        width = run.longest if name == BASELINE else max(map(len, prompts))
+        columns = width or max(map(len, prompts))
         lengths = [run.lengths[place] for place in places for _ in range(run.samples)]
-        force = FixedLengths(lengths, width, student.device)
-        inputs = padded_left(prompts, width, student.device)
+        force = FixedLengths(lengths, columns, student.device)
+        inputs = padded_left(prompts, columns, student.device)
         with autocast(student.device):
             out = student.model.generate(**inputs, generation_config=settings, logits_processor=[force])
-        said += int(((out[:, width:] == EOS).int().argmax(1) + 1).sum())
-        steps += out.shape[1] - width
+        yield places, out[:, columns:]
+
+
+def hugging_face(student: Loaded, run: Run, name: str) -> tuple[int, int]:
+    """Useful tokens that were said, and forward passes."""
+    at_once, by_length = HF[name]
+    said = 0
+    steps = 0
+    for _, out in generate_batches(student, run, at_once, by_length, run.longest if name == BASELINE else 0):
+        said += int(((out == EOS).int().argmax(1) + 1).sum())
+        steps += out.shape[1]
     return said, steps
 
 

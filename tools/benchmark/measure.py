@@ -150,6 +150,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "tokens_in": ("tokens in", lambda value: f"{value:,}"),
     "target_tokens_per_second": ("target tokens/s", lambda value: f"{value:,.0f}"),
     "tokens_per_second": ("tokens/s", lambda value: f"{value:,.0f}"),
+    "equal_texts": ("same texts", lambda value: f"{100 * value:.0f} %"),
     "steps": ("steps", str),
     "mfu": ("MFU", lambda value: f"{100 * value:.1f} %"),
     "epochs_equal_time": ("epochs in equal time", str),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate.utils import send_to_device
 
+from stages.config.precision import Arithmetic as Arithmetic_
 from stages.config.precision import Precision
 from stages.students.device import autocast
 from stages.training.attention import use_tree_attention
@@ -34,13 +35,17 @@ class Result:
     tokens: int  # places of the model's rows, padding included
 
 
-def step(model: Any, layout: Layout, optimizer: Any, device: torch.device) -> Result:
-    """One step that leaves the weights as they are (its learning rate is 0)."""
+def step(
+    model: Any, layout: Layout, optimizer: Any, device: torch.device, arithmetic: Arithmetic_ | None = None
+) -> Result:
+    """One step that leaves the weights as they are (its learning rate is 0). arithmetic: None: as `autocast`
+    has it.
+    """
     total = torch.zeros((), device=device)
     tokens = 0
     for batch in layout.batches():
         tokens += (batch["inputs"] if layout.ours else batch)["input_ids"].numel()
-        with autocast(device):
+        with autocast(device, arithmetic):
             value = layout.loss(model, send_to_device(batch, device))
         value.backward()
         total += value.detach()

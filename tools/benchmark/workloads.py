@@ -57,7 +57,12 @@ def random_ids(rng: random.Random, n: int) -> list[int]:
 
 
 def causal_text(
-    example: int, unit: int, context: list[int], target: list[int], task: str, weight: float
+    example: int,
+    unit: int,
+    context: list[int],
+    target: list[int],
+    task: str,
+    weight: float,
 ) -> Tokens:
     """A text for causal students: context, target, end; the end is a label only."""
     labels = np.array([*target, EOS], np.int32)
@@ -73,9 +78,9 @@ def causal_text(
     )
 
 
-def cascod_pair(example: int, parts: list[int], rng: random.Random) -> list[Tokens]:
-    """The two texts of CasCoD's equations 4 to 6."""
-    prompt, rationale, ask, answer = (random_ids(rng, n) for n in parts)
+def cascod_pair(example: int, parts: list[list[int]]) -> list[Tokens]:
+    """The two texts of CasCoD's equations 4 to 6, of the tokens of its parts."""
+    prompt, rationale, ask, answer = parts
     first = causal_text(example, 0, prompt, rationale, "rationale", 1 - ALPHA)
     return [first, causal_text(example, 0, prompt + rationale + ask, answer, "answer", ALPHA)]
 
@@ -101,7 +106,7 @@ def workload(name: str, sequences: int | None = None, seed: int = 0) -> Workload
     groups: list[list[Tokens]] = []
     for example, place in enumerate(draw_records(found, -(-wanted // shape.diversity), rng)):
         if shape.cascod:
-            groups.append(cascod_pair(example, found.parts[place], rng))
+            groups.append(cascod_pair(example, [random_ids(rng, n) for n in found.parts[place]]))
             continue
         prompt = random_ids(rng, found.parts[place][0])
         lengths = [found.parts[place][1]] + [rng.choice(found.parts)[1] for _ in range(shape.diversity - 1)]
