@@ -52,12 +52,14 @@ def render(
 
 def read_back(sequence: Sequence, method: ModuleType, settings: Any) -> bool:
     """Whether a student that says the trained text word for word is read with its own answer: the method's
-    answer prefix stands in it once, a stop mark only at its end.
+    answer prefix stands in it once, and before the first stop mark.
     """
     text = "".join(segment.text for segment in sequence.segments if segment.task in method.TASKS)
     prefix = method.answer_prefix(settings)
-    once = not prefix or text.count(prefix) <= 1
-    return once and all(text.find(mark) in (-1, len(text) - len(mark)) for mark in method.stops(settings))
+    if not prefix or prefix not in text:
+        return True
+    ends = [text.find(mark) for mark in method.stops(settings) if mark in text]
+    return text.count(prefix) == 1 and all(text.index(prefix) < end for end in ends)
 
 
 def check_trained(

@@ -4,6 +4,7 @@ import glob
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ RUN_IN = {
     ("cot", "mirror"): "tests/datasets/test_download.py",
     ("cot", "repro", "--ray"): "tests/tools/test_repro_cluster.py",
     ("cot", "repro"): "tests/tools/test_repro.py",
+    ("cot", "serve"): "tests/tools/test_serve.py",
     ("cot", "judge", "read"): "tests/judging/test_judge.py",
     ("cot", "store", "import", "--teacher"): "tests/asking/test_import_own.py",
     ("cot", "store", "merge"): "tests/asking/test_store.py",
@@ -124,5 +126,8 @@ def check_command(command: Command) -> None:
             check_cot(more, only_words=command.marked or elsewhere is not None)
         case ["export", _]:
             assert command.variables
+        case ["pip", "install", "-e", extra]:
+            extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+            assert extra.removeprefix(".[").removesuffix("]") in extras
         case _:
             assert command.marked, f"{command.page}: how is {command.text!r} to be run?"
