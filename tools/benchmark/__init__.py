@@ -129,7 +129,7 @@ def student(
     threads: Threads = 1,
     out: Out = None,
 ) -> None:
-    """A real student: training and decoding in float32 and bfloat16, in others' code and in ours.
+    """A real student in float32 and bfloat16: training, decoding, others' code.
 
     About 10 minutes on one CPU thread for 135 million weights. Each line in a process of its own.
     """
