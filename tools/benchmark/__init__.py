@@ -129,7 +129,7 @@ def student(
     threads: Threads = 1,
     out: Out = None,
 ) -> None:
-    """A real student in float32 and bfloat16: training, decoding, others' code.
+    """A real student's speed in float32 and bfloat16, ours and others'.
 
     About 10 minutes on one CPU thread for 135 million weights. Each line in a process of its own.
     """
