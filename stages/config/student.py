@@ -44,6 +44,8 @@ class Student(Block):
     # units a step, over all rows and processes: sequences, but those of one completion (CasCoD's two) are one
     batch_size: int = Field(8, ge=1)
     epochs: int = Field(20, ge=1)
+    # optimizer steps in place of epochs: as many epochs as they take, the last one cut (SCoTD's 20,000)
+    max_steps: int | None = Field(None, ge=1)
     weight_decay: float = Field(0.0, ge=0)
     eps: float = Field(1e-8, gt=0)  # AdamW's
     clip: float = Field(1.0, gt=0)  # largest norm of a step's gradient

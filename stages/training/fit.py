@@ -54,6 +54,7 @@ def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path)
         seed=seed,
         # what decides the result
         num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
         per_device_train_batch_size=1,  # a whole step of ours
         learning_rate=settings.lr,
         lr_scheduler_type=HF_SCHEDULES.get(settings.schedule, "constant"),

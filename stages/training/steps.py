@@ -154,9 +154,16 @@ def validation_rows(texts: list[Tokens], shape: Shape) -> list[dict[str, Any]]:
     return step_rows(units_of(texts), shape) if texts else []
 
 
+def epochs_of(texts: list[Tokens], settings: Student, seed: int) -> int:
+    """How many epochs are begun."""
+    units = len(epoch_order(texts, seed, 0, settings.group_size))
+    steps = -(-units // settings.batch_size)
+    return -(-settings.max_steps // steps) if settings.max_steps else settings.epochs
+
+
 def labels_trained(texts: list[Tokens], settings: Student, seed: int) -> dict[str, dict[str, float]]:
     """Per task: its weight, its labels and its texts in an epoch (a mean, where some are drawn)."""
-    epochs = settings.epochs if any(text.draw for text in texts) else 1
+    epochs = epochs_of(texts, settings, seed) if any(text.draw for text in texts) else 1
     found: dict[str, dict[str, float]] = {}
     for epoch in range(epochs):
         for unit in epoch_order(texts, seed, epoch, settings.group_size):

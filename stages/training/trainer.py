@@ -43,7 +43,7 @@ class Hooks(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # at an epoch's end the state is saved after the epoch was scored
-        at_end = state.global_step % len(self.trainer.steps) == 0
+        at_end = state.global_step % len(self.trainer.steps) == 0 or state.global_step == state.max_steps
         if len(self.trainer.pending) >= self.trainer.settle_every:
             control.should_save = self.trainer.settle() and not at_end
         if self.bar:
@@ -125,11 +125,13 @@ class Distiller(StepTrainer):
         """Score an epoch on the validation part and keep its weights if they are the best so far (or the
         last, without such a part).
         """
-        epoch = self.state.global_step // len(self.steps)
+        step = self.state.global_step
+        before = (step - 1) // len(self.steps)  # epochs; the last may be cut
+        epoch = before + 1
         value = self.validation_loss()
         if value is not None and not math.isfinite(value):
             raise ValueError(f"epoch {epoch}: the validation loss is {value}; lower `lr`")
-        if self.progress.end_epoch(len(self.steps), value, last=epoch == self.settings.epochs):
+        if self.progress.end_epoch(step - before * len(self.steps), value, last=step == self.state.max_steps):
             self.keep_weights(self.work / "best.pt")
         if self.settings.keep_epochs:
             self.keep_weights(self.work / "epochs" / f"{epoch:02d}.pt")

@@ -60,7 +60,7 @@ SHARDED = {
     "FSDP_RESHARD_AFTER_FORWARD": "true",
     "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT", "ACCELERATE_TORCH_DEVICE": "cpu",
 }  # fmt: skip
-CELLS = {"llama": "", "t5": "", "qwen2": "    lora: {r: 4, dropout: 0.0}\n    schedule: linear\n"}
+CELLS = {"llama": "", "t5": "", "qwen2": "    lora: {r: 4, dropout: 0.0, merge: true}\n    schedule: linear\n"}
 
 
 @pytest.fixture(scope="module")

@@ -232,6 +232,25 @@ def test_losses_that_are_looked_at_seldom_are_the_same(random_student, tmp_path,
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_steps_in_place_of_epochs(schedule: str, random_student, tmp_path) -> None:
+    """Seven steps of three an epoch: the third epoch is cut, scored as the others, and the schedule ends."""
+    rows = [sequence(i, words=i) for i in range(12)] + [sequence(99, "validation")]
+    found = []
+    for values in ({"max_steps": 7, "epochs": 1}, {"max_steps": 9}, {"epochs": 3}):
+        chosen = settings(schedule=schedule, **values)
+        student = load(random_student("llama"))
+        texts = tokenize_parts(rows, student, 512)
+        found.append(fit(student, texts, chosen, 0, tmp_path / str(len(found))).history)
+    seven, nine, three = found
+    assert nine == three  # as many as three epochs have
+    assert [line["epoch"] for line in seven] == [1, 2, 3]
+    assert (seven[:2] == three[:2]) == (schedule == "constant")
+    assert seven[2]["validation_loss"] != three[2]["validation_loss"]
+    assert seven[2]["train_loss"] < 2 * three[2]["train_loss"]  # a mean over its one step
+    assert seven[2]["train_loss"] > three[2]["train_loss"] / 2
+
+
 def test_without_validation_the_last_epoch_is_taken(random_student, tmp_path) -> None:
     student = load(random_student("gpt2"))
     fitted = fit(
