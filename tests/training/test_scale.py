@@ -19,6 +19,7 @@ from test_train import PARAMS, build, environment, files, sequence
 
 from stages import train
 from stages.config.base import Base, base_sha256, write_base
+from stages.config.kernels import FIXED
 from stages.config.student import check_student
 from stages.records.sequence import write_sequences
 from stages.students.load import load
@@ -60,7 +61,11 @@ SHARDED = {
     "FSDP_RESHARD_AFTER_FORWARD": "true",
     "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT", "ACCELERATE_TORCH_DEVICE": "cpu",
 }  # fmt: skip
-CELLS = {"llama": "", "t5": "", "qwen2": "    lora: {r: 4, dropout: 0.0, merge: true}\n    schedule: linear\n"}
+CELLS = {
+    "llama": "",
+    "t5": "",
+    "qwen2": "    lora: {r: 4, dropout: 0.0, merge: true}\n    schedule: linear\n",
+}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +105,13 @@ def torchrun(folders: list[Path], work: Path, **variables: str) -> subprocess.Co
         json.dumps([str(f) for f in folders]),
     ]
     return subprocess.run(
-        command, env=environment(work, **variables), capture_output=True, text=True, check=False, timeout=300
+        # the stage fixes its kernels before torch is imported; the worker imports torch first
+        command,
+        env=environment(work, **FIXED, **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
