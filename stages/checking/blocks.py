@@ -56,13 +56,15 @@ def check_datasets(params: Params, run: Run) -> dict[str, Dataset]:
 
 
 def check_teachers(params: Params) -> dict[str, tuple[Teacher, Any]]:
+    asked = find(params, "run").get("teachers") or []
     found = {}
     for name, values in find(params, "teachers").items():
         where = f"teachers.{name}"
         backend: Teacher = load_plug_in("teachers", find(params, where).get("backend"), f"{where}.backend")
         found[name] = (backend, check(where, values, backend.Settings))
         check_endpoint(params, values)
-        if (given := values.get("answers")) and not Path(given).is_file():
+        given = values.get("answers") if name in asked else None
+        if given and not Path(given).is_file():
             raise ValueError(f"params.yaml: `{where}.answers`: no file {given}")
     return found
 

@@ -213,7 +213,7 @@ def test_a_teacher_that_is_a_gguf_file_is_converted_once(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path[:0] = [{root!r}, {tests!r}]
+sys.path[:0] = [{root!r}, {tests!r}, {support!r}]
 import test_local_teacher as tests
 from stages.students import decode as decoder
 real, calls = decoder.decode, []
@@ -234,7 +234,8 @@ def test_a_kill_loses_one_chunk(
     are there and 7 are decoded.
     """
     folder = random_student("llama")
-    code = KILLED.format(root=str(ROOT), tests=str(Path(__file__).parent), folder=str(folder))
+    here = {"tests": str(Path(__file__).parent), "support": str(ROOT / "tests/support")}
+    code = KILLED.format(root=str(ROOT), **here, folder=str(folder))
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     with Store().transaction() as db:
         assert db.execute("SELECT count(*) FROM answer").fetchone() == (5,)

@@ -468,15 +468,14 @@ def test_settings_that_make_no_sense_are_refused(values: dict[str, Any], says: s
 
 
 def test_a_token_that_the_model_does_not_know_is_an_error(random_student) -> None:
-    """The loader of Qwen's tokenizers adds <|endoftext|>, for which this model has no embedding."""
+    """A word that was added to the tokenizer, and for which the model has no embedding."""
     student = load(random_student("qwen2"))
+    student.tokenizer.add_tokens(["added"])
     with pytest.raises(
         ValueError,
-        match="made-5: the student's tokenizer gives the token id 258, its model has 258 embeddings",
+        match=r"made-5: the student's tokenizer gives the token id 259, its model has 258 embeddings",
     ):
-        tokenize_parts(
-            [Sequence("made-5", [Segment("q"), Segment("<|endoftext|>", "cot")], "train")], student, 100
-        )
+        tokenize_parts([Sequence("made-5", [Segment("q"), Segment("added", "cot")], "train")], student, 100)
 
 
 def test_adapters_on_layers_that_are_not_there_are_refused(random_student) -> None:
@@ -682,9 +681,8 @@ def test_the_command_leaves_weights_curve_and_counts(random_student, tmp_path) -
     best = load_file(tmp_path / "out" / "epochs" / f"{counts['epoch_selected']:02d}" / "model.safetensors")
     chosen = load_file(tmp_path / "out" / "model.safetensors")
     assert all(torch.equal(best[name], chosen[name]) for name in chosen)
-    assert files(random_student("gpt2")).keys() == {path.name for path in (tmp_path / "out").iterdir()} - {
-        "epochs"
-    }
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {*files(random_student("gpt2")), "epochs", "kernels.json"}
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == json.loads(
         (random_student("gpt2") / "config.json").read_text()
     )
