@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stages.config.base import Base, write_base
+from stages.config.base import Base, write_pointer
 from stages.config.cli import run
 from stages.config.load import check, find, read_params
 from stages.records.jsonl import write_json
@@ -31,7 +31,7 @@ def main(
 
         return convert(base, out)
     shutil.rmtree(out, ignore_errors=True)
-    write_base(base, out)
+    write_pointer(base, out)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import typer
 from stages.asking.conversation import Answerer, Asking, ask_all, completions
 from stages.asking.local import from_memory
 from stages.asking.request import Request
+from stages.config.base import base_sha256, read_pointer
 from stages.config.cli import run
 from stages.config.contracts import Method, load_plug_in
 from stages.config.decoding import Decoding
@@ -34,18 +35,15 @@ def served(folder: Path, endpoint: str) -> Place:
 
     Raises ValueError for adapters that are not merged, which a server would not know.
     """
-    from stages.config.base import base_sha256
-
     if (folder / "adapter_config.json").exists():
         raise ValueError(
             f"{folder}: a served student needs whole weights: train it with `lora.merge: true`, or unset"
             " $COT_DECODER"
         )
     at: Place = {"api": "completions", "endpoint": endpoint}
-    if (pointer := folder / "base.json").exists():
-        base = json.loads(pointer.read_text())
-        model = base.get("path") or base["hub"]
-        return {**at, "model": model, "salt": base.get("sha256") or base["revision"]}
+    if (folder / "base.json").exists():
+        base, _ = read_pointer(folder)
+        return {**at, "model": base.path or base.hub, "salt": base.sha256 or base.revision}
     return {**at, "model": str(folder), "salt": base_sha256(folder)}
 
 

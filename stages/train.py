@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.config.base import read_base
+from stages.config.base import read_pointer
 from stages.config.cli import run
 from stages.config.kernels import fix_kernels, note_kernels
 from stages.config.student import HostedStudent, Student, read_student
@@ -162,11 +162,11 @@ def main(
     if isinstance(settings, HostedStudent):
         trained = train_at_openai(settings, seed, texts, out)
     else:
-        if fixed := settings.precision == "float32":
-            fix_kernels()
+        fixed = settings.precision == "float32" and fix_kernels()
         if texts:
             launch()
-        settings, arithmetic = settle_precision(settings.model_copy(update={"base": read_base(base)}))
+        settings = settings.model_copy(update={"base": read_pointer(base)[0]})
+        settings, arithmetic = settle_precision(settings)
         if texts:
             trained = train(settings, seed, texts, work_folder(settings, seed, sequences, code), out)
         else:  # a method that only asks

@@ -23,9 +23,7 @@ Answers = dict[str, str | None]  # by reader
 
 
 def answers_of(completion: Completion, example: Example) -> Answers:
-    """What each reader takes for the answer. The last of two steps begins with the answer that it was asked
-    for; the stated one may stand in either.
-    """
+    """What each reader takes for the answer, all of them in the last text."""
     reading = reading_of(completion, example)
     stated = stated_answer(completion.texts[-1], example.answer_type, example.choices or [])
     return {"strict": reading.strict, "lenient": reading.lenient, "stated": stated}

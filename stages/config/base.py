@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from stages.config.load import Block
+from stages.config.precision import Precision
 from stages.records.jsonl import write_json
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -101,17 +102,21 @@ def base_sha256(folder: Path) -> str:
     return found.hexdigest()
 
 
-def write_base(base: Base, folder: Path) -> None:
-    """A pointer to the weights instead of a copy of them: base.json."""
-    write_json(folder / "base.json", base.model_dump(exclude_defaults=True))
+def write_pointer(base: Base, folder: Path, precision: Precision | None = None) -> None:
+    """A pointer to the weights instead of a copy of them: base.json. `precision`: of a student's, the
+    arithmetic that it is asked in.
+    """
+    told = {"precision": precision} if precision else {}
+    write_json(folder / "base.json", base.model_dump(exclude_defaults=True) | told)
 
 
-def read_base(folder: Path) -> Base:
-    """The weights that a folder of data/bases, or an untrained student, points to: its base.json.
-
-    Raises ValueError where there is none.
+def read_pointer(folder: Path) -> tuple[Base, Precision]:
+    """What the base.json of data/bases/STUDENT, or of a student, points to, and the precision that it is
+    asked in. Raises ValueError where there is none.
     """
     pointer = folder / "base.json"
     if not pointer.is_file():
         raise ValueError(f"{pointer} not found: `dvc repro base` makes it, `dvc pull {folder}` fetches it")
-    return Base.model_validate(json.loads(pointer.read_text(encoding="utf-8")))
+    values = json.loads(pointer.read_text(encoding="utf-8"))
+    precision: Precision = values.pop("precision", "auto")
+    return Base.model_validate(values), precision

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from stages.config.base import Base
 from stages.config.load import Block, check, find, read_params
 
-SECRET = re.compile(r"key|token|secret|password|signature|^sig$", re.IGNORECASE)
-SECRET_VALUE = re.compile(r"([?&;][^=&]*(?:key|token|secret|password|sig)[^=&]*=)[^&]*", re.IGNORECASE)
+SECRET = r"(?:key|token|secret|password|signature|\bsig\b)"
+SECRET_VALUE = re.compile(rf"([?&;][^=&]*{SECRET}[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 def hide_login(url: Any) -> Any:
@@ -28,6 +28,7 @@ def hide_login(url: Any) -> Any:
 
 
 def check_address(url: str) -> str:
+    """Raises ValueError for what is no http address, and for one that holds a login or a key."""
     if "@" in url:
         raise ValueError(
             "an address with a name or password in it: put the key into the environment variable that"
@@ -36,7 +37,7 @@ def check_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("no address of a server: wanted one such as http://localhost:8000/v1")
-    if secret := [name for name, _ in parse_qsl(parts.query) if SECRET.search(name)]:
+    if secret := [name for name, _ in parse_qsl(parts.query) if re.search(SECRET, name, re.IGNORECASE)]:
         raise ValueError(
             f"`{secret[0]}` in the address: put the key into the environment variable that `key_env` names"
         )

@@ -26,9 +26,10 @@ def has_avx2() -> bool:
     return cpuinfo.exists() and " avx2 " in cpuinfo.read_text()
 
 
-def fix_kernels(folder: Path | None = None) -> None:
+def fix_kernels(folder: Path | None = None) -> bool:
     """Set what a process about to import torch computes with; `folder`: as its student was trained, if that
-    was fixed. Nothing where it would come too late, or where the processor has no such kernels.
+    was fixed. Nothing where it would come too late, or where the processor has no such kernels. Says whether
+    they are fixed now.
     """
     if folder is None:
         wanted = FIXED
@@ -37,6 +38,7 @@ def fix_kernels(folder: Path | None = None) -> None:
         wanted = json.loads(file.read_text()) if file.exists() else {}
     if has_avx2() and "torch" not in sys.modules:
         os.environ.update(wanted)
+    return has_avx2() and all(os.environ.get(name) == value for name, value in FIXED.items())
 
 
 def note_kernels(folder: Path) -> None:

@@ -24,8 +24,11 @@ REFUSED = re.compile(
     r"|sensitive content|不安全|敏感|违规|不当",
     re.IGNORECASE,
 )
-
-
+# who asks, whatever it is reproached with
+ACCOUNT = re.compile(
+    r"\b(?:your|this|the) (?:account|organi[sz]ation|project|(?:api )?key)\b|suspended|deactivated|banned",
+    re.IGNORECASE,
+)
 # the account, the model or the form of the request: no other call will succeed either
 FOR_ALL = re.compile(
     r"parameter|unsupported|not support|does not (?:exist|allow)|no endpoints?|unknown model|model_not_found"
@@ -41,7 +44,7 @@ def about_one_prompt(status: int, text: str) -> str | None:
         return None
     if status == 413 or TOO_LONG.search(text):
         return "too_long"
-    refused = status == 451 or (status != 500 and REFUSED.search(text))
+    refused = status == 451 or (status != 500 and REFUSED.search(text) and not ACCOUNT.search(text))
     return "refused" if refused else None
 
 

@@ -12,7 +12,7 @@ from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from stages.config.base import Base, base_sha256, read_base
+from stages.config.base import Base, base_sha256, read_pointer, write_pointer
 from stages.fetching.model_file import check_room, locked, model_file, model_folder
 from stages.records.jsonl import write_json
 
@@ -79,7 +79,8 @@ def convert(base: Base, folder: Path) -> None:
         read_part(AutoTokenizer, file).save_pretrained(part)  # gone before the weights come: memory
         read_weights(file).save_pretrained(part)
         write_json(part / "origin.json", origin(base, file))
-        write_json(part / "base.json", {"path": str(folder), "sha256": base_sha256(part)})
+        pinned = {"path": str(folder), "sha256": base_sha256(part)}
+        write_pointer(Base.model_validate(pinned), part)
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     except OSError as error:
@@ -94,4 +95,4 @@ def converted(base: Base) -> Base:
     with locked(folder.with_name(".converting")):
         if not (folder / "base.json").exists():
             convert(base, folder)
-    return read_base(folder)
+    return read_pointer(folder)[0]

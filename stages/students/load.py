@@ -2,7 +2,6 @@
 `transformers`, or adapters for one.
 """
 
-import json
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from stages.config.base import FILES, Base, base_sha256
+from stages.config.base import FILES, Base, base_sha256, read_pointer
 from stages.config.precision import Precision
 from stages.students.device import decoding_dtype, device
 
@@ -158,13 +157,6 @@ def load_base(
     if (found := base_sha256(folder)) != base.sha256:
         raise ValueError(f"{folder}: sha256 of {', '.join(FILES)} is {found}, params.yaml has {base.sha256}")
     return load(folder, None, where, four_bit, precision)
-
-
-def read_pointer(folder: Path) -> tuple[Base, Precision]:
-    """What a student's base.json points to, and the precision that it is asked in."""
-    pointer = json.loads((folder / "base.json").read_text())
-    precision: Precision = pointer.pop("precision", "auto")
-    return Base(**pointer), precision
 
 
 def load_adapter(folder: Path, where: torch.device | None = None, precision: Precision = "float32") -> Loaded:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from stages.config.base import write_pointer
 from stages.config.student import Student
 from stages.records.jsonl import write_json
 from stages.students.adapters import add_adapters
@@ -48,5 +49,4 @@ def save_untrained(settings: Student, folder: Path) -> None:
     """A method that trains nothing leaves a pointer to the base instead of a copy of its weights, with the
     precision that it is asked in.
     """
-    pointer = {**settings.base.model_dump(exclude_defaults=True), "precision": settings.precision}
-    write_json(folder / "base.json", pointer)
+    write_pointer(settings.base, folder, settings.precision)

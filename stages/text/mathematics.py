@@ -7,7 +7,7 @@ not count; a tuple has an order, a list has none, and "50\%" equals both 50 and 
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,18 +24,28 @@ def time_limit() -> int | None:
     return SECONDS if threading.current_thread() is threading.main_thread() else None
 
 
+def boxes(text: str) -> Iterator[str]:
+    r"""The contents of all closed \boxed{...}, the last one first, without looking at a character twice."""
+    open_braces: list[tuple[int, bool]] = []
+    found: list[tuple[int, str]] = []
+    starts = {match.end() - 1 for match in re.finditer(r"\\(?:boxed|fbox)\s*\{", text)}
+    for brace in re.finditer(r"(?<!\\)[{}]", text):
+        place = brace.start()
+        if brace[0] == "{":
+            open_braces.append((place, place in starts))
+        elif open_braces:
+            start, box = open_braces.pop()
+            if box:
+                found.append((start, text[start + 1 : place]))
+    return (content for _, content in sorted(found, reverse=True))
+
+
 def last_box(text: str) -> str | None:
     r"""Content of the last \boxed{...} that is closed; None without one.
 
     "\boxed{1} or \boxed{\frac{1}{2}}" -> "\frac{1}{2}"
     """
-    for start in reversed([found.end() for found in re.finditer(r"\\(?:boxed|fbox)\s*\{", text)]):
-        depth = 1
-        for place, sign in enumerate(text[start:], start):
-            depth += (sign == "{") - (sign == "}")
-            if depth == 0:
-                return text[start:place]
-    return None
+    return next(boxes(text), None)
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stages.text.answer_types import rules_of
+from stages.text.mathematics import boxes
 from stages.text.stated_values import BY_TYPE, EMPHASIS, first_sentence, sentences
 from stages.text.thoughts import split_thoughts
 
@@ -25,22 +26,6 @@ MARK = re.compile(
 BOLD = re.compile(r"\*\*(.+?)\*\*|__(.+?)__", re.DOTALL)
 LISTED = re.compile(r"\s*\d+[.)]\s")  # "1. Mia"
 SHORT = 3  # words of a line that is an answer and nothing else
-
-
-def boxes(text: str) -> Iterator[str]:
-    """The contents of all closed boxes, the last one first, without looking at a character twice."""
-    open_braces: list[tuple[int, bool]] = []
-    found: list[tuple[int, str]] = []
-    starts = {match.end() - 1 for match in re.finditer(r"\\(?:boxed|fbox)\s*\{", text)}
-    for brace in re.finditer(r"(?<!\\)[{}]", text):
-        place = brace.start()
-        if brace[0] == "{":
-            open_braces.append((place, place in starts))
-        elif open_braces:
-            start, box = open_braces.pop()
-            if box:
-                found.append((start, text[start + 1 : place]))
-    return (content for _, content in sorted(found, reverse=True))
 
 
 def stated_part(text: str) -> tuple[str, bool]:
@@ -65,9 +50,8 @@ def unannounced_parts(text: str, last_line: str) -> Iterator[tuple[str, bool]]:
     last sentence, the last line; else a first sentence, "Yes, because ...".
     """
     first = next((line for line in text.splitlines() if line.strip(EMPHASIS)), "")
-    short = first if LISTED.match(first) else first_sentence(first)
-    if len(short.split()) <= SHORT and not LISTED.match(short):
-        yield short, True
+    if not LISTED.match(first) and len(first_sentence(first).split()) <= SHORT:
+        yield first_sentence(first), True
     yield sentences(last_line)[-1], False
     yield last_line, False
     yield first_sentence(first), True

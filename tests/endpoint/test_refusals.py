@@ -86,6 +86,8 @@ def test_prompts_that_are_too_long(status: int, body: object) -> None:
         (400, said("Unsupported value: 'temperature' does not support 0.7 with this model.")),
         (400, said("Only one completion choice is allowed", 400)),
         (401, said("Incorrect API key provided")),
+        (403, said("Your account has been flagged for violating our usage policies.")),
+        (400, said("This organization is suspended for prohibited use.")),
         (402, said("Insufficient credits. Add more using your account", 402)),
         (403, said("This key has no permission for the model")),
         (404, said("No endpoints found that support the requested parameters", 404)),

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from stages import base as stage
 from stages import train
-from stages.config.base import Base, base_sha256, read_base
+from stages.config.base import Base, base_sha256, read_pointer
 from stages.fetching import model_file
 from stages.fetching.remote import sha256_of
 from stages.records.sequence import Segment, Sequence, write_sequences
@@ -65,7 +65,7 @@ def test_it_is_a_student_like_any_other(place: Path) -> None:
     write_gguf(Path("made.gguf"))
     declare(Path("made.gguf"))
     stage.main("made", FOLDER)
-    assert read_base(FOLDER) == Base(path="data/bases/made", sha256=base_sha256(FOLDER))
+    assert read_pointer(FOLDER)[0] == Base(path="data/bases/made", sha256=base_sha256(FOLDER))
     student = load_trained(FOLDER)  # an untrained student has the same pointer
     text = "Où est 7 + 3?"
     assert student.tokenizer.decode(student.tokenizer(text)["input_ids"]) == text
@@ -158,7 +158,7 @@ def test_other_bases_are_pointed_to(place: Path, base: dict[str, str]) -> None:
     stage.main("made", FOLDER)
     assert [path.name for path in FOLDER.iterdir()] == ["base.json"]
     assert json.loads((FOLDER / "base.json").read_text()) == base
-    assert read_base(FOLDER) == Base(**base)
+    assert read_pointer(FOLDER)[0] == Base(**base)
 
 
 def test_a_student_at_openai_leaves_a_note(place: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_base_that_was_not_made_says_what_to_run() -> None:
     with pytest.raises(
         ValueError, match=r"base\.json not found: `dvc repro base` makes it, `dvc pull nowhere`"
     ):
-        read_base(Path("nowhere"))
+        read_pointer(Path("nowhere"))
 
 
 def test_smollm2_is_a_student(smollm2: Path) -> None:

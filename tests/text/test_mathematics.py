@@ -21,6 +21,9 @@ QWEN = "github/QwenLM/Qwen2.5-Math/a45202bd16f1ec06f433442dc1152d0074773465/eval
         (r"\boxed{1} or rather \boxed{\frac{1}{2}}. done}", r"\frac{1}{2}"),
         (r"\boxed{7} and \boxed{8", "7"),  # cut off
         (r"\fbox{4} \boxed {5}", "5"),
+        (r"\boxed{1 + \boxed{2}}", "2"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"{ \boxed{6} } }", "6"),
         (r"\boxed{}", ""),
         ("boxed{3}", None),
         ("", None),

@@ -5,7 +5,8 @@
 import pytest
 
 from stages.text.answers import is_correct
-from stages.text.stated import boxes, stated_answer
+from stages.text.mathematics import boxes
+from stages.text.stated import stated_answer
 from stages.text.thoughts import split_thoughts
 
 FOUR = ["w", "x", "y", "z"]

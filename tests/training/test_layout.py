@@ -2,7 +2,6 @@
 matters for texts that are longer.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,6 @@ from stages.training.objective import token_losses
 from stages.training.steps import tokenize_parts
 from stages.training.trees import grow_tree
 from stages.training.trial import trial_losses, trial_texts
-
-
-@pytest.fixture
-def smollm2() -> Path:
-    if not (folder := os.environ.get("COT_SMOLLM2")):
-        pytest.skip("no SmolLM2 at hand: name its folder in COT_SMOLLM2")
-    return Path(folder)
 
 
 @torch.no_grad()

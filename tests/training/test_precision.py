@@ -8,12 +8,12 @@ from safetensors.torch import load_file
 from test_train import sequence, settings, write_project
 
 from stages import train
-from stages.config.base import Base, base_sha256
+from stages.config.base import Base, base_sha256, read_pointer
 from stages.config.student import Lora
 from stages.records.sequence import write_sequences
 from stages.students.adapters import load_for_training
 from stages.students.device import decoding_dtype
-from stages.students.load import load, load_trained, read_pointer
+from stages.students.load import load, load_trained
 from stages.students.save import save_trained, save_untrained
 from stages.training.fit import fit
 from stages.training.steps import tokenize_parts

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from test_train import PARAMS, build, environment, files, sequence
 
 from stages import train
-from stages.config.base import Base, base_sha256, write_base
+from stages.config.base import Base, base_sha256, write_pointer
 from stages.config.kernels import FIXED
 from stages.config.student import check_student
 from stages.records.sequence import write_sequences
@@ -87,7 +87,7 @@ def project(folder: Path, student: Path, more: str = "") -> Path:
     folder.mkdir()
     sha256 = base_sha256(student)
     (folder / "params.yaml").write_text(PARAMS.format(path=student, sha256=sha256) + more)
-    write_base(Base(path=str(student), sha256=sha256), folder / "base")
+    write_pointer(Base(path=str(student), sha256=sha256), folder / "base")
     (folder / "code").write_text("00ff  stages/train.py\n")
     rows = [sequence(i, words=i) for i in range(7)] + [sequence(i, "validation") for i in (97, 98, 99)]
     write_sequences(folder / "sequences.jsonl", rows)

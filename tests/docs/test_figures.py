@@ -1,0 +1,56 @@
+"""Figures in the documentation are those of the committed files, or of the published data they speak of."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pages import ROOT, table_rows
+
+from stages.config.dataset import read_dataset
+from stages.fetching.remote import mirror_path
+from stages.parsing.readers import parse_raw
+from stages.teachers.released import Settings, complete
+from tools.readers import READERS, answers_of, right_ones
+
+BENCHMARKS = ROOT / "docs/benchmarks.md"
+EVALUATION = ROOT / "docs/evaluation.md"
+READ = {
+    "GPT-4, SVAMP": ("svamp", "faithful_gpt4.jsonl"),
+    "GPT-4, Date Understanding": ("date_understanding", "faithful_gpt4.jsonl"),
+    "GPT-4, AQuA": ("aqua", "faithful_gpt4.jsonl"),
+    "GPT-3.5, StrategyQA": ("strategy_qa", "faithful_gpt35.jsonl"),
+    "text-davinci-002, SVAMP": ("svamp", "log_zero_shot_cot.log"),
+}
+
+
+@pytest.mark.parametrize(("work", "columns"), [("train", ("tokens_in",)), ("greedy", ())])
+def test_what_a_real_student_took(work: str, columns: tuple[str, ...]) -> None:
+    runs = json.loads((ROOT / "metrics/benchmarks/student_cpu.json").read_text())["runs"]
+    (lines,) = [run["lines"] for run in runs if run["name"] == f"{work} smollm2"]
+    for line in lines:
+        wanted = [f"{line[column]:,}" for column in columns]
+        wanted.append(f"{line['cpu_seconds']:.1f}")
+        wanted += [f"{line['tokens_per_second']:.0f}"] * (work == "greedy")
+        wanted.append(f"{line['peak_memory'] / 1e9:.1f}")
+        assert shown_row(work, line["layout"]) == wanted, line["layout"]
+
+
+def shown_row(work: str, layout: str) -> list[str]:
+    """`ours float32` stands in both tables: the first is of training, the second of answers."""
+    rows = [row[1:] for row in table_rows(BENCHMARKS) if row[0] == layout]
+    return rows[-1] if work == "greedy" else rows[0]
+
+
+@pytest.mark.parametrize("completions", READ)
+def test_what_the_readers_make_of_released_answers(mirror: Path, tmp_path: Path, completions: str) -> None:
+    dataset, source = READ[completions]
+    declared = read_dataset(dataset, {})
+    for name, file in declared.source.files.items():
+        (tmp_path / name).symlink_to((mirror / mirror_path(file.url)).resolve())
+    examples = {example.id: example for example in parse_raw(dataset, declared, tmp_path)}
+    settings = Settings(backend="released", sources=[source])
+    said = list(complete([*examples.values()], settings, tmp_path, ""))
+    right = [right_ones(answers_of(row, examples[row.example_id]), examples[row.example_id]) for row in said]
+    shares = [f"{100 * sum(marks[reader] for marks in right) / len(right):.1f}" for reader in READERS]
+    (row,) = [row[1:] for row in table_rows(EVALUATION) if row[0] == completions]
+    assert row == [f"{len(said):,}", *shares]
