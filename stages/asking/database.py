@@ -2,7 +2,7 @@
 
 `request` holds each prompt once, `answer` one row per (request, sample), `claim` who is asking for what right
 now, `failure` what did not come and why, `payment` dollars reserved and spent, `job` the journal of batches
-and fine-tuning jobs. Credentials never get here.
+and fine-tuning jobs. Credentials never get here; only its user can read the file.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS origin (
 CREATE TABLE IF NOT EXISTS answer (
   request INTEGER REFERENCES request, sample INTEGER, text TEXT NOT NULL, finish_reason TEXT NOT NULL,
   reasoning TEXT NOT NULL, tokens_in INTEGER, tokens_out INTEGER, tokens_cached INTEGER, logprobs BLOB,
-  origin INTEGER REFERENCES origin, time TEXT NOT NULL, PRIMARY KEY (request, sample)
+  origin INTEGER REFERENCES origin, time TEXT NOT NULL, checksum INTEGER, PRIMARY KEY (request, sample)
 );
 CREATE TABLE IF NOT EXISTS claim (
   key BLOB, sample INTEGER, owner TEXT NOT NULL, PRIMARY KEY (key, sample)
@@ -35,15 +35,28 @@ CREATE TABLE IF NOT EXISTS failure (
   key BLOB, sample INTEGER, kind TEXT NOT NULL, message TEXT NOT NULL, time TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS payment (
-  id INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, dollars REAL NOT NULL, owner TEXT, time TEXT NOT NULL
+  id INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, dollars REAL NOT NULL, owner TEXT, time TEXT NOT NULL,
+  unknown INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS job (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL,
   time TEXT NOT NULL
 );
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 """
+# from version 1; an answer of before has no checksum until `cot store verify` has found the store sound
+SECOND = """
+BEGIN;
+ALTER TABLE answer ADD COLUMN checksum INTEGER;
+ALTER TABLE payment ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+COMMIT;
+"""
+
+# how a transaction begins, ends and is undone
+OUTER = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 
 
 def default_path() -> Path:
@@ -74,6 +87,11 @@ def valid(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def open_private(path: Path) -> IO[str]:
+    """A file to lock, that only its user can read."""
+    return open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
 class Unreadable(ValueError):
     """A stored value that cannot be unpacked."""
 
@@ -87,13 +105,13 @@ class Database:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_path()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.local = threading.local()
         self.owner = f"process {uuid.uuid4().hex}"
         self.lock: IO[str] | None = None
         self.entering = threading.Lock()
         try:
-            with self.path.with_name(self.path.name + ".lock").open("w") as lock:
+            with open_private(self.path.with_name(self.path.name + ".lock")) as lock:
                 # SQLite does not wait when two processes turn a new file to WAL at once: one of them fails
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self.open()
@@ -102,15 +120,19 @@ class Database:
             raise ValueError(f"{self.path}: cannot be opened as a store ({error}); {advice}") from error
 
     def open(self) -> None:
-        """Make the tables of a new store; check an old one's version."""
+        """Make the tables of a new store; bring an old one to today's version."""
+        self.path.touch(mode=0o600)
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         tables = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version not in (0, 1) or (version == 0 and tables):
+        if version not in (0, 1, 2) or (version == 0 and tables):
             why = "it was written by a newer cot-distill" if version else "it is a database of something else"
-            raise ValueError(f"{self.path}: a store of version {version}, wanted 1: {why}")
+            raise ValueError(f"{self.path}: a store of version {version}, wanted 2: {why}")
         if version == 0:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.executescript(SCHEMA)
+        if version == 1:
+            self.path.chmod(0o600)
+            self.db.executescript(SECOND)
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -136,15 +158,20 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """`reading`, for writes: all of them or, where anything fails, none."""
+        """`reading`, for writes: all of them or, where anything fails, none. One within another is a part of
+        it, and nothing of that is on the disk before the outer one ends.
+        """
         with self.reading() as db:
+            inner = db.in_transaction
+            begin, end, undo = INNER if inner else OUTER
             try:
-                db.execute("BEGIN IMMEDIATE")
+                db.execute(begin)
                 yield db
-                db.execute("COMMIT")
+                db.execute(end)
             except BaseException:
                 if db.in_transaction:  # SQLite ends it itself where the disk is full
-                    db.execute("ROLLBACK")
+                    for command in undo:
+                        db.execute(command)
                 raise
 
     # ---- processes
@@ -156,8 +183,8 @@ class Database:
         file = self.owners / self.owner.removeprefix("process ")
         with self.entering:
             while self.lock is None:
-                self.owners.mkdir(exist_ok=True)
-                lock = file.open("w")
+                self.owners.mkdir(mode=0o700, exist_ok=True)
+                lock = open_private(file)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if file.exists():  # else somebody swept it up before it was locked
                     self.lock = lock

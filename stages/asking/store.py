@@ -6,7 +6,7 @@ The file is described in stages/asking/database.py, its money and its jobs in st
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stages.asking.database import Unreadable, now, valid
@@ -19,6 +19,12 @@ COLUMNS = (
     " o.fingerprint, o.source, a.time"
 )
 LOGPROBS = 6  # their place in COLUMNS
+INSERT = f"INSERT OR IGNORE INTO answer VALUES ({', '.join('?' * 12)})"
+# what SQLite says of a value; for the file itself it has other errors
+OF_VALUES = (
+    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
+    *(AttributeError, OverflowError, TypeError, UnicodeError),
+)
 TABLES = "answer a JOIN request r ON r.id = a.request JOIN origin o ON o.id = a.origin"
 
 
@@ -54,6 +60,18 @@ class Store(Ledger):
                     db.execute("DELETE FROM claim WHERE key = ? AND sample = ?", (key, sample))
         return new
 
+    def put_each(self, answered: Sequence[tuple[Request | str, dict[int, Answer]]]) -> dict[int, str]:
+        """`put`; where an answer cannot be written, the others all the same. Returns the places of those that
+        could not, with the reason.
+        """
+        try:
+            self.put(answered)
+            return {}
+        except Unwritable as error:
+            if len(answered) == 1:
+                return {0: str(error)}
+        return {place: why for place, one in enumerate(answered) for why in self.put_each([one]).values()}
+
     def fail(self, key: str, samples: Iterable[int], kind: str, message: str) -> None:
         """Record that answers did not come; they are asked for again by the next run."""
         with self.transaction() as db:
@@ -76,7 +94,7 @@ class Store(Ledger):
         ).fetchall():
             if owner.startswith("process ") and owner not in living:
                 db.execute("DELETE FROM claim WHERE owner = ?", (owner,))
-                db.execute("UPDATE payment SET owner = NULL WHERE owner = ?", (owner,))
+                db.execute("UPDATE payment SET owner = NULL, unknown = 1 WHERE owner = ?", (owner,))
 
     def claim(
         self, wanted: Iterable[tuple[str, int]], owner: str | None = None
@@ -108,6 +126,10 @@ class Store(Ledger):
             db.execute("DELETE FROM claim WHERE owner = ?", (owner or self.owner,))
 
 
+class Unwritable(ValueError):
+    """An answer with a value that SQLite does not hold."""
+
+
 def read_answer(*columns: Any) -> Answer:
     """From COLUMNS of a row. Raises Unreadable."""
     values = list(columns)
@@ -116,26 +138,33 @@ def read_answer(*columns: Any) -> Answer:
 
 
 def insert(db: sqlite3.Connection, request: int, sample: int, answer: Answer) -> int:
-    """1, or 0 where there is an answer already: it stays as it is."""
-    row = (
-        request,
-        sample,
-        valid(answer.text),
-        valid(answer.finish_reason),
-        valid(answer.reasoning),
-        answer.tokens_in,
-        answer.tokens_out,
-        answer.tokens_cached,
-        pack(answer.logprobs),
-        origin(db, answer),
-        answer.time or now(),
-    )
-    return db.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount
+    """1, or 0 where there is an answer already: it stays as it is. Raises Unwritable."""
+    try:
+        texts = [valid(text) for text in (answer.text, answer.finish_reason, answer.reasoning)]
+        counts = map(storable, (answer.tokens_in, answer.tokens_out, answer.tokens_cached))
+        scores = pack(answer.logprobs)
+        check = checksum([text.encode() for text in texts], scores)
+        row = (request, sample, *texts, *counts, scores, origin(db, answer), answer.time or now(), check)
+        return db.execute(INSERT, row).rowcount
+    except OF_VALUES as error:
+        raise Unwritable(f"sample {sample}: {error}") from error
+
+
+def checksum(texts: Iterable[bytes], logprobs: bytes | None) -> int:
+    """Of what an answer says, as it lies in the file (text, finish reason, reasoning): `cot store verify`
+    notices a byte that has changed.
+    """
+    return zlib.crc32(b"\0".join((*texts, logprobs or b"")))
+
+
+def storable(count: int | None) -> int | None:
+    """A count that SQLite holds; a longer one is as good as not told."""
+    return count if count is not None and 0 <= count < 2**63 else None
 
 
 def origin(db: sqlite3.Connection, answer: Answer) -> int:
     """The row that says who answered, made if it is not there."""
-    values = (valid(answer.model), valid(answer.fingerprint), answer.source)
+    values = (valid(answer.model), valid(answer.fingerprint), valid(answer.source))
     found = db.execute(
         "SELECT id FROM origin WHERE model = ? AND fingerprint = ? AND source = ?", values
     ).fetchone()

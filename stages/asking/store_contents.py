@@ -11,11 +11,13 @@ from typing import Any
 
 from stages.asking.database import Unreadable
 from stages.asking.request import Answer, read_request
-from stages.asking.store import COLUMNS, TABLES, Store, read_answer, unpack
+from stages.asking.store import COLUMNS, TABLES, Store, checksum, read_answer, unpack
 
 PATIENCE = 5000  # milliseconds that other users of the store get to finish, before it is left as it is
 LINE = 90  # characters of a message that a table shows
 FROM = f"FROM {TABLES}"
+# what a checksum is of, as bytes, and the checksum
+SUMMED = "CAST(text AS BLOB), CAST(finish_reason AS BLOB), CAST(reasoning AS BLOB), logprobs, checksum"
 
 
 @dataclass(frozen=True)
@@ -130,17 +132,40 @@ def faults(store: Store) -> Iterator[str]:
             if why := request_fault(key, body):
                 yield f"request {number} ({key.hex()[:12]}...): {why}"
         yield from orphaned_answers(store.db)
-        packed = "SELECT request, sample, CAST(text AS BLOB), CAST(reasoning AS BLOB), logprobs FROM answer"
-        for number, sample, text, reasoning, blob in store.db.execute(packed):
-            try:
-                unpack(blob)
-                (text + reasoning).decode()
-            except Unreadable as error:
-                yield f"answer {sample} of request {number}: its {error}"
-            except UnicodeDecodeError as error:
-                yield f"answer {sample} of request {number}: its text cannot be read ({error})"
+        for number, sample, *values, kept in store.db.execute(
+            f"SELECT request, sample, {SUMMED} FROM answer"
+        ):
+            if why := answer_fault(kept, *values):
+                yield f"answer {sample} of request {number}: its {why}"
     except sqlite3.DatabaseError as error:
         yield f"SQLite: {error}"
+
+
+def answer_fault(
+    kept: int | None, text: bytes, finish_reason: bytes, reasoning: bytes, logprobs: bytes | None
+) -> str | None:
+    """What is wrong with an answer whose checksum was `kept`; one of an older store has none."""
+    try:
+        unpack(logprobs)
+        (text + reasoning).decode()
+    except Unreadable as error:
+        return str(error)
+    except UnicodeDecodeError as error:
+        return f"text cannot be read ({error})"
+    if kept is not None and kept != checksum((text, finish_reason, reasoning), logprobs):
+        return "text, reasoning or scores are not those that were stored: its checksum differs"
+    return None
+
+
+def seal(store: Store) -> int:
+    """Give the answers of an older store, which are sound, their checksums; returns how many had none."""
+    with store.transaction() as db:
+        rows = db.execute(f"SELECT request, sample, {SUMMED} FROM answer WHERE checksum IS NULL").fetchall()
+        db.executemany(
+            "UPDATE answer SET checksum = ? WHERE request = ? AND sample = ?",
+            ((checksum(texts, scores), number, sample) for number, sample, *texts, scores, _ in rows),
+        )
+    return len(rows)
 
 
 def request_fault(key: bytes, body: bytes | None) -> str | None:

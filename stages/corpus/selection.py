@@ -68,8 +68,8 @@ def logprob_per_token(completion: Completion) -> float:
     """Mean log-probability of a token that the teacher wrote, over all steps.
 
     A server that gives several samples in one answer counts their tokens together: each row's share is then
-    estimated (stages/endpoint/http.py). What is no number is the least likely. Raises ValueError for a row
-    that does not tell.
+    estimated (stages/endpoint/responses.py). What is no number is the least likely. Raises ValueError for a
+    row that does not tell.
     """
     tokens = (completion.usage or {}).get("out", 0)
     if completion.logprob is None or not tokens:

@@ -1,6 +1,7 @@
 """Batch files: the file that is uploaded, and what the output and error files of an ended batch hold."""
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -23,8 +24,9 @@ from stages.endpoint.calls import (
     hide_secrets,
 )
 from stages.endpoint.estimate import most_dollars, tokens_used
-from stages.endpoint.http import parcels, read_answers, request_body, request_path
+from stages.endpoint.http import parcels, request_body, request_path
 from stages.endpoint.jobs import Job, Left, Line, stored_request
+from stages.endpoint.responses import Malformed, name_of, parse_json, read_answers
 from stages.endpoint.server import Server
 
 MOST_REQUESTS = 50_000  # the API's limits of one file
@@ -117,8 +119,10 @@ def store_arrived(store: Store, server: Server, job: Job, batch: Batch) -> Itera
         if number:
             arrived = read_lines(server.content(number), store, job)
             while chunk := list(islice(arrived, CHUNK)):
-                store.put([(line.key, outcome.answers) for line, outcome in chunk if outcome.answers])
-                yield from chunk
+                refused = store.put_each([(line.key, outcome.answers) for line, outcome in chunk])
+                for place, (line, outcome) in enumerate(chunk):
+                    why = refused.get(place)
+                    yield line, Outcome(kind="unwritable", message=why, billed=True) if why else outcome
 
 
 def read_lines(content: bytes, store: Store, job: Job) -> Iterator[tuple[Line, Outcome]]:
@@ -129,8 +133,8 @@ def read_lines(content: bytes, store: Store, job: Job) -> Iterator[tuple[Line, O
     lines = {custom_id(line): line for line in job.lines}
     for text in content.split(b"\n"):
         try:
-            entry = json.loads(text) if text.strip() else None
-        except ValueError:
+            entry = parse_json(text) if text.strip() else None
+        except Malformed:
             continue
         if isinstance(entry, dict) and (line := lines.get(str(entry.get("custom_id")))) is not None:
             # a server may leave the stop marks in the text; where the store has lost the request, they stay
@@ -142,22 +146,22 @@ def line_outcome(entry: dict[str, Any], samples: list[int], stop: tuple[str, ...
     """A line of an output or error file: status and body of the call, or why there was none."""
     response = given if isinstance(given := entry.get("response"), dict) else {}
     status = response.get("status_code")
-    status = int(status) if isinstance(status, str) and status.isdecimal() else status
+    status = int(status) if isinstance(status, str) and re.fullmatch("[0-9]{3}", status) else status
     body = response.get("body") or ({} if status == 200 else {"error": entry.get("error")})
     if status == 200:
         try:
             answers = read_answers(body, samples, stop)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except Malformed as error:
             # nonsense in one line must not hold up the others
             return Outcome(kind="malformed", message=str(error), again=True, billed=True)
         batched = {sample: replace(answer, source="batch") for sample, answer in answers.items()}
         return answer_outcome(batched, samples)
     if isinstance(status, int):
-        outcome = error_outcome(status, {}, error_text(json.dumps(body)))
+        outcome = error_outcome(status, {}, error_text(body))
         return filter_outcome(samples, "batch") if outcome.kind == "content_filter" else outcome
     code = entry["error"].get("code") if isinstance(entry.get("error"), dict) else None
-    kind = str(code or "error").removeprefix("batch_")
-    return Outcome(kind=kind, message=error_text(json.dumps(entry)), again=True, billed=False)
+    kind = (name_of(code) or "error").removeprefix("batch_")
+    return Outcome(kind=kind, message=error_text(entry), again=True, billed=False)
 
 
 def line_dollars(store: Store, job: Job, line: Line, outcome: Outcome, price: Price | None) -> float:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,9 +17,10 @@ import openai
 
 from stages.asking.request import Answer
 from stages.config.endpoint import Endpoint
-from stages.endpoint.http import Parcel, read_answers, request_body, request_path
+from stages.endpoint.http import Parcel, request_body, request_path
 from stages.endpoint.limits import retry_after
 from stages.endpoint.refusals import about_one_prompt, nobody_knows
+from stages.endpoint.responses import NONSENSE, as_text, parse_json, read_answers
 
 AGAIN = {408, 409, 429}  # and every 5xx: another try may succeed
 LOADING = "Loading model"  # what llama.cpp says with 503 until it has
@@ -82,7 +84,9 @@ def error_outcome(status: int, headers: Mapping[str, str], text: str) -> Outcome
     if about != "too_long" and may_pass(status):
         busy = status in (429, 503)
         wait = retry_after(headers)
-        return Outcome(kind=kind, message=text, again=True, busy=busy, wait=wait, billed=False)
+        # a gateway may have passed the call on before it gave up
+        billed = None if status == 408 or status >= 500 else False
+        return Outcome(kind=kind, message=text, again=True, busy=busy, wait=wait, billed=billed)
     if any(sign in text for sign in FILTERED):
         return Outcome(kind="content_filter", message=text, billed=False)
     if about:
@@ -139,10 +143,13 @@ class Caller:
                     hint = f"{outcome.message}; set `endpoints.{self.name}.samples_per_request: 1`"
                     return replace(outcome, message=hint)
                 return filter_outcome(parcel.samples, "live") if outcome.kind == "content_filter" else outcome
-            answers = read_answers(json.loads(content), parcel.samples, parcel.request.stop)
+            answers = read_answers(parse_json(content), parcel.samples, parcel.request.stop)
             return answer_outcome(answers, parcel.samples)
         except TimeoutError as error:
             return Outcome(kind="timeout", message=self.clean(str(error) or "no answer in time"), again=True)
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+            message = self.clean(str(error))
+            return Outcome(kind="connection", message=message, again=True, billed=False)  # it never got there
         except (aiohttp.ClientError, OSError) as error:
             message = self.clean(str(error) or type(error).__name__)
             return Outcome(kind="connection", message=message, again=True)
@@ -163,15 +170,18 @@ def proxy_of(url: str) -> str | None:
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
-def error_text(body: str) -> str:
-    """Code, type and message of an error body of OpenAI's form, the long one last; another body as it is."""
+def error_text(body: Any) -> str:
+    """Code, type and message of an error of OpenAI's form, the long one last; anything else as it is.
+
+    `body`: the text of a response, or what a batch's line holds of one.
+    """
     try:
-        given = json.loads(body)
+        given = parse_json(body) if isinstance(body, str) else body
         error = (given[0] if isinstance(given, list) else given)["error"]  # Gemini's is in a list
         told = ", ".join(str(error[name]) for name in ("code", "type", "message") if error.get(name))
-        return told or body
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        return body or "no reason given"
+    except NONSENSE:
+        told = ""
+    return told or as_text(body) or "no reason given"
 
 
 def api_key(name: str, endpoint: Endpoint) -> str:

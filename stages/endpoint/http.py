@@ -1,28 +1,15 @@
-"""HTTP: a request as the body of one call, and the answers in what comes back. Live and batch calls share it.
+"""HTTP: a request as the path and the body of one call. Live and batch calls share it.
 
-Chat and legacy completions as OpenAI, vLLM, SGLang, llama.cpp and `transformers serve` speak them.
+Chat and legacy completions as OpenAI, vLLM, SGLang, llama.cpp and `transformers serve` speak them; what they
+answer is read in stages/endpoint/responses.py.
 """
 
-import math
 from collections.abc import Container
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from stages.asking.conversation import Wanted
-from stages.asking.request import Answer, Request
-from stages.text.thoughts import split_thoughts
-
-# of other servers and APIs, in small letters
-FINISH_REASONS = {
-    **dict.fromkeys(("eos", "eos_token", "end_turn", "end", "stop_sequence", "completed", "finish"), "stop"),
-    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_length", "model_length"), "length"),
-    "safety": "content_filter",
-}
-
-
-class Malformed(ValueError):
-    """A response without the fields that the API promises."""
+from stages.asking.request import Request
 
 
 @dataclass(frozen=True)
@@ -78,155 +65,3 @@ def request_body(request: Request, samples: list[int]) -> dict[str, Any]:
     if len(samples) > 1:
         body["n"] = len(samples)
     return body
-
-
-class Choice(NamedTuple):
-    """One sample as a response has it."""
-
-    text: str
-    reasoning: str
-    finish_reason: str
-    logprobs: list[tuple[str, float]] | None
-
-
-def read_answers(payload: Any, samples: list[int], stop: tuple[str, ...] = ()) -> dict[int, Answer]:
-    """Sample -> answer, in the order of the choices of a response.
-
-    A response may hold fewer choices than were asked for, never other ones. Texts end before the first of the
-    `stop` marks: `transformers serve` leaves the mark in. Raises Malformed for a response in which no choice
-    has a text; beside others that have one, a choice without is left out.
-    """
-    choices = read_choices(payload, len(samples))
-    usage = payload.get("usage") or {}
-    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
-    tokens_in = token_count(usage, "prompt_tokens")
-    cached = token_count(details, "cached_tokens")
-    lengths = [len(choice.text) + len(choice.reasoning) for choice in choices]
-    shares = share_tokens(token_count(usage, "completion_tokens"), lengths)
-    answers: dict[int, Answer] = {}
-    for sample, choice, tokens_out in zip(samples, choices, shares, strict=False):
-        text = before_stop(choice.text, stop)
-        answers[sample] = Answer(
-            text=text,
-            finish_reason="stop" if text != choice.text else choice.finish_reason,
-            reasoning=choice.reasoning,
-            # the prompt is counted on the first answer
-            tokens_in=0 if answers and tokens_in is not None else tokens_in,
-            tokens_out=tokens_out,
-            tokens_cached=0 if answers and cached is not None else cached,
-            logprobs=choice.logprobs,
-            model=str(payload.get("model") or ""),
-            fingerprint=str(payload.get("system_fingerprint") or ""),
-        )
-    return answers
-
-
-def read_choices(payload: Any, most: int) -> list[Choice]:
-    """The first `most` choices of a response, without those that have no text. Raises Malformed for none."""
-    choices = payload.get("choices") if isinstance(payload, dict) else None
-    if not isinstance(choices, list) or not choices:
-        raise Malformed(f"no choices in the response {str(payload)[:200]!r}")
-    found = []
-    for choice in choices[:most]:
-        try:
-            found.append(read_choice(choice))
-        except Malformed:
-            if len(choices) == 1:
-                raise
-    if not found:
-        raise Malformed(f"no text in any choice of {str(choices)[:200]!r}")
-    return found
-
-
-def read_choice(choice: Any) -> Choice:
-    """A choice of the chat or of the completions API. Raises Malformed for one without a text."""
-    if not isinstance(choice, dict):
-        raise Malformed(f"a choice is {choice!r}")
-    reason = finish_reason(choice.get("finish_reason"))
-    if reason == "error":
-        raise Malformed(f"the provider failed: {str(choice.get('error') or 'no reason given')[:200]}")
-    message = choice.get("message")
-    reasoning = None
-    if isinstance(message, dict):
-        text, thoughts = joined_parts(message.get("content"))
-        reasoning = message.get("reasoning_content") or message.get("reasoning") or thoughts
-    else:
-        text = choice.get("text")
-    if text is None and (reasoning or reason in ("length", "content_filter")):
-        text = ""  # all tokens went into the reasoning, or the filter took what there was
-    if text is None and isinstance(message, dict) and isinstance(message.get("refusal"), str):
-        text = message["refusal"]
-        reason = "refusal"
-    if not isinstance(text, str):
-        raise Malformed(f"no text in the choice {str(choice)[:200]!r}")
-    thought = reasoning if isinstance(reasoning, str) else ""
-    said, inline = split_thoughts(text)
-    if inline:
-        text, thought = said.lstrip(), f"{thought}\n{inline}".strip()
-    return Choice(text, thought, reason, read_logprobs(choice.get("logprobs")))
-
-
-def finish_reason(given: Any) -> str:
-    """In OpenAI's words: other servers say "eos", "end_turn", "MAX_TOKENS"."""
-    said = str(given or "unknown").lower()
-    return FINISH_REASONS.get(said, said)
-
-
-def joined_parts(content: Any) -> tuple[Any, str]:
-    """(text, thoughts) of a content that is a list of parts; another content as it is."""
-    if not isinstance(content, list):
-        return content, ""
-    texts: list[str] = []
-    thoughts: list[str] = []
-    for part in content:
-        if not isinstance(part, dict):
-            raise Malformed(f"a part of the content is {str(part)[:80]!r}")
-        if isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        elif "thinking" in part:
-            thoughts.append(str(joined_parts(part["thinking"])[0]))
-    return "".join(texts), "".join(thoughts)
-
-
-def read_logprobs(given: Any) -> list[tuple[str, float]] | None:
-    """Tokens of the answer with their log-probabilities, None for an unknown form.
-
-    Chat has a list under `content`, completions two lists.
-    """
-    if not isinstance(given, dict):
-        return None
-    try:
-        if given.get("content") is not None:
-            return finite([(str(token["token"]), float(token["logprob"])) for token in given["content"]])
-        pairs = zip(given["tokens"], given["token_logprobs"], strict=True)
-        return finite([(str(token), float(value)) for token, value in pairs if value is not None])
-    except (KeyError, TypeError, ValueError):  # an answer that was paid is not lost over them
-        return None
-
-
-def finite(scores: list[tuple[str, float]]) -> list[tuple[str, float]] | None:
-    """None where one of them is NaN or infinite: a sum of them would be no score."""
-    return scores if all(math.isfinite(value) for _, value in scores) else None
-
-
-def before_stop(text: str, stop: tuple[str, ...]) -> str:
-    """The text before the first stop mark."""
-    return text[: min((text.index(mark) for mark in stop if mark in text), default=len(text))]
-
-
-def token_count(usage: Any, name: str) -> int | None:
-    """A token count, None where the server tells none or nonsense: an unknown cost is not a cost of zero.
-
-    So is a number that SQLite cannot hold, which would keep out all answers in its transaction.
-    """
-    value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
-
-
-def share_tokens(total: int | None, lengths: list[int]) -> list[int | None]:
-    """`total` tokens over samples in proportion to their lengths: whole numbers that add up to it."""
-    if total is None:
-        return [None] * len(lengths)
-    weights = lengths if sum(lengths) else [1] * len(lengths)
-    ends = [total * through // sum(weights) for through in accumulate(weights)]
-    return [end - begin for begin, end in pairwise([0, *ends])]

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from stages.asking.database import now, valid
+from stages.asking.database import now, open_private, valid
 from stages.asking.request import Request, read_request
 from stages.asking.store import Store
 
@@ -83,8 +83,8 @@ class Job:
 def alone(store: Store, part: str) -> Iterator[None]:
     """One process at a time for a part of the store; whatever ends it lets the next one in."""
     path = Path(f"{store.path}.{part}")
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w") as lock:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with open_private(path) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -124,8 +124,8 @@ def finish(store: Store, job: Job, state: str, failures: Iterable[tuple[str, int
         db.execute(ADD_JOB, job.row)
         db.execute("DELETE FROM claim WHERE owner = ?", (job.owner,))
         paid = db.execute(
-            "UPDATE payment SET dollars = ifnull(?, dollars), owner = NULL WHERE owner = ?",
-            (job.dollars, job.owner),
+            "UPDATE payment SET dollars = ifnull(?, dollars), owner = NULL, unknown = ? WHERE owner = ?",
+            (job.dollars, job.dollars is None, job.owner),
         ).rowcount
         if job.dollars and not paid:  # no price was known when it was sent
             db.execute(

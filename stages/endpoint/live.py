@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from stages.asking.conversation import Failures, Wanted
@@ -21,13 +22,13 @@ from stages.endpoint.estimate import budget_used_up, most_dollars, no_price, pac
 from stages.endpoint.http import Parcel, narrow, parcels
 from stages.endpoint.limits import LONG, Gate, pause
 from stages.endpoint.progress import CallProgress
+from stages.endpoint.purse import Purse
 
 MOMENT = 0.01  # seconds between an answer's arrival and its commit
 LOADING_LONGEST = 1800.0  # seconds that a server may load its model before a try counts as one
 DEAD = 16  # requests in a row, at least, that are given up before a server counts as gone
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Result = TypeVar("Result")
-Arrived = tuple[Parcel, Outcome, int | None]  # with the number of its payment
 
 
 def fulfil(
@@ -77,6 +78,15 @@ def signals_cancel(task: asyncio.Task[Any]) -> Iterator[None]:
         raise cancelled
 
 
+@dataclass
+class Arrived:
+    """A call that has come back."""
+
+    parcel: Parcel
+    outcome: Outcome
+    promised: float | None  # dollars; None: no budget
+
+
 class Live:
     """One round of calls: what arrived, what failed, what it cost."""
 
@@ -89,7 +99,7 @@ class Live:
         self.stop: str | None = None  # why no further call is made
         self.arrived: list[Arrived] = []  # only a commit that succeeded takes anything out
         self.committing: asyncio.Task[None] | None = None
-        self.reserved = 0  # calls that money is set aside for
+        self.purse = None if endpoint.budget is None else Purse(store, name, endpoint.budget)
         self.unanswered = 0  # requests in a row that were given up
         self.refused = 0  # calls in a row that met an error of which nobody knows whether it is about all
         self.loading_since: float | None = None  # seconds of the loop's clock
@@ -118,6 +128,8 @@ class Live:
         self.thread.shutdown()
         try:
             self.commit()
+            if self.purse is not None:
+                self.purse.close()
         finally:
             self.store.release()
 
@@ -200,7 +212,8 @@ class Live:
         """One HTTP call within the limits and the budget; its answers are on disk when this returns."""
         await self.gate.enter(paced_tokens(parcel.request, len(parcel.samples)))
         try:
-            if self.stop or ((payment := await self.reserve(parcel)) is None and self.stop):
+            promised = await self.reserve(parcel)
+            if promised is None and self.stop:
                 return Outcome()
             outcome = await self.caller.call(parcel)
         finally:
@@ -218,9 +231,10 @@ class Live:
         elif outcome.answers:
             self.refused = 0
             self.gate.went_well()
-        if outcome.answers or payment:
-            await self.keep((parcel, outcome, payment))
-        return outcome
+        call = Arrived(parcel, outcome, promised)
+        if outcome.answers or promised is not None:
+            await self.keep(call)
+        return call.outcome
 
     def goes_on(self, outcome: Outcome) -> bool:
         """Whether to go on after an error that may be about its prompt alone: until so many in a row have met
@@ -231,34 +245,36 @@ class Live:
 
     # ---- the store: answers and dollars
 
-    async def reserve(self, parcel: Parcel) -> int | None:
-        """Set aside the most that a call can cost: the number of the payment.
+    async def reserve(self, parcel: Parcel) -> float | None:
+        """Set aside the most that a call can cost: so many dollars.
 
         None without a budget, or with `stop` if there is none left.
         """
-        model = parcel.request.model
-        budget = self.endpoint.budget
-        if budget is None:
+        if self.purse is None or self.stop:
             return None
+        model = parcel.request.model
         most = most_dollars(parcel.request, len(parcel.samples), price_of(self.prices, model))
         if most is None:
             self.stop = no_price(self.name, model)
             return None
-        while (payment := await self.in_thread(self.store.reserve, self.name, most, budget)) is None:
-            if not self.reserved or self.stop:
+        while not self.purse.take(most):
+            if await self.in_thread(self.purse.fill, most):
+                continue
+            if self.stop:
+                return None
+            if not self.purse.calls:
                 spent = self.store.spent(self.name)
-                self.stop = self.stop or budget_used_up(self.name, budget, spent, "the next call", most)
+                self.stop = budget_used_up(self.name, self.purse.budget, spent, "the next call", most)
                 return None
             await asyncio.sleep(0.02)  # what is under way may cost less than was set aside for it
-        self.reserved += 1
-        return int(payment)
+        return most
 
-    async def keep(self, item: Arrived) -> None:
+    async def keep(self, call: Arrived) -> None:
         """Commit what has arrived, this and whatever else comes within a moment, in one transaction.
 
         Each costs a write to the disk.
         """
-        self.arrived.append(item)
+        self.arrived.append(call)
         if self.committing is None:
             self.committing = asyncio.create_task(self.commit_soon())
         await asyncio.shield(self.committing)
@@ -269,38 +285,39 @@ class Live:
         await self.in_thread(self.commit)
 
     def commit(self) -> None:
-        """Store the answers first, then what they cost.
-
-        A kill in between leaves too much set aside, and loses no answer.
-        """
-        if not (items := self.arrived[:]):
+        """Store answers and what they cost, all in one transaction."""
+        if not (calls := self.arrived[:]):
             return
-        self.store.put((parcel.request, outcome.answers) for parcel, outcome, _ in items)
-        del self.arrived[: len(items)]
-        settled = []
-        paid = 0.0
-        for parcel, outcome, payment in items:
-            cost = self.cost_of(parcel, outcome)
-            self.progress.answers += len(outcome.answers)
-            if payment is None:
-                paid += cost or 0.0
-            else:
-                settled.append((payment, cost))
-                self.reserved -= 1
-        if settled:
-            self.store.settle(settled)
-        if paid:
-            self.store.pay(self.name, paid)
-        self.progress.advance(sum(len(outcome.answers) for _, outcome, _ in items))
+        costs = [self.cost_of(call.parcel, call.outcome) for call in calls]
+        pairs = [(call.promised, cost) for call, cost in zip(calls, costs, strict=True)]
+        promised = [(most, cost) for most, cost in pairs if most is not None]
+        gone = 0.0
+        with self.store.transaction():
+            refused = self.store.put_each([(call.parcel.request, call.outcome.answers) for call in calls])
+            if self.purse and promised:
+                gone = self.purse.write(promised)
+            elif paid := sum(cost or 0.0 for cost in costs):
+                self.store.pay(self.name, paid)
+        del self.arrived[: len(calls)]
+        if self.purse:
+            self.purse.settle(promised, gone)
+        self.tell_kept(calls, costs)
+        for place, why in refused.items():
+            calls[place].outcome = Outcome(kind="unwritable", message=why)
+
+    def tell_kept(self, calls: list[Arrived], costs: list[float | None]) -> None:
+        for call, cost in zip(calls, costs, strict=True):
+            if call.outcome.billed:
+                self.progress.pay(cost, tokens_used(call.outcome.answers.values())[2] or 0)
+        answers = sum(len(call.outcome.answers) for call in calls)
+        self.progress.answers += answers
+        self.progress.advance(answers)
 
     def cost_of(self, parcel: Parcel, outcome: Outcome) -> float | None:
-        """Dollars that a call was billed; None: unknown, so that what was set aside stays spent."""
+        """Dollars that a call was billed; None: nobody knows, so that what was set aside stays spent."""
         if not outcome.billed:
             return 0.0 if outcome.billed is False else None  # None: the response was lost on the way
-        used = tokens_used(outcome.answers.values())
-        cost = dollars(price_of(self.prices, parcel.request.model), *used)
-        self.progress.pay(cost, used[2] or 0)
-        return cost
+        return dollars(price_of(self.prices, parcel.request.model), *tokens_used(outcome.answers.values()))
 
     async def in_thread(self, function: Callable[..., Result], *values: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self.thread, function, *values)

@@ -118,6 +118,39 @@ def test_what_is_acknowledged_is_on_the_disk(store):
     assert [*found, store.db.execute("PRAGMA synchronous").fetchone()] == [(2,), (2,)]
 
 
+def test_an_answer_that_cannot_be_written_costs_no_other(store):
+    bad = Answer(None, "stop")
+    refused = store.put_each(
+        [(request(0), {0: answer()}), (request(1), {0: bad}), (request(2), {0: answer()})]
+    )
+    assert list(refused) == [1]
+    assert [len(store.answers(request(number).key)) for number in range(3)] == [1, 0, 1]
+    assert list(store.put_each([(request(1), {0: bad})])) == [0]
+    store.put([(request(3), {0: answer(tokens_in=10**30, tokens_out=-1)})])
+    assert store.answers(request(3).key)[0].tokens_in is None
+    with pytest.raises(ValueError, match="sample 0"):
+        store.put([(request(4), {0: answer()}), (request(1), {0: bad})])
+    assert store.answers(request(4).key) == {}
+
+
+def test_a_transaction_within_one_is_a_part_of_it(store):
+    def interrupted():
+        with store.transaction():
+            store.put([(request(0), {0: answer()})])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert store.answers(request(0).key) == {}
+    with store.transaction():
+        store.put([(request(0), {0: answer()})])
+        with pytest.raises(ValueError, match="sample 0"):
+            store.put([(request(1), {0: Answer(None, "stop")})])
+        store.pay("e", 1.0)
+    assert (len(store.answers(request(0).key)), store.spent("e")) == (1, 1.0)
+    assert store.db.execute("SELECT count(*) FROM request").fetchone() == (1,)
+
+
 def test_first_writer_wins(store):
     assert store.put([(request(), {0: answer("first")})]) == 1
     assert store.put([(request(), {0: answer("second"), 1: answer("other")})]) == 1
@@ -144,7 +177,7 @@ def test_a_commit_that_fails_does_not_stand_in_the_way_of_the_next(store):
     # COMMIT sees it
     orphan = (
         "PRAGMA defer_foreign_keys = ON",
-        "INSERT INTO answer VALUES (9, 0, '', '', '', 1, 1, 0, NULL, 9, '')",
+        "INSERT INTO answer VALUES (9, 0, '', '', '', 1, 1, 0, NULL, 9, '', 0)",
     )
     with pytest.raises(ValueError, match="FOREIGN KEY"), store.transaction() as db:
         list(map(db.execute, orphan))
@@ -397,6 +430,22 @@ def test_dollars_against_a_plain_model(store, seed):
     assert Store(store.path).spent("a") == spent("a")
 
 
+def test_what_nobody_knows_is_settled_by_hand(store, monkeypatch):
+    monkeypatch.setenv("COT_STORE", str(store.path))
+    store.pay("e", 1.0)
+    lost, under_way = (store.reserve("e", dollars, None) for dollars in (0.5, 0.25))
+    store.settle([(lost, None)])
+    assert store.payments_by_endpoint() == [("e", 1.0, 0.5, 0.25)]
+    assert run("settle", "e", "0.125").output == (
+        "e: 0.5 dollars of which nobody knew are 0.125 dollars paid now\n"
+    )
+    assert store.payments_by_endpoint() == [("e", 1.125, 0.0, 0.25)]
+    store.settle([(under_way, 0.25)])
+    assert store.spent("e") == 1.375
+    assert "nothing was spent at endpoint 'f'" in str(run("settle", "f", "1").exception)
+    assert run("settle", "e", "--", "-1").exit_code != 0
+
+
 def test_processes_never_spend_more_than_the_budget(store):
     script = """
 got, rng = [], random.Random(seed)
@@ -449,9 +498,45 @@ def test_files_that_are_no_store(tmp_path):
     with pytest.raises(ValueError, match="database of something else"):
         Store(tmp_path / "other")
     with sqlite3.connect(tmp_path / "newer") as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     with pytest.raises(ValueError, match="newer cot-distill"):
         Store(tmp_path / "newer")
+
+
+def first_version(path):
+    """A store as it was before answers had checksums, and payments said whether they are known."""
+    store = Store(path)
+    store.put([(request(0), {0: answer("old", logprobs=[("a", -1.0)]), 1: answer("other")})])
+    store.pay("e", 0.5)
+    store.db.execute("ALTER TABLE answer DROP COLUMN checksum")
+    store.db.execute("ALTER TABLE payment DROP COLUMN unknown")
+    store.db.execute("PRAGMA user_version = 1")
+    store.db.close()
+    path.chmod(0o644)
+
+
+def test_an_older_store_is_opened_and_keeps_every_answer(tmp_path, monkeypatch):
+    path = tmp_path / "old.sqlite"
+    first_version(path)
+    monkeypatch.setenv("COT_STORE", str(path))
+    store = Store(path)
+    assert [got.text for got in store.answers(request(0).key).values()] == ["old", "other"]
+    assert store.put([(request(0), {1: answer("third"), 2: answer("new")})]) == 1
+    assert store.payments_by_endpoint() == [("e", 0.5, 0.0, 0.0)]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "2 answers of an older version have their checksum now" in run("verify").output
+    assert "older version" not in run("verify").output
+    store.db.execute("UPDATE answer SET text = 'oId' WHERE sample = 0")
+    assert run("verify").exit_code == 1
+
+
+def test_only_its_user_can_read_a_store(tmp_path):
+    store = Store(tmp_path / "mine" / "store.sqlite")
+    store.put([(request(), {0: answer()})])
+    store.claim([(request(1).key, 0)])
+    for path in (tmp_path / "mine").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o700
 
 
 DAMAGE = {
@@ -469,6 +554,8 @@ DAMAGE = {
     "UPDATE answer SET reasoning = CAST(x'ff' AS TEXT) WHERE request = 2": (
         "answer 0 of request 2: its text cannot be read"
     ),
+    "UPDATE answer SET text = 'Third' WHERE request = 2": "answer 0 of request 2: its text, reasoning",
+    "UPDATE answer SET finish_reason = 'length' WHERE request = 2": "its checksum differs",
 }
 
 
@@ -689,7 +776,7 @@ def test_stats(filled):
         "2026-02-01T00:00:00+00:00",
         "2026-02-01T00:00:00+00:00",
     ] in cells
-    assert ["openai", "0.75", "0.5"] in cells
+    assert ["openai", "0.25", "0.0", "0.5"] in cells
     assert [cell[3] for cell in cells if cell[:2] == ["timeout", "2"]] == [""]
     assert [cell[3] for cell in cells if cell[:2] == ["http_500", "2"]] == [
         "[error] of the :fire:" + " server" * 9 + " serv…"

@@ -667,6 +667,38 @@ def test_what_cannot_be_written_in_one_line_does_not_hold_up_the_batch(
     assert store.db.execute("SELECT kind, message FROM failure").fetchone() == ("\ufffd", "\ufffd, \ufffd")
 
 
+DEEP = b"[" * 100_000
+ODD_LINES = {
+    "nested too deep": DEEP,
+    "a body nested too deep": b'{"custom_id": "%s", "response": {"status_code": 200, "body": ' + DEEP,
+    "an error nested deep": b'{"custom_id": "%s", "error": ' + b"[" * 900 + b"]" * 900 + b"}",
+    "a status of 5,000 digits": b'{"custom_id": "%s", "response": {"status_code": "' + b"9" * 5000 + b'"}}',
+    "a number of 5,000 digits": b'{"custom_id": "%s", "response": {"status_code": ' + b"9" * 5000 + b"}}",
+}
+
+
+@pytest.mark.parametrize("odd", ODD_LINES)
+def test_an_odd_line_holds_up_no_other(
+    api: Remote, store: Store, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    wanted = want(2)
+    waits(api, store, wanted)
+    finish_all(api, store)
+    name = f"{wanted[0].key[:40]}/0-0".encode()
+    line = ODD_LINES[odd].replace(b"%s", name)
+    real = server.Server.content
+
+    def content(self: server.Server, number: str) -> bytes:
+        return b"\n".join([line, *(one for one in real(self, number).split(b"\n") if name not in one)])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.Server, "content", content)
+        waits(api, store, wanted)
+    assert len(stored(store, wanted)) == 3
+    assert count(store, "failure") == 1
+    assert collect(api, store, wanted) == {}
+
+
 def test_usage_that_is_not_told_counts_as_the_most(api: Remote, store: Store) -> None:
     api.script([{"fault": "usage", "usage": "missing", "path": LINES}])
     wanted = want(2, samples=1)

@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from stages.asking.conversation import Wanted, completions
 from stages.asking.request import Request
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint
-from stages.endpoint import live, progress
+from stages.endpoint import calls, live, progress, purse
 from stages.endpoint.estimate import most_dollars
 from stages.methods import zero_shot, zero_shot_cot
 from stages.records.completion import Completion
@@ -162,6 +163,65 @@ def test_wrong_usage_is_an_unknown_cost_and_costs_no_answer(server: Remote, stor
     assert [row.usage for row in rows] == [None] * 3
     assert server.count() == 3
     assert store.spent("here") > 0  # what was set aside stays: nobody knows what it cost
+
+
+GOOD = json.dumps(
+    {
+        "model": "m",
+        "system_fingerprint": "f",
+        "choices": [{"finish_reason": "stop", "message": {"content": "2"}, "logprobs": None}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+    }
+)
+SCORE = '{"content": [{"token": "a", "logprob": %s}]}'
+# an odd response, and whether its text is kept all the same
+ODD: dict[str, tuple[str, bool]] = {
+    "a count of 31 digits": (GOOD.replace("4", "1" + "0" * 30), True),
+    "a count of 5,000 digits": (GOOD.replace("4", "9" * 5000), True),
+    "half a character as model": (GOOD.replace('"m"', r'"\ud83d"'), True),
+    "half a character as fingerprint": (GOOD.replace('"f"', r'"\ud83d"'), True),
+    "half a character as reason": (GOOD.replace('"stop"', r'"\ud83d"'), True),
+    "a list as model": (GOOD.replace('"m"', "[" * 900 + "]" * 900), True),
+    "a score of 400 digits": (GOOD.replace("null", SCORE % ("9" * 400)), True),
+    "half a character as token": (GOOD.replace("null", (SCORE % "-1").replace('"a"', r'"\ud83d"')), True),
+    "nested too deep": ("[" * 100_000, False),
+    "a model nested too deep": (GOOD.replace('"m"', "[" * 5000 + "]" * 5000), False),
+    "choices that are none": (GOOD.replace("[{", '{"a": {').replace("}]", "}}"), False),
+    "a message that is a number": (GOOD.replace('{"content": "2"}', "7"), False),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_one_odd_response_costs_no_other_answer(server: Remote, store: Store, odd: str) -> None:
+    text, kept = ODD[odd]
+    server.script([{"fault": "raw", "text": text, "match": "What is 1 + 1?"}])
+    how = asking(logprobs=True)
+    failed = ask(server, store, questions(6), how, attempts=2)
+    assert list(failed.values()) == ([] if kept else ["malformed"])
+    assert len(stored_texts(store, questions(6), how)) == (6 if kept else 5)
+    assert server.count() == (6 if kept else 7)
+
+
+def test_an_answer_that_cannot_be_written_costs_no_other(
+    server: Remote, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else a server may send: those that are committed with it are kept, and it is told."""
+    read = calls.read_answers
+
+    def spoilt(payload: Any, samples: list[int], stop: tuple[str, ...]) -> dict[int, Any]:
+        found = read(payload, samples, stop)
+        return {sample: replace(answer, text=None) for sample, answer in found.items()} if spoil else found
+
+    spoil = True
+    monkeypatch.setattr(calls, "read_answers", spoilt)
+    assert set(ask(server, store, questions(1), asking(), budget=50.0).values()) == {"unwritable"}
+    assert failures_in(store) == {"unwritable": 1}
+    paid = store.spent("here")
+    spoil = False
+    assert ask(server, store, questions(4), asking(), budget=50.0) == {}
+    (told,) = {row for row in store.payments_by_endpoint() if row[0] == "here"}
+    assert told[2:] == (0.0, 0.0)
+    assert 0 < paid < store.spent("here")
 
 
 def test_no_answer_in_time_is_retried(server: Remote, store: Store) -> None:
@@ -351,14 +411,69 @@ def test_a_budget_that_holds_no_call_asks_nothing(server: Remote, store: Store) 
     assert server.count() == 0
 
 
-def test_a_lost_response_stays_counted_as_spent(server: Remote, store: Store) -> None:
-    """It may have been billed; a refusal was not."""
-    server.script([{"fault": "cut", "calls": [0]}, {"fault": 500, "calls": [1]}])
+LOST: list[dict[str, Any]] = [
+    *({"fault": status, "done": True} for status in (408, 500, 502, 503)),
+    *({"fault": name} for name in ("cut", "cut_body", "garbage", "malformed", "empty")),
+]
+NOT_BILLED: list[dict[str, Any]] = [{"fault": status} for status in (409, 429)]
+
+
+@pytest.mark.parametrize("fault", LOST + NOT_BILLED, ids=lambda fault: str(fault["fault"]))
+def test_what_nobody_knows_stays_counted_as_spent(
+    server: Remote, store: Store, fault: dict[str, Any]
+) -> None:
+    """A gateway may bill a call and then answer 502; what is refused was not billed."""
+    server.script([fault | {"calls": [0]}])
     assert ask(server, store, questions(1), asking(), budget=100.0) == {}
     (row,) = completions(questions(1), asking(), store.answers)
     lost = most_dollars(asking().request("Q: What is 0 + 1?"), 1, PRICES["m"])
-    assert server.count() == 3
-    assert store.spent("here") == pytest.approx(dollars_of(row) + (lost or 0.0))
+    assert server.count() == 2
+    unknown = lost if fault in LOST else 0.0
+    assert store.payments_by_endpoint() == [("here", dollars_of(row), pytest.approx(unknown), 0.0)]
+    assert store.spent("here") == pytest.approx(dollars_of(row) + (unknown or 0.0))
+
+
+def test_a_time_out_stays_counted_as_spent(server: Remote, store: Store) -> None:
+    server.script([{"fault": "slow", "delay": 20, "calls": [0]}])
+    assert ask(server, store, questions(1), asking(), budget=100.0, timeout=0.3) == {}
+    lost = most_dollars(asking().request("Q: What is 0 + 1?"), 1, PRICES["m"])
+    assert store.payments_by_endpoint()[0][2] == pytest.approx(lost)
+
+
+def test_a_gateway_that_bills_and_fails_does_not_exceed_the_budget(server: Remote, store: Store) -> None:
+    """Every call is carried out and billed, every second one answered by 502."""
+    server.script([{"fault": 502, "done": True, "calls": list(range(0, 1000, 2))}])
+    with pytest.raises(ValueError, match="budget"):
+        ask(server, store, questions(60), asking(), budget=3.0)
+    assert 0 < store.spent("here") <= 3.0
+
+
+def test_a_server_that_is_not_there_bills_nothing(store: Store) -> None:
+    endpoint = Endpoint(base_url="http://127.0.0.1:9/v1", concurrency=4, attempts=1, budget=100.0)
+    request = Request("chat", "m", "a question", max_tokens=40)
+    failed = live.fulfil([Wanted(request, request.key, [0])], store, "here", endpoint, PRICES)
+    assert list(failed.values()) == ["connection"]
+    assert store.spent("here") == 0.0
+
+
+def test_dollars_are_set_aside_for_many_calls_at_once(
+    server: Remote, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction for each call would cost more than the call; a kill leaves two blocks counted at most."""
+    set_aside, most = [], most_dollars(asking().request("Q: What is 10 + 1?"), 1, PRICES["m"]) or 0.0
+    raised = store.raise_reservation
+
+    def raise_reservation(*values: Any) -> float:
+        set_aside.append(raised(*values))
+        (held,) = store.db.execute("SELECT total(dollars) FROM payment WHERE owner IS NOT NULL").fetchone()
+        assert held <= (3 * purse.BLOCK + 16) * most
+        return set_aside[-1]
+
+    monkeypatch.setattr(store, "raise_reservation", raise_reservation)
+    assert ask(server, store, questions(100), asking(), budget=1000.0, concurrency=16) == {}
+    assert 1 <= len(set_aside) <= 100 / 8
+    rows = list(completions(questions(100), asking(), store.answers))
+    assert store.payments_by_endpoint() == [("here", pytest.approx(sum(map(dollars_of, rows))), 0.0, 0.0)]
 
 
 # ---- others

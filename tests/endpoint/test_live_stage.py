@@ -188,8 +188,8 @@ def write_slowly(log: Path, seconds: float) -> None:
         return put(store, answered)
 
     async def logged(run: Live, item: Any) -> None:
-        for sample, answer in item[1].answers.items():
-            os.write(file, (json.dumps([item[0].key, sample, answer.text]) + "\n").encode())
+        for sample, answer in item.outcome.answers.items():
+            os.write(file, (json.dumps([item.parcel.key, sample, answer.text]) + "\n").encode())
         await keep(run, item)
 
     Store.put = slow

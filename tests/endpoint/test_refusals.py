@@ -14,7 +14,8 @@ from stages.config.endpoint import Endpoint
 from stages.config.load import check
 from stages.endpoint.batch_files import line_outcome
 from stages.endpoint.calls import Caller, error_outcome, error_text
-from stages.endpoint.http import Malformed, read_answers, request_path
+from stages.endpoint.http import request_path
+from stages.endpoint.responses import Malformed, read_answers
 
 
 def outcome_of(status: int, body: object) -> Any:

@@ -76,6 +76,7 @@ Faults: {"fault": NAME, which calls, arguments}. The first fault of the list tha
     "filtered"        finish_reason content_filter, the text cut short (chat: null)
     "usage"           "usage": "missing" | "negative" | "strings" | the value itself
     "say"             "text": what every choice says
+    "raw"             ... and its whole body is "text"
 """
 
 import argparse
@@ -194,6 +195,7 @@ WRONG = {
     "filtered",
     "usage",
     "say",
+    "raw",
 }
 NAMES = {*NAMED, *MESSAGES, *WRONG, 502}
 WHICH = {"path", "method", "match", "calls", "first", "share", "seed"}
@@ -515,6 +517,8 @@ class Connection(asyncio.Protocol):
             return self.transport.close()
         if name == "malformed":
             payload = payload[: len(payload) // 2]
+        if name == "raw":
+            payload = fault["text"].encode()
         if name == "cut_body":
             call["ended"] = time.monotonic() - self.server.start
             self.transport.write(self.header(status, len(payload), headers) + payload[: len(payload) // 2])

@@ -40,6 +40,7 @@ RUN_IN = {
     ("cot", "store", "import", "--teacher"): "tests/asking/test_import_own.py",
     ("cot", "store", "merge"): "tests/asking/test_store.py",
     ("cot", "store", "prune"): "tests/asking/test_store.py",
+    ("cot", "store", "settle"): "tests/asking/test_store.py",
 }
 
 

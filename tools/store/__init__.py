@@ -7,7 +7,7 @@ on this machine. A fresh clone fills it from the outs that DVC pulls: `dvc pull`
 """
 
 from tools.store.export import export_answers
-from tools.store.inspection import stats, verify
+from tools.store.inspection import settle, stats, verify
 from tools.store.intake import import_files, merge
 from tools.store.prune import prune_store
 from tools.terminal import command_group
@@ -15,6 +15,7 @@ from tools.terminal import command_group
 app = command_group()
 app.command()(stats)
 app.command()(verify)
+app.command()(settle)
 app.command("import")(import_files)
 app.command()(merge)
 app.command("export")(export_answers)

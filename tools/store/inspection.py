@@ -1,6 +1,7 @@
 """Inspection: what the store holds, and whether it is sound."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -9,6 +10,7 @@ from stages.asking.database import default_path
 from stages.asking.store import Store
 from tools.tables import print_table
 
+DOLLARS = ("endpoint", "dollars paid", "nobody knows", "set aside")
 GROUPS = ("model", "source", "answers", "tokens in", "cached", "out", "first", "last")
 
 
@@ -38,9 +40,7 @@ def stats() -> None:
         typer.echo(f"{store.path}: {answers:,} answers to {known_by}")
         typer.echo(f"{size:,} bytes on disk" + (f", {size / answers:,.0f} an answer" if answers else ""))
         print_table(GROUPS, contents.by_model_and_source(store))
-        reserved = "round(total(dollars) FILTER (WHERE owner IS NOT NULL), 6)"
-        spent = ask(f"SELECT endpoint, round(total(dollars), 6), {reserved} FROM payment GROUP BY 1")
-        print_table(("endpoint", "dollars", "of them reserved"), spent.fetchall())
+        print_table(DOLLARS, store.payments_by_endpoint())
         print_table(("failures", "count", "last", "its message"), contents.failures_by_kind(store))
         claims = ask("SELECT owner, count(*) FROM claim GROUP BY 1")
         print_table(("claimed by", "answers"), claims.fetchall())
@@ -51,8 +51,8 @@ def stats() -> None:
 def verify() -> None:
     """Check the whole store, and end with status 1 if anything is wrong.
 
-    The file itself, every key against its request, answers that belong to nothing, fields that cannot be
-    read. Requests without an answer are counted, and nothing is wrong with them.
+    The file itself, every key against its request, every answer against its checksum, answers that belong to
+    nothing, fields that cannot be read. Requests without an answer are counted: nothing is wrong with them.
     """
     store = open_store()
     count = 0
@@ -65,6 +65,26 @@ def verify() -> None:
             " copy, if you have one, or with a new store ($COT_STORE) that `import data/completions/*.jsonl`"
             " fills"
         )
+    if sealed := contents.seal(store):
+        typer.echo(f"{store.path}: {sealed:,} answers of an older version have their checksum now")
     waiting = contents.unanswered(store)
     open_requests = f"; {waiting:,} requests have no answer: under way, failed or given up" if waiting else ""
     typer.echo(f"{store.path}: sound{open_requests}")
+
+
+def settle(
+    endpoint: Annotated[str, typer.Argument(help="A block under `endpoints`, as `stats` names it.")],
+    dollars: Annotated[float, typer.Argument(min=0, help="What the bill says it cost, all of it together.")],
+) -> None:
+    """Put what the bill says in the place of dollars of which nobody knows whether they were spent.
+
+    A response that was lost, an error 500 or a kill leaves the most that the call can have cost counted as
+    spent; `stats` shows the sum under "nobody knows". Read the provider's bill, and tell what of it that was.
+    """
+    store = open_store()
+    if endpoint not in [name for name, *_ in store.payments_by_endpoint()]:
+        raise ValueError(
+            f"{store.path}: nothing was spent at endpoint {endpoint!r}; `cot store stats` lists all"
+        )
+    before = store.settle_unknown(endpoint, dollars)
+    typer.echo(f"{endpoint}: {before:.6g} dollars of which nobody knew are {dollars:.6g} dollars paid now")
