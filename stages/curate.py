@@ -28,11 +28,14 @@ from stages.corpus.filters import (
     keep_finished,
     keep_first_samples,
     keep_questions,
+    keep_thoughtful,
+    keep_whole_thoughts,
     with_answers,
+    with_rationales,
 )
 from stages.corpus.funnel import corpus_counts, questions_below_budget, row_counts, token_counts
 from stages.corpus.selection import select_rows, selection_summary
-from stages.records.completion import Completion, read_completions, write_completions
+from stages.records.completion import Completion, read_completions, readers_of, write_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import read_text, write_json
 
@@ -71,6 +74,7 @@ def filters_of(
     by_answer = curation.filter in ("answer", "golden")
     filters: dict[str, Filter] = {
         "over_budget": partial(keep_first_samples, per_question=curation.per_question),
+        **thought_filters(curation, before),
         "unfinished": keep_finished if curation.finished_only else list,
         "duplicate": keep_distinct if curation.dedup else list,
         "no_answer": partial(keep_answered, examples=examples) if by_answer else list,
@@ -83,6 +87,16 @@ def filters_of(
         choose = partial(select_rows, asked=asked, select=curation.select, seed=curation.seed)
         filters[f"not_selected_by_{curation.select.by}"] = choose
     return filters
+
+
+def thought_filters(curation: Curation, before: list[Completion]) -> dict[str, Filter]:
+    """Those that a model that thinks needs; {} for others."""
+    if not any(row.reasoning for row in before):
+        return {}
+    return {
+        "cut_thoughts": list if curation.keep_cut_thoughts else keep_whole_thoughts,
+        "without_thoughts": keep_thoughtful if curation.train_on == "thoughts" else list,
+    }
 
 
 def apply_filters(
@@ -116,10 +130,10 @@ def curate(
     asked = {part: keep_first_samples(rows, curation.per_question) for part, rows in of_part.items()}
     kept: list[Completion] = []
     removed = Counter(not_in_train=len(completions) - sum(map(len, of_part.values())))
-    funnel: dict[str, object] = {}
+    funnel: dict[str, object] = {"reader": readers_of(completions)}
     for part, before in of_part.items():
         passed, dropped = apply_filters(before, filters_of(curation, examples, golden, before))
-        after = with_answers(passed, examples)
+        after = with_rationales(with_answers(passed, examples), curation.train_on)
         removed_here = {reason: len(rows) for reason, rows in dropped.items()}
         funnel[part] = {
             **row_counts(len(split[part]), before, after, removed_here),

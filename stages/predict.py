@@ -18,12 +18,13 @@ from stages.asking.local import from_memory
 from stages.asking.request import Request
 from stages.config.base import base_sha256, read_pointer
 from stages.config.cli import run
-from stages.config.contracts import Method, load_plug_in
+from stages.config.contracts import Method
 from stages.config.decoding import Decoding
 from stages.config.kernels import fix_kernels
 from stages.config.load import block, find, read_params
+from stages.config.method import read_method
 from stages.endpoint import transport
-from stages.records.completion import Completion, write_completions
+from stages.records.completion import Completion, Reader, write_completions
 from stages.records.example import Example, read_examples
 
 Place = dict[str, Any]  # where a student is: "api", "model" and, behind an endpoint, "endpoint" and "salt"
@@ -61,7 +62,12 @@ def place_of(folder: Path) -> Place:
 
 
 def student_asking(
-    place: Place, method: Method, settings: Any, demonstrations: str, decoding: Decoding
+    place: Place,
+    method: Method,
+    settings: Any,
+    demonstrations: str,
+    decoding: Decoding,
+    reader: Reader = "kojima",
 ) -> Asking:
     """How a student is asked by a method."""
     stops = tuple(method.stops(settings))
@@ -80,7 +86,9 @@ def student_asking(
         )
 
     hosted = "endpoint" in place
-    return Asking(method, settings, demonstrations, decoding.samples, request, paid=hosted, shared=hosted)
+    return Asking(
+        method, settings, demonstrations, decoding.samples, request, paid=hosted, shared=hosted, reader=reader
+    )
 
 
 def who_answers(
@@ -130,8 +138,7 @@ def main(
     """
     fix_kernels(student_folder)
     find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
-    method: Method = load_plug_in("methods", name, f"methods.{name}")
-    settings = block(f"methods.{name}", method.Settings)
+    method, settings, reader = read_method(name)
     decoding = block("decoding", Decoding)
     test = set(json.loads(split.read_text(encoding="utf-8"))["test"])
     questions = [example for example in read_examples(examples) if example.id in test]
@@ -140,7 +147,7 @@ def main(
     rows: list[Completion] = []
     for origin, folder in {"selected": student_folder, **kept}.items():
         place = place_of(folder)
-        asking = student_asking(place, method, settings, shown, decoding)
+        asking = student_asking(place, method, settings, shown, decoding, reader)
         who = who_answers(place, asking, questions, decoding, f"predict {origin}")
         rows += predictions(student_name, origin, questions, asking, who)
     write_completions(out, rows)

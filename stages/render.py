@@ -8,15 +8,15 @@ that leaves the texts alone retrains nothing.
 import json
 from collections import defaultdict
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 
 from stages.config.cli import run
-from stages.config.load import block, find, read_params
+from stages.config.contracts import Method
+from stages.config.load import find, read_params
+from stages.config.method import read_method
 from stages.corpus.targets import PARTS, count_targets
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
@@ -25,7 +25,7 @@ from stages.records.sequence import Sequence, write_sequences
 
 
 def render(
-    method: ModuleType,
+    method: Method,
     settings: object,
     examples: list[Example],
     parts: dict[str, list[str]],
@@ -50,7 +50,7 @@ def render(
     return [replace(sequence, part=part_of[sequence.example_id]) for sequence in sequences]
 
 
-def read_back(sequence: Sequence, method: ModuleType, settings: Any) -> bool:
+def read_back(sequence: Sequence, method: Method, settings: Any) -> bool:
     """Whether a student that says the trained text word for word is read with its own answer: the method's
     answer prefix stands in it once, and before the first stop mark.
     """
@@ -63,7 +63,7 @@ def read_back(sequence: Sequence, method: ModuleType, settings: Any) -> bool:
 
 
 def check_trained(
-    name: str, method: ModuleType, counts: dict[str, Any], corpus: Path | None, split: Path
+    name: str, method: Method, counts: dict[str, Any], corpus: Path | None, split: Path
 ) -> None:
     """Raises ValueError if nothing of the train part trains one of the method's tasks."""
     missing = [task for task in method.TASKS if task not in counts["train"]["tasks"]]
@@ -94,8 +94,7 @@ def render_files(
     Raises ValueError for a method that there is not, that needs a corpus, or that would train nothing.
     """
     find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
-    method = import_module(f"stages.methods.{name}")
-    settings = block(f"methods.{name}", method.Settings)
+    method, settings, _ = read_method(name)
     if method.LEARNS_FROM == "rationales" and corpus is None:
         raise ValueError(
             f"{name} learns from a teacher's rationales: list it under run.methods, not run.baselines"

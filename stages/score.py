@@ -15,7 +15,7 @@ import typer
 
 from stages.config.cli import run
 from stages.config.run import AXES
-from stages.records.completion import Completion, read_completions
+from stages.records.completion import Completion, read_completions, readers_of
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.results.metrics import (
@@ -83,6 +83,7 @@ def score_cell(
     shares = rates(graded)
     low, high = wilson(shares["accuracy"] * len(test), len(test))
     return {
+        "reader": readers_of(groups[SELECTED]),
         **shares,
         "accuracy_low": low,
         "accuracy_high": high,
@@ -174,7 +175,9 @@ def main(
     groups, by_id, parts = read_inputs(examples_file, split_file, predictions)
     scores = score_cell(groups, by_id, parts)
     if teacher_completions:
-        scores |= teacher_accuracy(read_completions(teacher_completions), by_id, parts["test"])
+        said = read_completions(teacher_completions)
+        scores |= teacher_accuracy(said, by_id, parts["test"])
+        scores["teacher_reader"] = readers_of(said)
     if learned:
         own_parts = json.loads(learned.read_text(encoding="utf-8"))
         scores["n_train"] = count_learned(parts["test"], own_parts, str(split_file))

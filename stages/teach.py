@@ -31,6 +31,7 @@ def counted(
     """
     rank = {example.id: place for place, example in enumerate(questions)}
     models: Counter[str] = Counter()
+    readers: set[str] = set()
     asked = most = distinct = 0
     last = -1
     groups = groupby(completions, key=lambda completion: rank[completion.example_id])
@@ -47,6 +48,7 @@ def counted(
         most = max(most, len(rows))
         distinct += len({tuple(row.texts) for row in rows})
         models.update(row.model for row in rows)
+        readers.update(row.reader for row in rows)
         yield from rows
     counts |= {
         "questions": len(questions),
@@ -55,6 +57,7 @@ def counted(
         "completions_per_question_max": most,
         "distinct_texts": distinct,
         "models": dict(sorted(models.items())),
+        "reader": ", ".join(sorted(readers)),
     }
 
 

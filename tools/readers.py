@@ -1,7 +1,7 @@
-"""Readers: where three ways to read an answer differ on the same completions.
+"""Readers: where the three ways to read an answer differ on the same completions.
 
-strict: the published rule of Kojima et al. 2022, which decides what is trained and scored. lenient: as the
-released evaluation falls back. stated: what a chat or reasoning model states (stages/text/stated.py).
+What each of them is: stages/text/answers.py. lenient: as `kojima` falls back, which is counted and decides
+nothing.
 """
 
 from collections import Counter
@@ -9,24 +9,32 @@ from typing import Annotated
 
 import typer
 
-from stages.records.completion import Completion
+from stages.records.completion import Completion, readers_of
 from stages.records.example import Example
-from stages.text.answers import is_correct, reading_of
-from stages.text.stated import stated_answer
+from stages.text.answers import READERS, is_correct, read_answer
 from tools.found_rows import completions_of, examples_of
 from tools.tables import console, print_table
 
-READERS = ("strict", "lenient", "stated")
+COLUMNS = ("kojima", "lenient", "marked", "stated")
 TAIL = 300  # characters of a text that are shown: an answer stands at its end
 
-Answers = dict[str, str | None]  # by reader
+Answers = dict[str, str | None]  # by column
 
 
 def answers_of(completion: Completion, example: Example) -> Answers:
     """What each reader takes for the answer, all of them in the last text."""
-    reading = reading_of(completion, example)
-    stated = stated_answer(completion.texts[-1], example.answer_type, example.choices or [])
-    return {"strict": reading.strict, "lenient": reading.lenient, "stated": stated}
+    text = completion.texts[-1]
+    choices = example.choices or []
+    read = {
+        name: read_answer(text, completion.answer_prefix, example.answer_type, choices, name)
+        for name in READERS
+    }
+    return {
+        "kojima": read["kojima"].strict,
+        "lenient": read["kojima"].lenient,
+        "marked": read["marked"].strict,
+        "stated": read["stated"].strict,
+    }
 
 
 def right_ones(answers: Answers, example: Example) -> dict[str, bool]:
@@ -60,11 +68,10 @@ def main(
                 f"{100 * right[reader] / len(said):.1f}",
                 f"{100 * none[reader] / len(said):.1f}",
             ]
-            for reader in READERS
+            for reader in COLUMNS
         ]
-        print_table(
-            ["reader", "n", "right, %", "no answer, %"], rows, f"{name}: {len(differ)} read differently"
-        )
+        title = f"{name}: {len(differ)} read differently; by {readers_of(said.values())}"
+        print_table(["reader", "n", "right, %", "no answer, %"], rows, title)
         for example, completion, answers in differ[:count]:
             read = ", ".join(f"{reader} {answer!r}" for reader, answer in answers.items())
             console().print(

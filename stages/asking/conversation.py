@@ -15,9 +15,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator
 
 from stages.asking.request import Answer, Request
-from stages.config.contracts import Method, load_plug_in
-from stages.config.load import check, find, read_params
-from stages.records.completion import Completion, Step
+from stages.config.contracts import Method
+from stages.records.completion import Completion, Reader, Step
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 
@@ -51,6 +50,7 @@ class Asking:
     # Answers are kept in the store, and conversations that come to the same prompt draw from the same ones.
     # False (a student in this process): every question and every later step has draws of its own
     shared: bool = True
+    reader: Reader = "kojima"  # how the last answer is read
 
     def next_prompt(self, example: Example, texts: list[str]) -> str | None:
         """What is asked after these texts; None: the conversation is over."""
@@ -91,14 +91,6 @@ class Turn(NamedTuple):
     key: str
     draw: int  # which of the samples under this key
     answer: Answer
-
-
-def asking_method(name: str) -> tuple[Method, Any]:
-    """A method of stages/methods and its block of params.yaml, which may be missing: its settings have
-    defaults.
-    """
-    method: Method = load_plug_in("methods", name, f"methods.{name}")
-    return method, check(f"methods.{name}", find(read_params(), "methods").get(name) or {}, method.Settings)
 
 
 def replay(example: Example, asking: Asking, stored: Stored) -> tuple[list[Completion], dict[str, Wanted]]:
@@ -156,10 +148,18 @@ def completion(example: Example, sample: int, turns: list[Turn], asking: Asking)
         answer_prefix=asking.method.answer_prefix(asking.settings),
         origin=steps[-1].source,
         paid=asking.paid,
+        reader=asking.reader,
+        reasoning=thoughts_of(turns, asking),
         steps=steps if asking.shared else (),
         usage=total_usage(step.usage for step in steps),
         logprob=sum(scores) if len(scores) == len(steps) else None,
     )
+
+
+def thoughts_of(turns: list[Turn], asking: Asking) -> tuple[str, ...]:
+    """What was thought before each text; () where nothing was, or where it stands in the texts already."""
+    thoughts = tuple(turn.answer.reasoning for turn in turns)
+    return thoughts if any(thoughts) and not asking.keep_reasoning else ()
 
 
 def step(turn: Turn, asking: Asking) -> Step:

@@ -82,8 +82,8 @@ def read_own(path: Path, asking: Asking | None) -> Found:
             if "request" in row:
                 read_export(row, found)
             elif steps := (row := with_steps(row)).get("steps"):
-                whole = Completion(**row | {"steps": tuple(Step(**step) for step in steps)})
-                read_completion(whole, found, asking)
+                whole = {"steps": tuple(Step(**step) for step in steps)}
+                read_completion(Completion(**row | whole), found, asking)
             else:
                 found.mark("rows without steps: no answers of a store", f"row {number}")
         except (TypeError, KeyError, AttributeError, ValueError) as error:
@@ -112,12 +112,14 @@ def read_completion(row: Completion, found: Found, asking: Asking | None) -> Non
             f"{len(row.texts)} texts, {len(row.prompts)} prompts and {len(row.steps)} steps, wanted as many"
             " of each"
         )
-    for step, prompt, text, reason in zip(row.steps, row.prompts, row.texts, row.finish_reasons, strict=True):
+    thoughts = row.reasoning or ("",) * len(row.texts)
+    columns = (row.steps, row.prompts, row.texts, row.finish_reasons, thoughts)
+    for step, prompt, text, reason, thought in zip(*columns, strict=True):
         used = step.usage or {}
         answer = Answer(
             text=text[step.reasoning + 1 :] if step.reasoning else text,
             finish_reason=reason,
-            reasoning=text[: step.reasoning],
+            reasoning=text[: step.reasoning] or thought,
             tokens_in=used.get("in"),
             tokens_out=used.get("out"),
             tokens_cached=used.get("cached"),

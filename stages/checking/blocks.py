@@ -10,6 +10,7 @@ from stages.config.dataset import Dataset
 from stages.config.decoding import Decoding
 from stages.config.endpoint import Endpoint, Price
 from stages.config.load import Block, check, find
+from stages.config.method import method_settings
 from stages.config.run import Run
 from stages.config.split import Split
 from stages.config.student import HostedStudent, Student, check_student
@@ -82,7 +83,7 @@ def check_methods(params: Params) -> dict[str, Method]:
     found = {}
     for name, values in find(params, "methods").items():
         method: Method = load_plug_in("methods", name, f"methods.{name}")
-        check(f"methods.{name}", values, method.Settings)
+        method_settings(name, method, values)
         found[name] = method
     return found
 

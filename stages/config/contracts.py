@@ -30,6 +30,10 @@ class Method(Protocol):
     ask            the prompt of the next step, after the texts that earlier steps got; None: no more steps
     answer_prefix  the mark before the answer in the last text; "": the last text is the answer
     stops          the marks that end a text
+
+    It may have more:
+    READER         how its answers are read where its block names no `reader`: "marked" or "stated" (default:
+                   "kojima", the published rule)
     """
 
     @property

@@ -44,6 +44,10 @@ class Curation(Block):
     # without what the teacher's length limit L_r cut (appendix E.2; FT's released code keeps it)
     finished_only: bool = False
     dedup: bool = False  # one of several texts of a question that differ in case and spaces only
+    # what is learned before the answer of a model that thinks: what it thought, what it said, or one after
+    # the other
+    train_on: Literal["thoughts", "summary", "both"] = "summary"
+    keep_cut_thoughts: bool = False  # those that ended at the length limit before anything was said
     # a file of local/: example ids, one per line, of one or more datasets
     golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")
     # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps

@@ -11,6 +11,8 @@ from dataclasses import replace
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.text.answers import is_correct, read_answer
+from stages.text.formats import rationale_of
+from stages.text.stated import rationale_before
 
 
 def keep_questions(completions: list[Completion], ids: Collection[str]) -> list[Completion]:
@@ -39,6 +41,23 @@ def keep_finished(completions: list[Completion]) -> list[Completion]:
     return [completion for completion in completions if completion.finished]
 
 
+def keep_whole_thoughts(completions: list[Completion]) -> list[Completion]:
+    """Completions without those of which a text is a thought that was cut, and nothing said after it."""
+    return [row for row in completions if not thought_is_cut(row)]
+
+
+def thought_is_cut(row: Completion) -> bool:
+    return any(
+        thought and reason != "stop" and not text.strip()
+        for thought, reason, text in zip(row.reasoning, row.finish_reasons, row.texts, strict=False)
+    )
+
+
+def keep_thoughtful(completions: list[Completion]) -> list[Completion]:
+    """Completions with thoughts to learn."""
+    return [row for row in completions if any(thought.strip() for thought in row.reasoning)]
+
+
 def keep_distinct(completions: list[Completion]) -> list[Completion]:
     """The first of a question's completions whose texts differ only in upper case and white space."""
     first: dict[tuple[str, tuple[str, ...]], Completion] = {}
@@ -58,8 +77,9 @@ def strict_answer(completion: Completion, example: Example) -> str | None:
     """
     text = completion.texts[-1]
     prefix = completion.answer_prefix
-    stated = text[text.rindex(prefix) :] if prefix and prefix in text else text
-    return read_answer(stated, prefix, example.answer_type, example.choices or []).strict
+    if completion.reader == "kojima" and prefix and prefix in text:  # the other readers look there anyway
+        text = text[text.rindex(prefix) :]
+    return read_answer(text, prefix, example.answer_type, example.choices or [], completion.reader).strict
 
 
 def keep_answered(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
@@ -96,6 +116,27 @@ def with_answers(completions: list[Completion], examples: Mapping[str, Example])
         right = is_correct(answer, example.answer, example.answer_type)
         answered.append(replace(completion, answer=example.answer if right else answer))
     return answered
+
+
+def with_rationales(completions: list[Completion], train_on: str) -> list[Completion]:
+    """The same rows, each with what is learned of it before the answer, where that is not what the papers'
+    rule takes (stages/text/formats.py, `rationale_of`).
+
+    summary: what is said before the answer is stated. thoughts: what was thought. both: one after the other.
+    """
+    return [
+        replace(row, rationale=learned(row, train_on)) if row.reader == "stated" or row.reasoning else row
+        for row in completions
+    ]
+
+
+def learned(row: Completion, train_on: str) -> str:
+    one_text = row.reader == "stated" and len(row.texts) == 1
+    said = rationale_before(row.texts[0]) if one_text else rationale_of(row)
+    thoughts = "\n\n".join(row.reasoning).strip()
+    if train_on == "summary":
+        return said
+    return thoughts if train_on == "thoughts" else f"{thoughts}\n\n{said}".strip()
 
 
 def draw_questions(completions: list[Completion], count: int, seed: int) -> list[Completion]:

@@ -5,9 +5,15 @@ record.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stages.records.jsonl import numbered_rows, record, write_rows
+
+# How an answer is read: by the published rule, behind the method's own mark, as today's models state it
+# (stages/text/answers.py)
+Reader = Literal["kojima", "marked", "stated"]
+# Fields that a row names only where they are not at their default
+UNSAID: dict[str, Any] = {"reader": "kojima", "reasoning": (), "rationale": None}
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,10 @@ class Completion:
     logprob: float | None = None  # sum of token log-probabilities, when offered
     # as curate reads it, in the gold answer's writing where it is right; None: not read, or none there
     answer: str | None = None
+    reader: Reader = "kojima"  # how the answer in the last text is read; the method that asked says so
+    reasoning: tuple[str, ...] = ()  # per text what a reasoning model thought before it; (): nothing
+    # what is learned before the answer, as curate chose it; None: what stands before the answer prefix
+    rationale: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -51,7 +61,8 @@ class Completion:
 def read_completion(row: dict[str, Any], where: str) -> Completion:
     """Raises ValueError with `where` for a row of another kind."""
     completion = record(Completion, row, where)
-    return replace(completion, steps=tuple(record(Step, step, where) for step in row.get("steps", ())))
+    steps = tuple(record(Step, step, where) for step in row.get("steps", ()))
+    return replace(completion, steps=steps, reasoning=tuple(completion.reasoning))
 
 
 def read_completions(path: Path) -> list[Completion]:
@@ -60,5 +71,16 @@ def read_completions(path: Path) -> list[Completion]:
 
 
 def write_completions(path: Path, completions: Iterable[Completion]) -> None:
+    write_rows(path, map(as_row, completions))
+
+
+def as_row(completion: Completion) -> dict[str, Any]:
+    """What a line of JSON holds."""
     # not asdict, which copies every list: a third of the time for 300,000 rows
-    write_rows(path, (vars(row) | {"steps": [vars(step) for step in row.steps]} for row in completions))
+    row = vars(completion) | {"steps": [vars(step) for step in completion.steps]}
+    return {name: value for name, value in row.items() if name not in UNSAID or value != UNSAID[name]}
+
+
+def readers_of(completions: Iterable[Completion]) -> str:
+    """The readers that some rows name, for a file of counts: "kojima"; of two both, in alphabetical order."""
+    return ", ".join(sorted({row.reader for row in completions}))

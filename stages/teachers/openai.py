@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.asking.conversation import UNSCORED, Asking, MethodName, ask_all, asking_method, completions
+from stages.asking.conversation import UNSCORED, Asking, MethodName, ask_all, completions
 from stages.asking.request import Request
 from stages.config.load import Block
+from stages.config.method import read_method
 from stages.endpoint import transport
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -76,9 +77,18 @@ def to_request(settings: Settings, stops: list[str]) -> Callable[[str], Request]
 
 def asking(settings: Settings, demonstrations: str) -> Asking:
     """The method's asking side with this teacher's request."""
-    method, how = asking_method(settings.method)
+    method, how, reader = read_method(settings.method)
     request = to_request(settings, method.stops(how))
-    return Asking(method, how, demonstrations, settings.samples, request, settings.keep_reasoning, paid=True)
+    return Asking(
+        method,
+        how,
+        demonstrations,
+        settings.samples,
+        request,
+        settings.keep_reasoning,
+        paid=True,
+        reader=reader,
+    )
 
 
 def given_answers(settings: Settings) -> Path | None:

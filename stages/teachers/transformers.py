@@ -24,7 +24,6 @@ from stages.asking.conversation import (
     MethodName,
     Wanted,
     ask_all,
-    asking_method,
     completions,
     replay,
 )
@@ -34,6 +33,7 @@ from stages.asking.store import Store
 from stages.config.base import Base
 from stages.config.decoding import Decoding
 from stages.config.load import Block
+from stages.config.method import read_method
 from stages.config.precision import Precision
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -70,7 +70,7 @@ def model_name(base: Base) -> str:
 
 def asking(settings: Settings, demonstrations: str) -> Asking:
     """The method's asking side with this teacher's request."""
-    method, how = asking_method(settings.method)
+    method, how, reader = read_method(settings.method)
     stops = tuple(method.stops(how))
 
     def request(prompt: str) -> Request:
@@ -85,7 +85,7 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
             seed=settings.seed if settings.temperature else None,
         )
 
-    return Asking(method, how, demonstrations, settings.samples, request)
+    return Asking(method, how, demonstrations, settings.samples, request, reader=reader)
 
 
 def stream(pairs: list[Pair]) -> int:

@@ -1,8 +1,9 @@
 """Answer types: one entry for each, with all that the type of an answer decides.
 
-Who reads, compares, checks or guesses an answer looks it up here; a new type is one more entry. One thing
-is not here, how CasCoD and SCoTD write a choice (stages/text/formats.py): methods ask and train with it,
-and a new way to read an answer must not ask a teacher or train a student anew.
+Who reads, compares, checks or guesses an answer looks it up here; a new type is one more entry. What is not
+here is what methods ask and train with: how CasCoD and SCoTD write a choice (stages/text/formats.py), and how
+a chat method asks for an answer (stages/text/last_line.py). A new way to read one must not ask a teacher or
+train a student anew.
 """
 
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from operator import eq
 
-from stages.text import finders, gold
+from stages.text import finders, gold, stated_values
 from stages.text.gold import LETTERS
 from stages.text.mathematics import equal_latex, last_box, lenient_latex, strict_latex
 
@@ -75,6 +76,7 @@ class AnswerRules:
     wanted: gold.Wanted  # what one that is not legal ought to be
     strict: finders.Finder  # by the published rule
     lenient: finders.Finder  # as a person would read
+    stated: stated_values.StatedValue  # of a piece of text that states it
     equal: Callable[[str, str], bool] = eq  # is the answer that was read the gold one?
     # text, gold, choices: is it the gold answer as it stands?
     says: Callable[[str, str, Sequence[str]], bool] = says
@@ -90,6 +92,7 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_number,
         strict=finders.strict_numbers,
         lenient=finders.lenient_numbers,
+        stated=stated_values.stated_number,
         equal=equal_numbers,
     ),
     "choice": AnswerRules(  # "A"
@@ -97,6 +100,7 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_choice,
         strict=finders.strict_letters,
         lenient=finders.lenient_letters,
+        stated=stated_values.stated_choice,
         says=says_choice,
         lettered=True,
     ),
@@ -105,6 +109,7 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_yes_no,
         strict=finders.strict_yes_no,
         lenient=finders.lenient_yes_no,
+        stated=stated_values.stated_yes_no,
         says=says_yes_no,
         chance=1 / 2,
     ),
@@ -113,6 +118,7 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_text,
         strict=finders.strict_text,
         lenient=finders.lenient_text,
+        stated=stated_values.stated_text,
         equal=equal_texts,
         any_word=True,
     ),
@@ -121,18 +127,21 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_exact,
         strict=finders.strict_exact,
         lenient=finders.lenient_exact,
+        stated=stated_values.stated_exact,
     ),
     "date": AnswerRules(  # "05/01/2021"
         canonical=gold.canonical_date,
         wanted=gold.wanted_date,
         strict=finders.strict_dates,
         lenient=finders.lenient_dates,
+        stated=stated_values.stated_date,
     ),
     "latex": AnswerRules(  # "$2n-2$"
         canonical=gold.canonical_text,
         wanted=gold.wanted_latex,
         strict=strict_latex,
         lenient=lenient_latex,
+        stated=stated_values.stated_latex,
         equal=equal_latex,
         marked=has_box,
     ),

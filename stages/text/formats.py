@@ -90,12 +90,14 @@ def concluded(rationale: str, conclusion: str, answer: str) -> str:
 
 
 def rationale_of(completion: Completion, strip: bool = True) -> str:
-    """The reasoning alone.
+    """The reasoning alone: what curate chose, where it had to choose.
 
     Where it stands in one text with the answer, without the sentence that states the answer.
     Differs: CasCoD's code splits at the first occurrence of the answer prefix and loses what follows a second
     one; here the last one counts (difference 18).
     """
+    if completion.rationale is not None:
+        return completion.rationale
     text = completion.texts[0]
     if len(completion.texts) == 1 and completion.answer_prefix in text:
         text = text[: text.rindex(completion.answer_prefix)]

@@ -8,10 +8,11 @@ is no answer, and of "12 apples, now has 8" it is 8.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from stages.text.answer_types import rules_of
 from stages.text.mathematics import boxes
-from stages.text.stated_values import BY_TYPE, EMPHASIS, first_sentence, sentences
+from stages.text.stated_values import EMPHASIS, first_sentence, sentences
 from stages.text.thoughts import split_thoughts
 
 # where an answer is announced
@@ -25,24 +26,55 @@ MARK = re.compile(
 )
 BOLD = re.compile(r"\*\*(.+?)\*\*|__(.+?)__", re.DOTALL)
 LISTED = re.compile(r"\s*\d+[.)]\s")  # "1. Mia"
+SENTENCE_END = re.compile(r"[.!?][*_\"')]*\s+|\n")
 SHORT = 3  # words of a line that is an answer and nothing else
+HASHES = re.compile(r"^#{4}\s*(\S.*)$", re.MULTILINE)
+# a line that leads up to a statement and says nothing itself: "### Final Answer", an opened formula
+LEAD = re.compile(
+    r"[#*_ ]*(?:(?:the |my )?(?:final |correct )?(?:answer|solution|result|conclusion))?[:*_ ]*|\\\[|\$\$?",
+    re.IGNORECASE,
+)
 
 
-def stated_part(text: str) -> tuple[str, bool]:
-    """(what is stated as the answer, whether it is announced as one)."""
+class Statement(NamedTuple):
+    """A piece of text that states an answer."""
+
+    part: str
+    announced: bool  # the text calls it its answer
+    start: int  # where what announces it begins; the text's end, where it is a part of the reasoning
+
+
+def find_statement(text: str) -> Statement:
+    """What is stated as the answer, the last line where nothing is announced as one."""
     if box := next((content for content in boxes(text) if content.strip(" $")), ""):
-        return re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}", r"\1", box), True
-    if hashes := re.findall(r"^#{4}\s*(\S.*)$", text, re.MULTILINE):
-        return hashes[-1], True
+        bare_box = re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}", r"\1", box)
+        return Statement(bare_box, True, text.rindex(f"{{{box}}}"))
+    if hashes := list(HASHES.finditer(text)):
+        return Statement(hashes[-1][1], True, hashes[-1].start())
     for mark in reversed(list(MARK.finditer(text))):
         rest = text[mark.end() :].lstrip(EMPHASIS + ":#-")
         if line := rest.split("\n\n")[0].split("\n")[0].strip():
-            return line, True
+            return Statement(line, True, mark.start())
     last = next((part for part in reversed(re.split(r"\n\s*\n", text)) if part.strip(EMPHASIS)), "")
-    if bold := [first or second for first, second in BOLD.findall(last)]:
-        return bold[-1], True
+    if bold := BOLD.findall(last):
+        return Statement(bold[-1][0] or bold[-1][1], True, len(text))
     lines = [line for line in last.splitlines() if line.strip(EMPHASIS)]
-    return (lines[-1] if lines else ""), False
+    return Statement(lines[-1] if lines else "", False, len(text))
+
+
+def rationale_before(text: str) -> str:
+    """What is said before the sentence that announces the answer; without thoughts. All that is said where
+    no sentence does; "" where the answer comes first.
+    """
+    said, _ = split_thoughts(text)
+    start = find_statement(said).start
+    before = said[:start]
+    if start < len(said):
+        before = before[: max((end.end() for end in SENTENCE_END.finditer(before)), default=0)]
+    lines = before.rstrip().split("\n")
+    while lines and LEAD.fullmatch(lines[-1].strip()):
+        lines.pop()
+    return "\n".join(lines).strip()
 
 
 def unannounced_parts(text: str, last_line: str) -> Iterator[tuple[str, bool]]:
@@ -57,18 +89,24 @@ def unannounced_parts(text: str, last_line: str) -> Iterator[tuple[str, bool]]:
     yield first_sentence(first), True
 
 
-def stated_answer(text: str, answer_type: str, choices: Sequence[str] = ()) -> str | None:
-    """The stated answer as an Example would hold it; None where none is stated.
+def read_stated(text: str, answer_type: str, choices: Sequence[str] = ()) -> tuple[str | None, bool]:
+    """(the stated answer as an Example would hold it, None where none is stated; is it announced?)
 
     Where any word may be the answer, it is looked for at the end only.
     """
     said, _ = split_thoughts(text)
-    part, announced = stated_part(said)
+    rules = rules_of(answer_type)
+    part, announced, _ = find_statement(said)
     if announced:
         parts = [(part, True)]
-    elif rules_of(answer_type).any_word:
+    elif rules.any_word:
         parts = [(sentences(part)[-1], False)]
     else:
         parts = list(unannounced_parts(said, part))
-    found = (BY_TYPE[answer_type](*place, choices) for place in parts)
-    return next((answer for answer in found if answer is not None), None) or None
+    found = (rules.stated(*place, choices) for place in parts)
+    return next((answer for answer in found if answer is not None), None) or None, announced
+
+
+def stated_answer(text: str, answer_type: str, choices: Sequence[str] = ()) -> str | None:
+    """The stated answer alone."""
+    return read_stated(text, answer_type, choices)[0]

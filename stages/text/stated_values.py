@@ -16,6 +16,8 @@ from stages.text.gold import LETTERS
 from stages.text.mathematics import strict_latex
 from stages.text.numerals import numerals, plain_signs, spelled, written
 
+# a part, whether it is announced as the answer, the option texts -> the answer in it
+StatedValue = Callable[[str, bool, Sequence[str]], str | None]
 SEVERAL = ""
 EMPHASIS = " \t\n\"'“”‘’„«»`*_~"
 OR = re.compile(r"^[\s\"'*_)\].,]*(?:or|/|and/or)[\s\"'*_(\[]*$", re.IGNORECASE)
@@ -184,14 +186,3 @@ def stated_latex(part: str, announced: bool, choices: Sequence[str]) -> str | No
     with suppress(IndexError):
         return strict_latex(part)[0]
     return None
-
-
-BY_TYPE: dict[str, Callable[[str, bool, Sequence[str]], str | None]] = {
-    "number": stated_number,
-    "choice": stated_choice,
-    "yes_no": stated_yes_no,
-    "text": stated_text,
-    "exact": stated_exact,
-    "date": stated_date,
-    "latex": stated_latex,
-}

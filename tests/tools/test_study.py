@@ -186,12 +186,13 @@ def test_readers_side_by_side(place: Path) -> None:
     ]
     write_completions(place / "some.jsonl", rows)
     output = call("readers", "some.jsonl", "-n", "2")
-    assert "some.jsonl: 2 read differently" in output
+    assert "some.jsonl: 2 read differently; by kojima" in output
     figures = [line.split() for line in output.splitlines() if "│" in line and "3" in line]
     assert [[line[1], line[5], line[7]] for line in figures] == [
-        ["strict", "33.3", "33.3"],
+        ["kojima", "33.3", "33.3"],
         ["lenient", "66.7", "0.0"],
+        ["marked", "33.3", "33.3"],
         ["stated", "100.0", "0.0"],
     ]
-    assert "made-1: gold '1'; strict '5', lenient '5', stated '1'" in output
-    assert "made-2: gold '2'; strict None, lenient '2', stated '2'" in output
+    assert "made-1: gold '1'; kojima '5', lenient '5', marked '5', stated '1'" in output
+    assert "made-2: gold '2'; kojima None, lenient '2', marked None, stated '2'" in output

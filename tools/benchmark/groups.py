@@ -11,7 +11,6 @@ import statistics
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import torch
 from stages.asking.local import from_memory
 from stages.config.decoding import Decoding
 from stages.config.load import block
+from stages.config.method import read_method
 from stages.config.student import Student, read_student
 from stages.predict import predictions, student_asking
 from stages.records.example import Example, read_examples
@@ -70,11 +70,10 @@ def read_cell(name: str, student: str, batch: int, epochs: int) -> Cell:
 def accuracy_of(cell: Cell, loaded: Any, decoding: Decoding) -> float:
     """Accuracy on the test questions, by the strict reading."""
     name = json.loads(Path(f"metrics/rendered/{cell.name}.json").read_text(encoding="utf-8"))["method"]
-    method = import_module(f"stages.methods.{name}")
+    method, settings, reader = read_method(name)
     asked = [cell.examples[one] for one in cell.test]
-    settings = block(f"methods.{name}", method.Settings)
     place = {"api": "transformers", "model": "student"}
-    asking = student_asking(place, method, settings, cell.demonstrations, decoding)
+    asking = student_asking(place, method, settings, cell.demonstrations, decoding, reader)
     who = from_memory(lambda: loaded, decoding, "predict")
     rows = predictions("student", "selected", asked, asking, who)
     return rates(grade(rows, cell.examples))["accuracy"]
