@@ -1,10 +1,6 @@
-"""Calls: one HTTP call to an OpenAI-compatible server, what its outcome means, and the key that it needs.
-
-The key is read from the environment; whatever is told or stored of an error goes through `hide_secrets`.
-"""
+"""Calls: one HTTP call to an OpenAI-compatible server, and what its outcome means."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +14,7 @@ import openai
 from stages.asking.request import Answer
 from stages.config.endpoint import Endpoint
 from stages.endpoint.http import Parcel, request_body, request_path
+from stages.endpoint.keys import api_key, hide_secrets
 from stages.endpoint.limits import retry_after
 from stages.endpoint.refusals import about_one_prompt, nobody_knows
 from stages.endpoint.responses import NONSENSE, as_text, parse_json, read_answers
@@ -38,8 +35,6 @@ HINTS = {
     403: "this key may not use this model",
     404: "is `base_url` right, up to and with /v1, and does the server have this model?",
 }
-# name and password in an address; up to the last @, for a password may hold others
-LOGIN = re.compile(r"://[^\s\"'<>]*@")
 
 
 @dataclass(frozen=True)
@@ -182,34 +177,3 @@ def error_text(body: Any) -> str:
     except NONSENSE:
         told = ""
     return told or as_text(body) or "no reason given"
-
-
-def api_key(name: str, endpoint: Endpoint) -> str:
-    """The key from the environment, without blanks around it; it goes into the client and nowhere else.
-
-    Raises ValueError, with the name of the variable and never its content, if it is not set or holds what no
-    header can carry.
-    """
-    if endpoint.key_env is None:
-        return "none"
-    if not (key := os.environ.get(endpoint.key_env, "").strip()):
-        raise ValueError(
-            f"endpoint {name!r}: ${endpoint.key_env} is not set: export the API key there (or use the store"
-            " alone: COT_MODE=replay)"
-        )
-    if not all("!" <= letter <= "~" for letter in key):
-        raise ValueError(
-            f"endpoint {name!r}: ${endpoint.key_env} holds a blank, a line break or a character outside"
-            " ASCII, as no API key does: export it anew"
-        )
-    return key
-
-
-def hide_secrets(text: str, endpoint: Endpoint) -> str:
-    """A text on one line, without the endpoint's key and without the login in any address.
-
-    Such an address is that of a proxy in $HTTPS_PROXY.
-    """
-    key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else ""
-    text = LOGIN.sub("://***@", text)
-    return " ".join((text.replace(key, "***") if key else text).split())

@@ -15,8 +15,8 @@ from openai.types import Batch
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
 from stages.endpoint import batch_files, jobs
-from stages.endpoint.calls import hide_secrets
 from stages.endpoint.jobs import Job
+from stages.endpoint.keys import hide_secrets
 from stages.endpoint.server import Refused, Server
 
 ENDED = ("completed", "expired", "cancelled", "failed")
@@ -61,14 +61,15 @@ class UnderWay:
 
     def advance(self, job: Job) -> list[str]:
         """Continue a job from its state; returns why its batch failed, if it did."""
+        # older versions took a response without an id for one: what it made is looked for
+        if job.state != "intent" and not job.batch:
+            job.state = "uploaded" if job.file else "intent"
         if job.state == "intent" and not self.upload(job):
             return []
         if job.state == "uploaded":
             self.create(job)
         batch = self.server.batch(job.batch)
-        counts = batch.request_counts
-        done = f" {counts.completed + counts.failed}/{counts.total}" if counts and counts.total else ""
-        self.seen[job.id] = f"{batch.id} {batch.status}{done}"
+        self.seen[job.id] = f"{job.batch} {batch.status}{progress_of(batch)}"
         if batch.status not in ENDED:
             return []
         del self.seen[job.id]
@@ -134,24 +135,31 @@ class UnderWay:
         errors = (batch.errors.data if batch.errors else None) or []
         size = len(job.lines)
         self.give_up(job, "failed")
-        if size > 1 and any("token_limit" in (error.code or "") for error in errors):
+        if size > 1 and any("token_limit" in str(error.code) for error in errors):
             self.too_large = min(size, self.too_large or size)
             return []
         reasons = [
-            f"{error.code}: {hide_secrets(error.message or '', self.endpoint)}"
+            f"{error.code}: {hide_secrets(str(error.message or ''), self.endpoint)}"
             + (f" (line {error.line})" if error.line else "")
             for error in errors[:5]
         ]
         why = "; ".join(reasons) or "the server does not say why"
-        return [f"{batch.id}, {size} requests to {job.model!r}: {why}"]
+        return [f"{job.batch}, {size} requests to {job.model!r}: {why}"]
 
     def take(self, job: Job, batch: Batch) -> None:
         """Put the answers of an ended batch into the store, and close its job with what did not come."""
         failed = batch_files.harvest(self.store, self.server, job, batch, self.prices)
         cost = "cost unknown: no price" if job.dollars is None else f"{job.dollars:.4f} dollars"
         print(
-            f"{self.name}: {batch.id} {batch.status}: {job.answers:,} answers, {len(failed):,} did not come,"
+            f"{self.name}: {job.batch} {batch.status}: {job.answers:,} answers, {len(failed):,} did not come,"
             f" {cost}",
             file=sys.stderr,
         )
         jobs.finish(self.store, job, "collected", failed)
+
+
+def progress_of(batch: Batch) -> str:
+    """How many of a batch's requests are done, "" where the server does not tell."""
+    counts = [getattr(batch.request_counts, name, None) for name in ("completed", "failed", "total")]
+    told = [count for count in counts if isinstance(count, int)]
+    return f" {told[0] + told[1]}/{told[2]}" if len(told) == 3 and told[2] else ""

@@ -23,10 +23,11 @@ from stages.asking.prices import MILLION, price_of
 from stages.asking.store import Store
 from stages.config.cli import progress_bar
 from stages.config.endpoint import Endpoint, endpoint_and_prices
-from stages.endpoint.calls import HINTS, hide_secrets
+from stages.endpoint.calls import HINTS
 from stages.endpoint.estimate import count_bytes
 from stages.endpoint.jobs import alone
-from stages.endpoint.server import connect_client, make_once, upload_once
+from stages.endpoint.keys import hide_secrets
+from stages.endpoint.server import NoNumber, connect_client, is_marked, make_once, number_of, upload_once
 from stages.endpoint.transport import mode_of
 
 KIND = "fine_tune"  # in the journal
@@ -75,7 +76,7 @@ def fine_tune(order: Order, name: str) -> dict[str, Any]:
             tuning = Tuning(store, name, endpoint, rate, order, key, record if state not in ENDED else {})
             try:
                 record = tuning.run()
-            except (openai.APIError, json.JSONDecodeError) as error:
+            except (openai.APIError, json.JSONDecodeError, NoNumber) as error:
                 raise ValueError(tuning.explain(error)) from error
         tokens: Any = record["trained_tokens"]
         return {**record, "dollars": None if rate is None or tokens is None else rate * tokens}
@@ -138,7 +139,7 @@ class Tuning:
         content = self.order.content
         for job in self.client.fine_tuning.jobs.list(metadata={METADATA: content}):
             # a server may overlook the filter
-            ours = (job.metadata or {}).get(METADATA) == content
+            ours = is_marked(job.metadata, METADATA, content)
             if ours and job.status not in ("failed", "cancelled"):
                 return job.id
         return None
@@ -165,7 +166,7 @@ class Tuning:
         files = self.record["files"]
         method = {"type": "supervised", "supervised": {"hyperparameters": order.hyperparameters}}
         poster = self.client.with_options(max_retries=0)
-        return poster.fine_tuning.jobs.create(
+        made = poster.fine_tuning.jobs.create(
             model=order.base,
             training_file=files["train"],
             validation_file=files.get("validation") or openai.omit,
@@ -173,7 +174,8 @@ class Tuning:
             suffix=f"cot-{order.content[:12]}",
             metadata={METADATA: order.content},
             method=cast(Any, method),
-        ).id
+        )
+        return number_of(made)
 
     def most_dollars(self) -> float:
         """A token spells at least one byte; the JSON around the texts outweighs the marks around messages."""

@@ -107,7 +107,7 @@ def read_choices(payload: Any, most: int) -> list[Choice]:
     """The first `most` choices of a response, without those that have no text. Raises Malformed for none."""
     choices = payload.get("choices") if isinstance(payload, dict) else None
     if not isinstance(choices, list) or not choices:
-        raise Malformed(f"no choices in the response {str(payload)[:200]!r}")
+        raise Malformed(f"no choices in the response {as_text(payload)}")
     found = []
     for choice in choices[:most]:
         try:
@@ -116,17 +116,17 @@ def read_choices(payload: Any, most: int) -> list[Choice]:
             if len(choices) == 1:
                 raise
     if not found:
-        raise Malformed(f"no text in any choice of {str(choices)[:200]!r}")
+        raise Malformed(f"no text in any choice of {as_text(choices)}")
     return found
 
 
 def read_choice(choice: Any) -> Choice:
     """A choice of the chat or of the completions API. Raises Malformed for one without a text."""
     if not isinstance(choice, dict):
-        raise Malformed(f"a choice is {choice!r}")
+        raise Malformed(f"a choice is {as_text(choice)}")
     reason = finish_reason(choice.get("finish_reason"))
     if reason == "error":
-        raise Malformed(f"the provider failed: {str(choice.get('error') or 'no reason given')[:200]}")
+        raise Malformed(f"the provider failed: {as_text(choice.get('error') or 'no reason given')}")
     message = choice.get("message")
     reasoning = None
     if isinstance(message, dict):
@@ -140,7 +140,7 @@ def read_choice(choice: Any) -> Choice:
         text = message["refusal"]
         reason = "refusal"
     if not isinstance(text, str):
-        raise Malformed(f"no text in the choice {str(choice)[:200]!r}")
+        raise Malformed(f"no text in the choice {as_text(choice)}")
     thought = reasoning if isinstance(reasoning, str) else ""
     said, inline = split_thoughts(text)
     if inline:
@@ -167,7 +167,7 @@ def joined_parts(content: Any) -> tuple[Any, str]:
     thoughts: list[str] = []
     for part in content:
         if not isinstance(part, dict):
-            raise Malformed(f"a part of the content is {str(part)[:80]!r}")
+            raise Malformed(f"a part of the content is {as_text(part)}")
         if isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif "thinking" in part:

@@ -17,8 +17,9 @@ import openai
 from openai.types import Batch
 
 from stages.config.endpoint import Endpoint
-from stages.endpoint.calls import HINTS, api_key, hide_secrets, may_pass
+from stages.endpoint.calls import HINTS, may_pass
 from stages.endpoint.jobs import Job
+from stages.endpoint.keys import api_key, hide_secrets
 from stages.endpoint.limits import LONG, pause, retry_after
 
 MARK = "cot_distill_job"  # the field of a batch's metadata that names the job
@@ -26,7 +27,13 @@ NO_SUCH = (
     "does this server have the Batch API (`mode: live` needs none), and is the key of the account that"
     " submitted the batch?"
 )
+# what the client raises where a response has another form than the API's
+ODD_FORM = (AttributeError, LookupError, TypeError)
 Made = TypeVar("Made")
+
+
+class NoNumber(ValueError):
+    """A response that does not tell the id of what was made: as good as lost."""
 
 
 class Refused(ValueError):
@@ -50,7 +57,7 @@ def make_once(attempts: int, find: Callable[[], Made | None], make: Callable[[],
 
     A lost response may be that of a success: every further try, and the end, looks first.
     """
-    failed: openai.APIError | json.JSONDecodeError | None = None
+    failed: openai.APIError | json.JSONDecodeError | NoNumber | None = None
     for attempt in itertools.count():
         if (found := find()) is not None:
             return found
@@ -64,12 +71,24 @@ def make_once(attempts: int, find: Callable[[], Made | None], make: Callable[[],
                 raise
             failed = error
             wait = retry_after(error.response.headers) or 0.0
-        except (openai.APIConnectionError, json.JSONDecodeError) as error:
+        except (openai.APIConnectionError, json.JSONDecodeError, NoNumber) as error:
             failed = error
         if wait > LONG:
             print(f"the server asks to wait {wait:,.0f} s", file=sys.stderr)
         time.sleep(max(pause(attempt), wait))
     raise AssertionError("unreachable")
+
+
+def number_of(made: object) -> str:
+    """The id of what a POST has made. Raises NoNumber."""
+    number = getattr(made, "id", None)
+    if isinstance(number, str) and number:
+        return number
+    raise NoNumber(f"the server tells no id of what it made: {made}")
+
+
+def is_marked(metadata: object, field: str, value: str) -> bool:
+    return isinstance(metadata, dict) and metadata.get(field) == value
 
 
 def is_refusal(error: openai.APIStatusError) -> bool:
@@ -89,7 +108,7 @@ def upload_once(client: openai.OpenAI, attempts: int, content: bytes) -> str:
 
     def make() -> str:
         poster = client.with_options(max_retries=0)
-        return poster.files.create(file=(name, content), purpose="fine-tune").id
+        return number_of(poster.files.create(file=(name, content), purpose="fine-tune"))
 
     return make_once(attempts, find, make)
 
@@ -127,7 +146,7 @@ class Server:
         """One that failed as a whole does not count: it has cost nothing and will not change."""
         with self.errors_as_values("batches"):
             for batch in self.client.batches.list(limit=100):
-                if (batch.metadata or {}).get(MARK) == job.id and batch.status != "failed":
+                if is_marked(batch.metadata, MARK, job.id) and batch.status != "failed":
                     return batch.id
         return None
 
@@ -135,7 +154,7 @@ class Server:
         """The id of the job's file."""
 
         def make() -> str:
-            return self.poster.files.create(file=(file_name(job), content), purpose="batch").id
+            return number_of(self.poster.files.create(file=(file_name(job), content), purpose="batch"))
 
         return self.post(job, lambda: self.find_file(job), make)
 
@@ -144,9 +163,10 @@ class Server:
 
         def make() -> str:
             path: Any = "/v1" + job.path
-            return self.poster.batches.create(
+            made = self.poster.batches.create(
                 input_file_id=job.file, endpoint=path, completion_window="24h", metadata={MARK: job.id}
-            ).id
+            )
+            return number_of(made)
 
         return self.post(job, lambda: self.find_batch(job), make)
 
@@ -173,7 +193,7 @@ class Server:
         """Turn the client's errors into ValueErrors about `what`."""
         try:
             yield
-        except (openai.OpenAIError, json.JSONDecodeError) as error:
+        except (openai.OpenAIError, json.JSONDecodeError, NoNumber, *ODD_FORM) as error:
             line = self.error_line(error, what)
             raise ValueError(f"{line}; nothing is lost: run again to go on") from error
 

@@ -13,6 +13,7 @@ from stages.asking.reseed import reseed
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price, endpoint_and_prices
 from stages.endpoint.estimate import average_tokens, plan_calls, rehearse
+from stages.endpoint.keys import hide_secrets
 from stages.records.example import Example
 
 MODES = ("live", "batch", "replay")
@@ -146,8 +147,6 @@ def samples_under_way(store: Store) -> dict[str, set[int]]:
 
 def failure_lines(failed: Failures, store: Store, endpoint: Endpoint) -> str:
     """What did not come: a line for each kind of failure, with how often and the last message about it."""
-    from stages.endpoint.calls import hide_secrets
-
     query = (
         "SELECT message FROM failure WHERE key = ? AND sample = ? AND kind = ? ORDER BY rowid DESC LIMIT 1"
     )

@@ -439,7 +439,8 @@ def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("path", ["/files", "/batches"])
 @pytest.mark.parametrize(
     ("fault", "sent"),
-    [({"fault": "cut"}, 1), ({"fault": "cut_body"}, 1), ({"fault": "malformed"}, 1),
+    [({"fault": "cut"}, 1), ({"fault": "cut_body"}, 1), ({"fault": "malformed"}, 1), ({"fault": "no_id"}, 1),
+     ({"fault": "raw", "text": "[]"}, 1), ({"fault": "raw", "text": "null"}, 1),
      ({"fault": 500, "done": True}, 1),
      ({"fault": "drop"}, 2), ({"fault": 503}, 2),
      ({"fault": 429, "retry_after": 0}, 2), ({"fault": 409}, 2)],
@@ -453,6 +454,42 @@ def test_what_a_post_did_is_looked_for_before_it_is_repeated(
     assert posts(api, path) == sent
     made = {call["body"]["sha256"] for call in api.calls("/files") if call["method"] == "POST"}
     assert len(made) == 1
+    assert collect(api, store, want(2)) == {}
+    settled(api, store, want(2))
+
+
+@pytest.mark.parametrize(("field", "path"), [("file", "/files"), ("batch", "/batches")])
+@pytest.mark.parametrize("number", [None, ""])
+def test_a_job_without_its_number_looks_for_it(
+    api: Remote, store: Store, field: str, path: str, number: str | None
+) -> None:
+    """As older versions have left it in the journal, where every later run met it."""
+    waits(api, store, want(2))
+    (job,) = jobs.all_jobs(store)
+    job.state = "uploaded" if field == "file" else "submitted"
+    job.batch = ""
+    setattr(job, field, number)
+    jobs.save(store, job)
+    assert collect(api, store, want(2)) == {}
+    once_each(api, store, want(2))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"request_counts": {"completed": None, "failed": "x", "total": 4}},
+        {"request_counts": [1], "metadata": [1]},
+        {"status": None},
+    ],
+    ids=str,
+)
+def test_an_odd_batch_is_waited_for(api: Remote, store: Store, odd: dict[str, Any]) -> None:
+    waits(api, store, want(2))
+    (name,) = under_way(store)
+    shown = {"id": name, "object": "batch", "status": "in_progress", **odd}
+    api.script([{"fault": "raw", "text": json.dumps(shown), "path": f"/batches/{name}"}])
+    assert name in waits(api, store, want(2))
+    api.script([])
     assert collect(api, store, want(2)) == {}
     settled(api, store, want(2))
 

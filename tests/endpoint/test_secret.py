@@ -17,7 +17,7 @@ from stages.asking.store import Store
 from stages.config.endpoint import Endpoint
 from stages.config.load import check
 from stages.endpoint import batch, fine_tune, live, transport
-from stages.endpoint.calls import hide_secrets
+from stages.endpoint.keys import hide_secrets
 
 KEY = "sk-the-right-key-1234"
 QUESTION = Request("chat", "gpt-4o-mini", "Q: 1 + 1?", max_tokens=8)
@@ -172,11 +172,42 @@ def test_the_login_of_a_proxy_is_nowhere(
         ("see https://host/docs, or write to help@host", "see https://host/docs, or write to help@host"),
         ('{"url":"http://host/","mail":"me@host"}', '{"url":"http://host/","mail":"me@host"}'),
         (f"key {KEY}\n  was wrong: {KEY}", "key *** was wrong: ***"),
+        (f"key {KEY.upper()} or {KEY.title()}", "key *** or ***"),
+        (r'{"got": "sk-the\u002dright-key\-1234"}', '{"got": "***"}'),
+        (r"got 'sk\\u002Dthe-right%2Dkey\x2d1234'", "got '***'"),
+        ("Authorization: Bearer abc.def-123", "Authorization: Bearer ***"),
+        ('{"x-api-key": "another-1", "a": 1}', '{"x-api-key": "***", "a": 1}'),
+        (r"{\"api-key\": \"another-1\"}", r"{\"api-key\": \"***\"}"),
+        ("/v1?api-key=AIzaSyAbCdEfGhIjKlMnOpQrStUv is wrong", "/v1?api-key=*** is wrong"),
+        ("Incorrect API key provided: sk-of-another-1.", "Incorrect API key provided: ***"),
+        (
+            "the bearer token is missing; see API key settings",
+            "the bearer token is missing; see API key settings",
+        ),
     ],
 )
 def test_hide(monkeypatch: pytest.MonkeyPatch, text: str, wanted: str) -> None:
     monkeypatch.setenv("LOCAL_KEY", f"{KEY}\n")
     assert hide_secrets(text, Endpoint(base_url="http://host/v1", key_env="LOCAL_KEY")) == wanted
+
+
+@pytest.mark.parametrize("place", range(60, 300, 12))
+@pytest.mark.parametrize("body", ['{"choices": [], "note": "%s"}', '{"error": {"message": "%s"}}'])
+def test_no_piece_of_a_key_is_left_where_a_message_is_cut(
+    running: Remote,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    folder: Path,
+    place: int,
+    body: str,
+) -> None:
+    """The server repeats a key somewhere in a long body that is no answer."""
+    monkeypatch.setenv("LOCAL_KEY", KEY)
+    running.script([{"fault": "raw", "text": body % ("x" * place + KEY)}])
+    text = said(ask_live, capfd, base_url=running.url)
+    assert "xxx" in text
+    assert KEY[:5] not in text
+    assert KEY[:5].encode() not in held(folder)
 
 
 @pytest.mark.parametrize(

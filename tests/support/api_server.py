@@ -77,6 +77,7 @@ Faults: {"fault": NAME, which calls, arguments}. The first fault of the list tha
     "usage"           "usage": "missing" | "negative" | "strings" | the value itself
     "say"             "text": what every choice says
     "raw"             ... and its whole body is "text"
+    "no_id"           ... and the body says everything but its id
 """
 
 import argparse
@@ -196,6 +197,7 @@ WRONG = {
     "usage",
     "say",
     "raw",
+    "no_id",
 }
 NAMES = {*NAMED, *MESSAGES, *WRONG, 502}
 WHICH = {"path", "method", "match", "calls", "first", "share", "seed"}
@@ -517,6 +519,8 @@ class Connection(asyncio.Protocol):
             return self.transport.close()
         if name == "malformed":
             payload = payload[: len(payload) // 2]
+        if name == "no_id":
+            payload = json.dumps({**json.loads(payload), "id": None}).encode()
         if name == "raw":
             payload = fault["text"].encode()
         if name == "cut_body":
