@@ -26,8 +26,13 @@ from stages.config.method import read_method
 from stages.endpoint import transport
 from stages.records.completion import Completion, Reader, write_completions
 from stages.records.example import Example, read_examples
+from stages.text.formats import system_of
 
 Place = dict[str, Any]  # where a student is: "api", "model" and, behind an endpoint, "endpoint" and "salt"
+
+
+# a place's API -> the one that a conversation takes there
+CHAT = {"completions": "chat", "transformers": "transformers_chat"}
 
 
 def served(folder: Path, endpoint: str) -> Place:
@@ -71,13 +76,18 @@ def student_asking(
 ) -> Asking:
     """How a student is asked by a method."""
     stops = tuple(method.stops(settings))
+    system = system_of(settings)
+    kind = str(place["api"])
+    if system is not None:
+        kind = CHAT.get(kind, kind)
     seed = decoding.seed if decoding.temperature else None  # a greedy answer has none, and its key needs none
 
     def request(prompt: str) -> Request:
         return Request(
-            kind=place["api"],
+            kind=kind,
             model=place["model"],
             prompt=prompt,
+            system=system or "",
             temperature=decoding.temperature,
             max_tokens=decoding.max_new_tokens,
             stop=stops,

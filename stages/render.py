@@ -22,11 +22,12 @@ from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.records.sequence import Sequence, write_sequences
+from stages.text.formats import system_of
 
 
 def render(
     method: Method,
-    settings: object,
+    settings: Any,
     examples: list[Example],
     parts: dict[str, list[str]],
     completions: list[Completion],
@@ -47,7 +48,18 @@ def render(
         sequences = [
             sequence for example in asked for sequence in method.render(example, corpus[example.id], settings)
         ]
+    system = system_of(settings)
+    if system is not None:
+        sequences = [as_turn(sequence, system) for sequence in sequences]
     return [replace(sequence, part=part_of[sequence.example_id]) for sequence in sequences]
+
+
+def as_turn(sequence: Sequence, system: str) -> Sequence:
+    """The same as a turn of a conversation: what stands between question and answer is the template's."""
+    first = next(place for place, segment in enumerate(sequence.segments) if segment.task)
+    segments = list(sequence.segments)
+    segments[first] = replace(segments[first], text=segments[first].text.lstrip())
+    return replace(sequence, segments=segments, system=system)
 
 
 def read_back(sequence: Sequence, method: Method, settings: Any) -> bool:

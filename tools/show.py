@@ -84,6 +84,8 @@ def print_sequences(sequences: list[Sequence], console: Console) -> None:
         notes = [sequence.part]
         notes += [f"unit {sequence.unit}"] if sequence.unit else []
         notes += ["one drawn per epoch"] if sequence.draw else []
+        notes += ["in the student's chat template"] if sequence.system is not None else []
+        notes += [f"system {sequence.system!r}"] if sequence.system else []
         console.rule(f"{sequence.example_id} ({', '.join(notes)})")
         last = len(sequence.segments) - 1
         for place, segment in enumerate(sequence.segments):

@@ -8,25 +8,30 @@ from typing import Any
 from stages.asking.conversation import Answerer, Failures, Wanted
 from stages.asking.request import Answer, Request
 from stages.config.decoding import Decoding
+from stages.text.thoughts import spoken
 
 
 def decode_requests(
     loaded: Any, requests: list[Request], decoding: Decoding, what: str
 ) -> list[list[Answer]]:
     """`decoding.samples` answers to each request, in their order. All are of one model and have the same stop
-    marks; `what` names the work on the progress bar.
+    marks and system text; `what` names the work on the progress bar.
     """
     from stages.students.decode import decode  # torch: not where all is in the store
 
+    first = requests[0]
+    system = first.system if first.kind == "transformers_chat" else None
     prompts = [request.prompt for request in requests]
+    decoded = decode(loaded, prompts, list(first.stop), decoding, what, system)
     fingerprint = f"torch {version('torch')} {loaded.device.type}"
     if str(loaded.model.dtype) == "torch.bfloat16":
         fingerprint += " bfloat16"
     return [
         [
             Answer(
-                answer.text,
+                text,
                 answer.finish_reason,
+                reasoning,
                 tokens_in=answer.tokens_in,
                 tokens_out=answer.tokens_out,
                 model=request.model,
@@ -34,10 +39,9 @@ def decode_requests(
                 source="local",
             )
             for answer in answers
+            for text, reasoning in [(answer.text, "") if system is None else spoken(answer.text)]
         ]
-        for request, answers in zip(
-            requests, decode(loaded, prompts, list(requests[0].stop), decoding, what), strict=True
-        )
+        for request, answers in zip(requests, decoded, strict=True)
     ]
 
 

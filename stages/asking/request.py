@@ -20,7 +20,9 @@ class Request:
     field changes no old key.
     """
 
-    kind: str  # "chat" | "completions": an OpenAI-compatible endpoint; "transformers": a local model
+    # "chat" | "completions": an OpenAI-compatible endpoint; "transformers" | "transformers_chat": a model in
+    # this process, which continues the prompt, or is asked it through its own chat template
+    kind: str
     model: str  # as the endpoint calls it; a local model's revision or sha256 is part of it
     prompt: str  # chat: the user's message
     system: str = ""  # chat: the system's message

@@ -5,9 +5,11 @@ from itertools import product
 from stages.checking.blocks import Checked, Params
 from stages.config.base import check_terms
 from stages.config.load import find
+from stages.config.method import method_settings
 from stages.config.run import Run
 from stages.config.split import cannot_split
 from stages.config.student import HostedStudent
+from stages.text.formats import system_of
 
 BLOCKS = {  # of the axes: where a value's block stands in params.yaml
     "splits": "splits",
@@ -60,15 +62,23 @@ def check_transfers(params: Params, run: Run) -> None:
         find(params, "splits.extra")
 
 
-def check_hosted(checked: Checked, run: Run) -> None:
+def check_hosted(params: Params, checked: Checked, run: Run) -> None:
     """OpenAI has one loss, over all tokens of a completion: methods that weigh tasks need local students."""
-    hosted = [name for name in run.students if isinstance(checked.students[name], HostedStudent)]
+    students = {name: checked.students[name] for name in run.students}
+    hosted = {name: one for name, one in students.items() if isinstance(one, HostedStudent)}
     weighing = [name for name in [*run.methods, *run.baselines] if len(checked.methods[name].TASKS) > 1]
     if hosted and weighing:
         raise ValueError(
             f"params.yaml: `run` pairs the methods {weighing}, which weigh several tasks, with the students"
-            f" {hosted} at OpenAI, which has one loss for all: drop one or the other"
+            f" {[*hosted]} at OpenAI, which has one loss for all: drop one or the other"
         )
+    for (student, block), name in product(hosted.items(), [*run.methods, *run.baselines]):
+        settings, _ = method_settings(name, checked.methods[name], params["methods"][name])
+        if system_of(settings) is not None and block.api != "chat":
+            raise ValueError(
+                f"params.yaml: `run` pairs `methods.{name}`, of `format: chat`, with student {student!r},"
+                " which has no `api: chat`: give it that, or the method another format"
+            )
 
 
 def check_bases(checked: Checked, run: Run) -> None:
@@ -103,7 +113,7 @@ def check_grid(params: Params, checked: Checked) -> None:
     check_values(params, run)
     check_methods(checked, run)
     check_transfers(params, run)
-    check_hosted(checked, run)
+    check_hosted(params, checked, run)
     check_bases(checked, run)
     check_splits(checked, run)
     check_teaching(checked, run)

@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from stages.asking.request import Answer
-from stages.text.thoughts import split_thoughts
+from stages.text.thoughts import spoken
 
 # of other servers and APIs, in small letters
 FINISH_REASONS = {
@@ -142,10 +142,9 @@ def read_choice(choice: Any) -> Choice:
     if not isinstance(text, str):
         raise Malformed(f"no text in the choice {as_text(choice)}")
     thought = reasoning if isinstance(reasoning, str) else ""
-    said, inline = split_thoughts(text)
-    if inline:
-        text, thought = said.lstrip(), f"{thought}\n{inline}".strip()
-    return Choice(text, thought, reason, read_logprobs(choice.get("logprobs")))
+    said, inline = spoken(text)
+    thought = f"{thought}\n{inline}".strip() if inline else thought
+    return Choice(said, thought, reason, read_logprobs(choice.get("logprobs")))
 
 
 def finish_reason(given: Any) -> str:

@@ -11,15 +11,18 @@ holds that end-of-text token, so that a causal student reads what it was trained
 student would get it in its encoder, where training had it in the decoder.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import END, Segment, Sequence
-from stages.text.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
+from stages.text.formats import CASCOD, CONCLUSION, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
+Release = Literal["paper", "released"]  # no `chat`: its second prompt continues what the student said
 TASKS = ("rationale", "answer")
 RATIONALE: dict[Release, str] = {"paper": " [Rationale]", "released": "Rationale:"}
 # Differs: no released code; `released` has CasCoD's released prefixes (difference 26)

@@ -6,11 +6,10 @@ loss = CE(answer) = l(q, a).
 
 from typing import Literal
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import CASCOD, SCOTD, Wording, worded, written
+from stages.text.formats import CASCOD, SCOTD, Worded, Wording, worded, written
 
 LEARNS_FROM = "answers"
 TASKS = ("answer",)
@@ -20,11 +19,12 @@ WORDINGS: dict[str, Wording] = {
     "paper": CASCOD["paper"],
     "cascod_release": Wording(CASCOD["released"].question, CASCOD["released"].start, ""),
     "scotd_release": SCOTD["released"],
+    "chat": CASCOD["chat"],
 }
 
 
-class Settings(Block):
-    format: Literal["paper", "cascod_release", "scotd_release"] = "paper"
+class Settings(Worded):
+    format: Literal["paper", "cascod_release", "scotd_release", "chat"] = "paper"
     label: Literal["gold", "teacher"] = "gold"  # teacher: SCoTD's few-shot setting, whose label may be wrong
 
 

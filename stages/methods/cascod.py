@@ -7,21 +7,28 @@ loss = (1 - alpha) x CE(rationale) + alpha x CE(answer)
 
 from pydantic import Field
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
+from stages.text.formats import CASCOD, CONCLUSION, Release, Worded, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")
 # Differs: the released code trains "Rationale:" and asks "\nRationale:"; here both are one constant
 # (difference 19)
-RATIONALE: dict[Release, str] = {"paper": " [Rationale]", "released": "Rationale:"}
-ANSWER: dict[Release, str] = {"paper": "\n[Answer]", "released": f"\n{CONCLUSION}"}
+RATIONALE: dict[Release, str] = {
+    "paper": " [Rationale]",
+    "released": "Rationale:",
+    "chat": " [Rationale]",
+}
+ANSWER: dict[Release, str] = {
+    "paper": "\n[Answer]",
+    "released": f"\n{CONCLUSION}",
+    "chat": "\n[Answer]",
+}
 
 
-class Settings(Block):
+class Settings(Worded):
     format: Release = "paper"
     # section 4.2; the released shell script: 0.1, its class: 0.5
     alpha: float = Field(0.3, ge=0, le=1)

@@ -4,22 +4,27 @@
 loss = CE(cot), and where the prompt has a weight + prompt_weight x CE(prompt).
 """
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import FORMATS, FormatName, question, rationale_of, with_rationale
+from stages.text.formats import FORMATS, FormatName, Worded, question, rationale_of, with_rationale
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
 
 
-class Settings(Block):
+class Settings(Worded):
     format: FormatName = "paper"
     # appendix A.4: OpenAI's fine-tuning also trained the question, at 0.01. Causal students only
     prompt_weight: float = Field(0.0, ge=0)
+
+    @model_validator(mode="after")
+    def a_template_is_not_trained(self) -> "Settings":
+        if self.prompt_weight and self.format == "chat":
+            raise ValueError("`prompt_weight` is for texts as they stand: with `format: chat` it must be 0")
+        return self
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:

@@ -6,17 +6,25 @@ loss = CE(cot). The text is SCoTD's; the teacher's block says `temperature: 0` a
 
 from typing import Literal
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import SCOTD, SCOTD_CONCLUSION, Release, concluded, with_rationale, worded, written
+from stages.text.formats import (
+    SCOTD,
+    SCOTD_CONCLUSION,
+    Release,
+    Worded,
+    concluded,
+    with_rationale,
+    worded,
+    written,
+)
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
 
 
-class Settings(Block):
+class Settings(Worded):
     format: Release = "paper"
     # section 3.1: gold with the answer filter (supervised), the teacher's own without (few-shot)
     label: Literal["gold", "teacher"] = "gold"

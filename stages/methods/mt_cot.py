@@ -7,21 +7,37 @@ loss = (1 - alpha) x CE(cot) + alpha x CE(answer) = (1 - alpha) l(q + [Rationale
 
 from pydantic import Field
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import CASCOD, CONCLUSION, Release, concluded, with_rationale, worded, written
+from stages.text.formats import (
+    CASCOD,
+    CONCLUSION,
+    Release,
+    Worded,
+    concluded,
+    with_rationale,
+    worded,
+    written,
+)
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot", "answer")
-COT: dict[Release, str] = {"paper": " [Rationale]", "released": "\n[Explanation Generation]:"}
+COT: dict[Release, str] = {
+    "paper": " [Rationale]",
+    "released": "\n[Explanation Generation]:",
+    "chat": " [Rationale]",
+}
 # Differs: the released code trains "\n[Answer Prediction]:" and asks it with one space more; here both are
 # one constant (difference 20)
-ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\n[Answer Prediction]:"}
+ANSWER: dict[Release, str] = {
+    "paper": " [Answer]",
+    "released": "\n[Answer Prediction]:",
+    "chat": " [Answer]",
+}
 
 
-class Settings(Block):
+class Settings(Worded):
     format: Release = "paper"
     # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5
     alpha: float = Field(0.3, ge=0, le=1)

@@ -5,17 +5,25 @@ loss = CE(cot): E over the corpus of -log S(y, z | x).
 
 from typing import Literal
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import SCOTD, SCOTD_CONCLUSION, Release, concluded, with_rationale, worded, written
+from stages.text.formats import (
+    SCOTD,
+    SCOTD_CONCLUSION,
+    Release,
+    Worded,
+    concluded,
+    with_rationale,
+    worded,
+    written,
+)
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
 
 
-class Settings(Block):
+class Settings(Worded):
     format: Release = "paper"
     # Differs: the released code draws one rationale per question and epoch, by the clock (difference 27)
     per_epoch: Literal["all", "one"] = "all"

@@ -13,37 +13,53 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import CASCOD, CONCLUSION, Wording, concluded, with_rationale, worded, written
+from stages.text.formats import (
+    CASCOD,
+    CONCLUSION,
+    Worded,
+    Wording,
+    concluded,
+    with_rationale,
+    worded,
+    written,
+)
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot", "counterfactual")
-FormatName = Literal["paper", "cascod_release", "scott_release"]
+FormatName = Literal["paper", "cascod_release", "scott_release", "chat"]
 # Differs: SCOTT's own code reads r' in the decoder, with the prefix once more; here an encoder-decoder
 # student reads it in its encoder (difference 25)
 WORDINGS: dict[FormatName, Wording] = {
     "paper": CASCOD["paper"],
     "cascod_release": CASCOD["released"],
     "scott_release": Wording("{question}", " ", ""),
+    "chat": CASCOD["chat"],
 }
 PREFIXES: dict[FormatName, tuple[str, str]] = {
     "paper": ("[Factual] ", "[Counterfactual] "),
     "cascod_release": ("[Factual] ", "[Counterfactual] "),
     "scott_release": ("[factual] ", "[counterfactual] "),
+    "chat": ("[Factual] ", "[Counterfactual] "),
 }
 CONCLUSIONS: dict[FormatName, str] = {
     "paper": CONCLUSION,
     "cascod_release": CONCLUSION,
     "scott_release": "So the answer is",
+    "chat": CONCLUSION,
 }
 # in the counterfactual text
-BEFORE_CONCLUSION: dict[FormatName, str] = {"paper": " ", "cascod_release": "\n", "scott_release": " "}
+BEFORE_CONCLUSION: dict[FormatName, str] = {
+    "paper": " ",
+    "cascod_release": "\n",
+    "scott_release": " ",
+    "chat": " ",
+}
 
 
-class Settings(Block):
+class Settings(Worded):
     format: FormatName = "paper"
     alpha: float = Field(0.3, ge=0, le=1)  # CasCoD section 4.2; SCOTT's own code: 0.5
 

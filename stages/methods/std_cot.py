@@ -4,17 +4,25 @@
 loss = CE(cot) = l(q, r + a). The prompt is CasCoD's, as for all its baselines.
 """
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import CASCOD, CONCLUSION, Release, concluded, with_rationale, worded, written
+from stages.text.formats import (
+    CASCOD,
+    CONCLUSION,
+    Release,
+    Worded,
+    concluded,
+    with_rationale,
+    worded,
+    written,
+)
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot",)
 
 
-class Settings(Block):
+class Settings(Worded):
     format: Release = "paper"
 
 

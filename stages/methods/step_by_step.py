@@ -9,21 +9,24 @@ lambda = (1 - alpha) / alpha (difference 22).
 
 from pydantic import Field
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import CASCOD, Release, with_rationale, worded, written
+from stages.text.formats import CASCOD, Release, Worded, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")
-RATIONALE: dict[Release, str] = {"paper": " [Rationale]", "released": "\nRationale:"}
+RATIONALE: dict[Release, str] = {
+    "paper": " [Rationale]",
+    "released": "\nRationale:",
+    "chat": " [Rationale]",
+}
 # Differs: the released code trains "\nAnswer:" and asks "\nAnswer: "; here both are one constant
 # (difference 21)
-ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\nAnswer:"}
+ANSWER: dict[Release, str] = {"paper": " [Answer]", "released": "\nAnswer:", "chat": " [Answer]"}
 
 
-class Settings(Block):
+class Settings(Worded):
     format: Release = "paper"
     # CasCoD section 4.2; its released shell script: 0.1, its class: 0.5
     alpha: float = Field(0.3, ge=0, le=1)

@@ -9,17 +9,16 @@ weight (difference 31).
 
 from pydantic import Field
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Segment, Sequence
-from stages.text.formats import CASCOD, CONCLUSION, Release, with_rationale, worded, written
+from stages.text.formats import CASCOD, CONCLUSION, Release, Worded, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("rationale", "answer")
 
 
-class Settings(Block):
+class Settings(Worded):
     format: Release = "paper"
     alpha: float = Field(0.3, ge=0, le=1)  # Figure 5: 0.3 on the answer tokens, 0.7 on the rationale tokens
 

@@ -1,10 +1,9 @@
 """Zero-shot: the bare question, `Q: <q>` (Fine-tune-CoT section 4, "Baseline methods"). Asked only."""
 
-from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
-from stages.text.formats import FormatName
+from stages.text.formats import FormatName, Worded
 
 LEARNS_FROM = "nothing"
 TASKS = ()
@@ -13,10 +12,11 @@ PROMPTS: dict[FormatName, str] = {
     "gpt3_release": "Q: {question}\n\nA:",
     "decoder_release": "Q: {question}\n\nA:",
     "encdec_release": "question: {question}",
+    "chat": "{question}",
 }
 
 
-class Settings(Block):
+class Settings(Worded):
     format: FormatName = "paper"
 
 

@@ -29,6 +29,9 @@ class Sequence:
     part: str = ""  # "train" | "validation"; render fills it in
     draw: bool = False  # of an example's sequences with draw, one is drawn per epoch
     unit: str = ""  # sequences of one example with the same unit are trained in the same step
+    # not None: the context is a question to a chat model, under this system text ("": without one), which its
+    # own template puts into words; the rest is its answer
+    system: str | None = None
 
 
 def read_sequences(path: Path) -> list[Sequence]:
@@ -48,4 +51,12 @@ def sequence(row: dict[str, Any], where: str) -> Sequence:
 
 
 def write_sequences(path: Path, sequences: Iterable[Sequence]) -> None:
-    write_rows(path, map(asdict, sequences))
+    write_rows(path, map(sequence_row, sequences))
+
+
+def sequence_row(sequence: Sequence) -> dict[str, Any]:
+    """As it is written: of no conversation, a text is written as it was before there were any."""
+    row = asdict(sequence)
+    if sequence.system is None:
+        del row["system"]
+    return row

@@ -17,7 +17,7 @@ from stages.students.load import Loaded
 from stages.students.sampling import token_chooser
 from stages.students.schedule import AnswerRow
 from stages.students.stopping import Continuation, StopMarks, continuation
-from stages.students.tokens import prompt_tokens
+from stages.students.tokens import prompt_tokens, turn_marks
 
 ROWS = 128  # answered at once, if memory allows
 NEWS = 256  # tokens between two updates of the bar while no answer is complete
@@ -108,10 +108,16 @@ def decoder_name() -> str:
 
 
 def decode(
-    student: Loaded, prompts: list[str], marks: list[str], decoding: Decoding, what: str
+    student: Loaded,
+    prompts: list[str],
+    marks: list[str],
+    decoding: Decoding,
+    what: str,
+    system: str | None = None,
 ) -> list[list[Continuation]]:
     """`samples` answers per prompt, in the order of the prompts. A prompt that leaves no room is answered by
-    its finish reason. `what` names the progress bar.
+    its finish reason. `what` names the progress bar. system: not None: the prompts are questions under this
+    system text, asked through the student's chat template.
 
     $COT_DECODER: "loop" (default) or "batching" (`transformers`' continuous batching, causal students only:
     others take the loop). $COT_DECODE_ROWS: answers at once; without it as many as are likely to fit into
@@ -120,7 +126,8 @@ def decode(
     """
     decoder = decoder_name()
     student.model.eval()
-    ids = [prompt_tokens(student.tokenizer, prompt, not student.encoder_decoder) for prompt in prompts]
+    causal = not student.encoder_decoder
+    ids = [prompt_tokens(student.tokenizer, prompt, causal, system) for prompt in prompts]
     if empty := [place for place, row in enumerate(ids) if not row]:
         raise ValueError(
             f"{what}: prompt {empty[0] + 1} has no token, wanted something to answer: {prompts[empty[0]]!r}"
@@ -131,6 +138,7 @@ def decode(
     if not rows:
         return answers
     stops = StopMarks(student.tokenizer, marks)
+    ends = {student.tokenizer.eos_token_id, turn_marks(student.tokenizer, system)[1]}
     with progress_bar() as bar:
         task = bar.add_task(what, total=len(rows), rate="")
         tokens = count(1)
@@ -139,16 +147,16 @@ def decode(
             said = next(tokens)
             if said % NEWS == 0:
                 advance(bar, task, 0, tokens=said)
-            ended = row.tokens[-1] == student.tokenizer.eos_token_id or len(row.tokens) == row.max_tokens
+            ended = row.tokens[-1] in ends or len(row.tokens) == row.max_tokens
             if not ended and not stops.completed_by_last(row.tokens):
                 return False
             answers[row.place][row.sample] = continuation(
-                row.tokens, student.tokenizer, marks, len(row.prompt)
+                row.tokens, student.tokenizer, marks, len(row.prompt), ends
             )
             advance(bar, task, tokens=said)
             return True
 
-        if decoder == "batching" and not student.encoder_decoder:
+        if decoder == "batching" and causal:
             from stages.students.continuous import decode_by_batching
 
             decode_by_batching(student, rows, decoding, after_token)

@@ -1,5 +1,6 @@
 """Where an answer ends: at the first stop mark or the end-of-text token."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,13 @@ class Continuation:
     tokens_out: int
 
 
-def continuation(ids: list[int], tokenizer: Any, marks: list[str], prompt_length: int) -> Continuation:
-    """The text up to the first stop mark or end-of-text token; `ids` may go on behind it."""
-    ended = tokenizer.eos_token_id in ids
-    if ended:
-        ids = ids[: ids.index(tokenizer.eos_token_id)]
+def continuation(
+    ids: list[int], tokenizer: Any, marks: list[str], prompt_length: int, ends: Container[int]
+) -> Continuation:
+    """The text up to the first stop mark or token that ends an answer; `ids` may go on behind it."""
+    end = next((place for place, token in enumerate(ids) if token in ends), None)
+    ended = end is not None
+    ids = ids[:end]
     text = tokenizer.decode(ids, skip_special_tokens=True)
     places = [text.find(mark) for mark in marks if mark in text]
     reason = "stop" if ended or places else "length"

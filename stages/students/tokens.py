@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from stages.records.sequence import END, Sequence
+from stages.students.chat import chat_tokens, turn_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +61,14 @@ def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: 
             f"{sequence.example_id}: an encoder-decoder needs segments without a task before the first one"
             " with a task, got none"
         )
-    context = prompt_tokens(tokenizer, prompt, causal=start is None)
+    context = prompt_tokens(tokenizer, prompt, start is None, sequence.system)
+    closing, end = turn_marks(tokenizer, sequence.system)
     ids = context[:] if start is None else [start]
     spans = []
     for place, segment in enumerate(sequence.segments[first_task:], first_task):
-        tokens = text_tokens(tokenizer, segment.text)
+        tokens = text_tokens(tokenizer, closing * (place == first_task) + segment.text)
         if segment.end or place == len(sequence.segments) - 1:
-            tokens.append(tokenizer.eos_token_id)
+            tokens.append(end)
         if segment.task and segment.weight:
             spans.append((max(len(ids), 1), len(ids) + len(tokens), segment.task, segment.weight))
         ids += tokens
@@ -98,12 +100,22 @@ def text_tokens(tokenizer: Any, text: str, marks: bool = False) -> list[int]:
     return list(tokenizer(text, add_special_tokens=marks, split_special_tokens=True).input_ids)
 
 
-def prompt_tokens(tokenizer: Any, text: str, causal: bool) -> list[int]:
+def turn_marks(tokenizer: Any, system: str | None) -> tuple[str, int]:
+    """(what a student says before its answer, the token that ends it)."""
+    if system is None:
+        return "", tokenizer.eos_token_id
+    return turn_of(tokenizer)
+
+
+def prompt_tokens(tokenizer: Any, text: str, causal: bool, system: str | None = None) -> list[int]:
     """A prompt as the model expects one, with the marks that its tokenizer puts around texts. A causal model
     goes on, so for it an end-of-text token behind the prompt is dropped.
 
+    system: not None: in the words of the chat template, as a conversation under this text.
     END becomes the end-of-text token: All-Aligned's second step reads one.
     """
+    if system is not None:
+        return chat_tokens(tokenizer, system, text)
     first, *rest = text.split(END)
     ids = text_tokens(tokenizer, first, marks=True)
     if causal and ids[-1:] == [tokenizer.eos_token_id]:

@@ -1,8 +1,8 @@
 """Teacher `transformers`: a local model of the Hugging Face hub or of a folder, asked with the code that
 students answer with (stages/students/decode.py).
 
-It continues the method's prompt as it stands, without a chat template: a chat model is better served (`vllm
-serve`, `transformers serve`) and asked by the teacher `openai`. GPU hours are paid once too: every answer
+It continues the method's prompt as it stands, or is asked it through its own chat template where the method's
+format is `chat`. GPU hours are paid once too: every answer
 goes into the store, and the completions are read from there.
 """
 
@@ -37,6 +37,7 @@ from stages.config.method import read_method
 from stages.config.precision import Precision
 from stages.records.completion import Completion
 from stages.records.example import Example
+from stages.text.formats import system_of
 
 CHUNK = 256  # answers kept at once: what a kill may lose; decode batches them by length
 PATIENCE = 1.0  # seconds between two looks at what another process is decoding
@@ -72,12 +73,14 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
     """The method's asking side with this teacher's request."""
     method, how, reader = read_method(settings.method)
     stops = tuple(method.stops(how))
+    system = system_of(how)
 
     def request(prompt: str) -> Request:
         return Request(
-            kind="transformers",
+            kind="transformers" if system is None else "transformers_chat",
             model=model_name(settings.base),
             prompt=prompt,
+            system=system or "",
             temperature=settings.temperature,
             max_tokens=settings.max_tokens,
             stop=stops,

@@ -5,6 +5,9 @@ forms has a name (src/data/format.py of itsnamgyu/reasoning-teacher, and its rep
 CasCoD and SCoTD: `paper` is the paper's notation, `released` the strings of C-W-D/CasCoD
 (src/datasets/bbh_dataset.py) and liunian-harold-li/scotd (dataset/hf_datasets.py).
 
+`chat`: the method's own marks and nothing around them; the student's chat template stands around question and
+answer (stages/students/chat.py).
+
 A prompt does not end in white space and a target begins with the blank before its first word, which is where
 most tokenizers put it.
 Differs: the released forms have that blank in other places, or nowhere (difference 15).
@@ -14,15 +17,36 @@ import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pydantic import model_validator
+
+from stages.config.load import Block
 from stages.records.completion import Completion
 from stages.records.example import Example
 
-FormatName = Literal["paper", "gpt3_release", "decoder_release", "encdec_release"]
-Release = Literal["paper", "released"]
+FormatName = Literal["paper", "gpt3_release", "decoder_release", "encdec_release", "chat"]
+Release = Literal["paper", "released", "chat"]
 
 CONCLUSION = "Therefore, the answer is"  # CasCoD, Table 9: how the teacher is told to conclude
 SCOTD_CONCLUSION = "So the answer is:"  # SCoTD, Table 1
 STATED = re.compile(r"(?:\b(?:So|Thus|Hence|Therefore),? )?\b[Tt]he answer is:?")
+
+
+class Worded(Block):
+    """The settings of a method with several formats, one of which is `chat`."""
+
+    format: str
+    system: str = ""  # with `format: chat`: the system's message, where the student is to have one
+
+    @model_validator(mode="after")
+    def system_has_a_place(self) -> "Worded":
+        if self.system and self.format != "chat":
+            raise ValueError(f"`system` needs `format: chat`: {self.format} has no place for it")
+        return self
+
+
+def system_of(settings: Block) -> str | None:
+    """The system text of a method that speaks through chat templates, "" for none; None: it does not."""
+    return settings.system if isinstance(settings, Worded) and settings.format == "chat" else None
 
 
 @dataclass(frozen=True)
@@ -40,6 +64,7 @@ FORMATS: dict[FormatName, Format] = {
     "gpt3_release": Format("\n\n###\n\n", "\n\n ### \n\n", " ", "\n\n-->\n\n", " END", strip=False),
     "decoder_release": Format(" ###", " ###", " ", " --> ", " END"),
     "encdec_release": Format("", "", "", " --> ", ""),
+    "chat": Format("", "", "", " --> ", ""),
 }
 
 
@@ -57,10 +82,12 @@ class Wording:
 CASCOD: dict[Release, Wording] = {
     "paper": Wording("Q: {question}\nA:", " ", ""),
     "released": Wording("Q:{question}\n\nA:", "", "."),
+    "chat": Wording("{question}", " ", ""),
 }
 SCOTD: dict[Release, Wording] = {
     "paper": Wording("Q: {question}\nA:", " ", ""),
     "released": Wording("Q: {question}\nA: ", "", "\n\n"),
+    "chat": Wording("{question}", " ", ""),
 }
 
 

@@ -25,3 +25,9 @@ def split_thoughts(text: str) -> tuple[str, str]:
         thinking = not tag["end"]
     (thoughts if thinking else said).append(text[last:])
     return "".join(said), "".join(thoughts).strip()
+
+
+def spoken(text: str) -> tuple[str, str]:
+    """(answer, thoughts) as a chat model's turn has them; a text without thoughts stays as it is."""
+    said, thoughts = split_thoughts(text)
+    return (text, "") if said == text else (said.lstrip(), thoughts)

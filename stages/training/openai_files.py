@@ -39,6 +39,8 @@ def joined_text(segments: list[Segment]) -> str:
 def refusal(sequence: Sequence, settings: HostedStudent) -> str | None:
     """Why OpenAI's one loss, over all tokens of the completion alike, is not the loss of this sequence."""
     prompt, completion = split_prompt(sequence.segments)
+    if sequence.system is not None and settings.api != "chat":
+        return "its method has `format: chat`: give the student `api: chat`, or the method another format"
     if sequence.draw:
         return (
             "one of its sequences is drawn per epoch, but the API trains on every line of a file in every"
@@ -83,8 +85,9 @@ def json_lines(sequences: Iterable[Sequence], api: str) -> str:
     for sequence in sequences:
         prompt, completion = map(joined_text, split_prompt(sequence.segments))
         if api == "chat":
-            question = {"role": "user", "content": prompt}
-            rows.append({"messages": [question, {"role": "assistant", "content": completion}]})
+            turns = [("system", sequence.system), ("user", prompt), ("assistant", completion)]
+            messages = [{"role": role, "content": text} for role, text in turns if text]
+            rows.append({"messages": messages})
         else:
             rows.append({"prompt": prompt, "completion": completion})
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

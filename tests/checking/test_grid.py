@@ -50,6 +50,9 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
     "a weighing method at OpenAI": (
         {"students": ["gpt_4o_mini"], "methods": ["cascod"]}, r"\['cascod'\], which weigh several tasks"
     ),
+    "a conversation with a student that has none": (
+        {"students": ["babbage_002"], "methods": ["fine_tune_cot"], "baselines": []}, r"has no `api: chat`"
+    ),
     "terms that nobody accepted": (
         {"students": ["gemma3_270m"]}, r"Gemma Terms of Use found at .* `accept_terms: true`"
     ),
@@ -61,5 +64,7 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
 def test_a_pair_that_cannot_be_is_named(params: dict[str, Any], what: str) -> None:
     run, complaint = REFUSED[what]
     params["run"] |= run
+    if "conversation" in what:
+        params["methods"]["fine_tune_cot"] = {"format": "chat"}
     with pytest.raises(ValueError, match=complaint):
         check_all(params)

@@ -299,7 +299,7 @@ def test_a_continuation_ends_at_its_first_mark(
         if ended
         else []
     )
-    answer = continuation(tokens, byte_tokenizer, ["END", "\nQ:"], 3)
+    answer = continuation(tokens, byte_tokenizer, ["END", "\nQ:"], 3, {byte_tokenizer.eos_token_id})
     assert (answer.text, answer.finish_reason, answer.tokens_in) == (text, reason, 3)
 
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ruamel.yaml import YAML
 
 from stages import predict, train
 from stages.asking.store import Store
+from stages.config.base import Base, write_pointer
 from stages.config.student import HostedStudent, Student, check_student
 from stages.endpoint import fine_tune
 from stages.records.completion import read_completions
@@ -623,3 +625,41 @@ def test_check_wants_an_endpoint_and_methods_with_one_loss() -> None:
         ),
     ):
         check_all(params)
+
+
+def test_a_conversation_is_trained_and_asked_as_one(server: Remote) -> None:
+    """`format: chat`: system, user and assistant, in the file and in what is asked."""
+    write_params(server, CHAT)
+    params = YAML(typ="safe").load(Path("params.yaml"))
+    params["methods"]["fine_tune_cot"] = {"format": "chat", "system": "Be short."}
+    YAML().dump(params, Path("params.yaml"))
+    chat = [replace(one, system="Be short.") for one in SEQUENCES]
+    write_sequences(Path("chat.jsonl"), chat)
+    assert json.loads(openai_files.json_lines(chat[:1], "chat")) == {
+        "messages": [
+            {"role": "system", "content": "Be short."},
+            {"role": "user", "content": "Question 0?###"},
+            {"role": "assistant", "content": "because é 0. --> 0END"},
+        ]
+    }
+    run_train("chat.jsonl")
+    run_predict()
+    asked = [call["body"]["messages"] for call in posts(server, "/chat/completions")]
+    assert sorted(turns[1]["content"] for turns in asked) == [f"Question {i}?" for i in range(15, 20)]
+    assert {(turns[0]["role"], turns[0]["content"]) for turns in asked} == {("system", "Be short.")}
+    with pytest.raises(ValueError, match="`format: chat`: give the student `api: chat`"):
+        openai_files.check_sequences(chat, check_student("students.x", COMPLETIONS))
+
+
+@pytest.mark.parametrize(("form", "path"), [("chat", "/chat/completions"), ("paper", "/completions")])
+def test_a_served_student_is_asked_in_its_own_way(
+    server: Remote, monkeypatch: pytest.MonkeyPatch, form: str, path: str
+) -> None:
+    write_params(server)
+    params = YAML(typ="safe").load(Path("params.yaml"))
+    params["methods"]["fine_tune_cot"] = {"format": form}
+    YAML().dump(params, Path("params.yaml"))
+    monkeypatch.setenv("COT_DECODER", "local")
+    write_pointer(Base(path="here", sha256="0" * 64), Path("student"), "float32")
+    assert len(run_predict()) == 5
+    assert len(posts(server, path)) == len(posts(server, "/")) == 5
