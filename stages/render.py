@@ -56,9 +56,12 @@ def render(
 
 def as_turn(sequence: Sequence, system: str) -> Sequence:
     """The same as a turn of a conversation: what stands between question and answer is the template's."""
-    first = next(place for place, segment in enumerate(sequence.segments) if segment.task)
-    segments = list(sequence.segments)
-    segments[first] = replace(segments[first], text=segments[first].text.lstrip())
+    tasks = [bool(segment.task) for segment in sequence.segments]
+    first = tasks.index(True) if any(tasks) else None
+    segments = [
+        replace(segment, text=segment.text.lstrip()) if place == first else segment
+        for place, segment in enumerate(sequence.segments)
+    ]
     return replace(sequence, segments=segments, system=system)
 
 
