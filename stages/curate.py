@@ -30,6 +30,7 @@ from stages.corpus.filters import (
     keep_questions,
     keep_thoughtful,
     keep_whole_thoughts,
+    thoughts_of,
     with_answers,
     with_rationales,
 )
@@ -91,7 +92,7 @@ def filters_of(
 
 def thought_filters(curation: Curation, before: list[Completion]) -> dict[str, Filter]:
     """Those that a model that thinks needs; {} for others."""
-    if not any(row.reasoning for row in before):
+    if not any(any(thoughts_of(row)) for row in before):
         return {}
     return {
         "cut_thoughts": list if curation.keep_cut_thoughts else keep_whole_thoughts,

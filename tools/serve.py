@@ -20,8 +20,9 @@ from ruamel.yaml import YAML
 
 from stages.config.endpoint import Endpoint
 from stages.config.load import check, find, read_params
+from stages.config.method import read_method
 from stages.fetching.model_file import model_file
-from stages.teachers.openai import Settings
+from stages.teachers.openai import Settings, answer_tokens
 
 PROMPT_TOKENS = 512  # a few demonstrations and a question; an answer's come on top
 LOADED_SECONDS = 600.0  # by then a model is loaded or never
@@ -69,7 +70,8 @@ def start(file: Path, settings: Settings, port: int, threads: int, parallel: int
     values.hostnames = ["127.0.0.1"]
     values.port = port
     values.n_parallel = parallel
-    values.n_ctx = parallel * (PROMPT_TOKENS + (settings.max_tokens or PROMPT_TOKENS))
+    method, *_ = read_method(settings.method)
+    values.n_ctx = parallel * (PROMPT_TOKENS + (answer_tokens(settings, method) or PROMPT_TOKENS))
     values.cpuparams.n_threads = values.cpuparams_batch.n_threads = threads
     values.cache_ram_mib = 0  # no prompt comes twice
     return xllamacpp.Server(values)

@@ -13,6 +13,7 @@ from stages.records.example import Example
 from stages.text.answers import is_correct, read_answer
 from stages.text.formats import rationale_of
 from stages.text.stated import rationale_before
+from stages.text.thoughts import split_thoughts
 
 
 def keep_questions(completions: list[Completion], ids: Collection[str]) -> list[Completion]:
@@ -41,6 +42,13 @@ def keep_finished(completions: list[Completion]) -> list[Completion]:
     return [completion for completion in completions if completion.finished]
 
 
+def thoughts_of(row: Completion) -> list[str]:
+    """What was thought before each text, where a model that thinks was asked."""
+    if row.reasoning:
+        return list(row.reasoning)
+    return [split_thoughts(text)[1] for text in row.texts] if row.reader == "stated" else []
+
+
 def keep_whole_thoughts(completions: list[Completion]) -> list[Completion]:
     """Completions without those of which a text is a thought that was cut, and nothing said after it."""
     return [row for row in completions if not thought_is_cut(row)]
@@ -48,14 +56,14 @@ def keep_whole_thoughts(completions: list[Completion]) -> list[Completion]:
 
 def thought_is_cut(row: Completion) -> bool:
     return any(
-        thought and reason != "stop" and not text.strip()
-        for thought, reason, text in zip(row.reasoning, row.finish_reasons, row.texts, strict=False)
+        thought and reason != "stop" and not split_thoughts(text)[0].strip()
+        for thought, reason, text in zip(thoughts_of(row), row.finish_reasons, row.texts, strict=False)
     )
 
 
 def keep_thoughtful(completions: list[Completion]) -> list[Completion]:
     """Completions with thoughts to learn."""
-    return [row for row in completions if any(thought.strip() for thought in row.reasoning)]
+    return [row for row in completions if any(thoughts_of(row))]
 
 
 def keep_distinct(completions: list[Completion]) -> list[Completion]:
@@ -133,7 +141,7 @@ def with_rationales(completions: list[Completion], train_on: str) -> list[Comple
 def learned(row: Completion, train_on: str) -> str:
     one_text = row.reader == "stated" and len(row.texts) == 1
     said = rationale_before(row.texts[0]) if one_text else rationale_of(row)
-    thoughts = "\n\n".join(row.reasoning).strip()
+    thoughts = "\n\n".join(thoughts_of(row)).strip()
     if train_on == "summary":
         return said
     return thoughts if train_on == "thoughts" else f"{thoughts}\n\n{said}".strip()

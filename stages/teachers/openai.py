@@ -1,22 +1,24 @@
 """Teacher `openai`: a model behind any OpenAI-compatible endpoint (OpenAI, vLLM, SGLang, llama.cpp,
 `transformers serve`).
 
-Asked as a method of stages/methods asks: zero-shot-CoT in two steps (Fine-tune-CoT section 3, step 1),
-few-shot-CoT with demonstrations (SCoTD section 2), CasCoD's prompt (its Table 9). Every answer is paid once:
-it goes into the store, and the completions are read from there.
+Asked as a method of stages/methods asks: chat models in one call (chat_cot, reasoning_cot), completion models
+with zero-shot-CoT in two steps (Fine-tune-CoT section 3, step 1), few-shot-CoT (SCoTD section 2), CasCoD's
+prompt (its Table 9). Every answer is paid once: it goes into the store, and the completions are read from
+there.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from stages.asking.conversation import UNSCORED, Asking, MethodName, ask_all, completions
 from stages.asking.request import Request
+from stages.config.contracts import Method
 from stages.config.load import Block
-from stages.config.method import read_method
+from stages.config.method import max_tokens_of, read_method
 from stages.endpoint import transport
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -27,12 +29,17 @@ class Settings(Block):
     endpoint: str  # a block under `endpoints`: where, how fast, for how much. Not part of what is asked
     model: str  # as the endpoint calls it
     api: Literal["chat", "completions"] = "chat"
-    # a file of stages/methods, for its prompts, and a block under `methods`
-    method: MethodName = "zero_shot_cot"
+    # a file of stages/methods, for its prompts, and a block under `methods`. Left out: chat_cot where `api`
+    # is chat, else zero_shot_cot, in two steps
+    method: MethodName
     samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
     temperature: float | None = Field(0.0, ge=0)  # null: leave it out, for models that take none
     top_p: float | None = Field(None, gt=0, le=1)
-    max_tokens: int | None = Field(128, ge=1)  # L_r, tokens a step; null: leave it out
+    # where the server takes them; OpenAI's own does not
+    top_k: int | None = Field(None, ge=1)
+    min_p: float | None = Field(None, ge=0, le=1)
+    # L_r, tokens a step; auto: as many as the method says, 128 or more; null: leave it out
+    max_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
     stop: list[str] | None = None  # null: the method's own
     system: str = ""  # chat: the system's message
     seed: int | None = None  # sample k is asked with seed + k, where the server supports it
@@ -46,6 +53,14 @@ class Settings(Block):
     # store before anything is asked
     answers: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def one_call_where_one_serves(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "method" in values:
+            return values
+        chat = values.get("api", "chat") == "chat"
+        return values | {"method": "chat_cot" if chat else "zero_shot_cot"}
+
     @model_validator(mode="after")
     def samples_differ(self) -> "Settings":
         if self.samples > 1 and self.temperature == 0 and self.seed is None:
@@ -53,8 +68,16 @@ class Settings(Block):
         return self
 
 
-def to_request(settings: Settings, stops: list[str]) -> Callable[[str], Request]:
+def answer_tokens(settings: Settings, method: Method) -> int | None:
+    """The most tokens of a step's answer; None: the server's own limit."""
+    return max_tokens_of(method) if settings.max_tokens == "auto" else settings.max_tokens
+
+
+def to_request(settings: Settings, method: Method, how: Any) -> Callable[[str], Request]:
     """What becomes of a prompt. `endpoint`, `samples` and everything else that changes no answer stay out."""
+    stops = method.stops(how) if settings.stop is None else settings.stop
+    # no fields of the API that all servers share
+    sampling = {name: value for name in ("top_k", "min_p") if (value := getattr(settings, name)) is not None}
 
     def request(prompt: str) -> Request:
         return Request(
@@ -64,10 +87,10 @@ def to_request(settings: Settings, stops: list[str]) -> Callable[[str], Request]
             system=settings.system,
             temperature=settings.temperature,
             top_p=settings.top_p,
-            max_tokens=settings.max_tokens,
-            stop=tuple(stops if settings.stop is None else settings.stop),
+            max_tokens=answer_tokens(settings, method),
+            stop=tuple(stops),
             seed=settings.seed,
-            extra=settings.extra,
+            extra=sampling | settings.extra,
             salt=settings.salt,
             logprobs=settings.logprobs,
         )
@@ -78,7 +101,7 @@ def to_request(settings: Settings, stops: list[str]) -> Callable[[str], Request]
 def asking(settings: Settings, demonstrations: str) -> Asking:
     """The method's asking side with this teacher's request."""
     method, how, reader = read_method(settings.method)
-    request = to_request(settings, method.stops(how))
+    request = to_request(settings, method, how)
     return Asking(
         method,
         how,

@@ -34,6 +34,7 @@ def examples(count: int) -> list[Example]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     block = {"backend": "openai", "endpoint": "here", "model": "m", "samples": 3, "temperature": 0.7}
+    block["method"] = "zero_shot_cot"  # two steps
     params = {
         "teachers": {"t": block},
         "endpoints": {"here": {"base_url": ""}},

@@ -336,6 +336,28 @@ def test_a_rationale_does_not_give_the_answer_twice(text: str, prefix: str, reas
         ("few_shot", ["Q: one?\nA: The answer is 1.\n\nQ: How many legs have two cats?\nA:"]),
         ("few_shot_cot", ["Q: one?\nA: 1 is one. The answer is 1.\n\nQ: How many legs have two cats?\nA:"]),
         (
+            "chat_cot",
+            [
+                "How many legs have two cats?\n\nThink step by step. Then end with one last line that begins"
+                ' with "Answer:" and gives the number alone, in digits.'
+            ],
+        ),
+        (
+            "few_shot_chat_cot",
+            [
+                "Question: one?\n\n1 is one.\nAnswer: 1\n\nQuestion: How many legs have two cats?\n\nThink"
+                ' step by step. Then end with one last line that begins with "Answer:" and gives the number'
+                " alone, in digits."
+            ],
+        ),
+        (
+            "reasoning_cot",
+            [
+                "How many legs have two cats?\n\nEnd your reply with one last line that begins with"
+                ' "Answer:" and gives the number alone, in digits.'
+            ],
+        ),
+        (
             "cascod_teacher",
             [
                 'Answer the following questions. Your response should conclude with the format "Therefore,'

@@ -382,7 +382,8 @@ def teach_served(
     server: tuple[str, Callable[[], None]], chat_model: Path, examples: list[Example] = EXAMPLES, **values
 ) -> list[Completion]:
     """What the stage writes with that server as its teacher."""
-    teacher = {"backend": "openai", "endpoint": "served", "model": str(chat_model), "max_tokens": 8, **values}
+    teacher = {"backend": "openai", "endpoint": "served", "model": str(chat_model), "max_tokens": 8}
+    teacher |= {"method": "zero_shot_cot", **values}
     write_params(
         {
             "teachers": {"served": teacher},
