@@ -84,6 +84,8 @@ def valid(text: str) -> str:
     """Half a character (a JSON escape that a server cut in two) is no Unicode and cannot be written: a mark
     stands for it.
     """
+    if text.isascii():
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

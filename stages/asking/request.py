@@ -9,6 +9,7 @@ orphans paid answers: tests/asking/test_request.py freezes keys.
 import hashlib
 import json
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 VERSION = 1  # of the key; a new one needs a migration of the store
@@ -52,7 +53,7 @@ class Request:
         set_values = {name: value for name, value in given.items() if value not in (None, "", (), {})}
         return json.dumps({"version": VERSION, **set_values}, sort_keys=True, separators=(",", ":"))
 
-    @property
+    @cached_property
     def key(self) -> str:
         """64 hexadecimal digits."""
         return hashlib.sha256(self.body.encode()).hexdigest()

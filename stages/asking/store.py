@@ -46,18 +46,22 @@ class Store(Ledger):
         What is there stays as it is. Claims on what arrives are lifted.
         """
         new = 0
+        pairs: list[tuple[bytes, int]] = []
+        origins: dict[tuple[str, str, str], int] = {}
         with self.transaction() as db:
             for request, samples in answered:
                 key = bytes.fromhex(request.key if isinstance(request, Request) else request)
-                body = zlib.compress(request.body.encode()) if isinstance(request, Request) else None
+                # the fastest level: a request is short, and the others take as long as all the rest of this
+                body = zlib.compress(request.body.encode(), 1) if isinstance(request, Request) else None
                 (number,) = db.execute(
                     "INSERT INTO request (key, body) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET body ="
                     " ifnull(body, excluded.body) RETURNING id",
                     (key, body),
                 ).fetchone()
                 for sample, answer in samples.items():
-                    new += insert(db, number, sample, answer)
-                    db.execute("DELETE FROM claim WHERE key = ? AND sample = ?", (key, sample))
+                    new += insert(db, number, sample, answer, origins)
+                    pairs.append((key, sample))
+            db.executemany("DELETE FROM claim WHERE key = ? AND sample = ?", pairs)
         return new
 
     def put_each(self, answered: Sequence[tuple[Request | str, dict[int, Answer]]]) -> dict[int, str]:
@@ -137,14 +141,26 @@ def read_answer(*columns: Any) -> Answer:
     return Answer(*values)
 
 
-def insert(db: sqlite3.Connection, request: int, sample: int, answer: Answer) -> int:
-    """1, or 0 where there is an answer already: it stays as it is. Raises Unwritable."""
+def insert(
+    db: sqlite3.Connection,
+    request: int,
+    sample: int,
+    answer: Answer,
+    origins: dict[tuple[str, str, str], int],
+) -> int:
+    """1, or 0 where there is an answer already: it stays as it is. Raises Unwritable.
+
+    `origins` are those that this transaction has met.
+    """
     try:
         texts = [valid(text) for text in (answer.text, answer.finish_reason, answer.reasoning)]
         counts = map(storable, (answer.tokens_in, answer.tokens_out, answer.tokens_cached))
         scores = pack(answer.logprobs)
         check = checksum([text.encode() for text in texts], scores)
-        row = (request, sample, *texts, *counts, scores, origin(db, answer), answer.time or now(), check)
+        who = (valid(answer.model), valid(answer.fingerprint), valid(answer.source))
+        if who not in origins:
+            origins[who] = origin(db, who)
+        row = (request, sample, *texts, *counts, scores, origins[who], answer.time or now(), check)
         return db.execute(INSERT, row).rowcount
     except OF_VALUES as error:
         raise Unwritable(f"sample {sample}: {error}") from error
@@ -162,9 +178,8 @@ def storable(count: int | None) -> int | None:
     return count if count is not None and 0 <= count < 2**63 else None
 
 
-def origin(db: sqlite3.Connection, answer: Answer) -> int:
-    """The row that says who answered, made if it is not there."""
-    values = (valid(answer.model), valid(answer.fingerprint), valid(answer.source))
+def origin(db: sqlite3.Connection, values: tuple[str, str, str]) -> int:
+    """The row that says who answered (model, fingerprint, source), made if it is not there."""
     found = db.execute(
         "SELECT id FROM origin WHERE model = ? AND fingerprint = ? AND source = ?", values
     ).fetchone()

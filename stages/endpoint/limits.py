@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST = 60.0  # seconds between two tries of one request, unless the server asks for more
+MEMORY = 30  # calls that the share of refused ones is of, the last ones counting most
+OFTEN = 0.15  # of them refused: the server has too much to do; fewer are its noise
 LONG = 30.0  # seconds; that a server asks for a longer wait is told
 
 
@@ -41,13 +43,15 @@ def pause(attempt: int) -> float:
 class Gate:
     """Lets calls through: at most `limit` at once, none before `not_before`.
 
-    Requests and tokens a minute space them. The limit falls by a third when the server is overloaded, at most
-    once a second, and grows by one a full round of successes.
+    Requests and tokens a minute space them. The limit falls by a third when the server refuses calls often,
+    at most once a second, and grows with each success: by a twentieth in a full round of them, at least by
+    one.
     """
 
     def __init__(self, most: int, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
         self.most = most
         self.limit = float(most)
+        self.refused = 0.0  # share of the last calls
         self.inside = 0
         self.per_request = 60 / requests_per_minute if requests_per_minute else 0.0
         self.per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
@@ -74,13 +78,15 @@ class Gate:
                 place.set_result(None)
 
     def went_well(self) -> None:
-        self.limit = min(float(self.most), self.limit + 1 / self.limit)
+        self.refused -= self.refused / MEMORY
+        self.limit = min(float(self.most), self.limit + max(1 / self.limit, 0.05))
 
     def overloaded(self, wait: float | None) -> None:
         """The server is busy; `wait` seconds, if it named any, hold every call back."""
         now = asyncio.get_running_loop().time()
+        self.refused += (1 - self.refused) / MEMORY
         if wait:
             self.not_before = max(self.not_before, now + wait)
-        if now >= self.lowered:
+        if self.refused >= OFTEN and now >= self.lowered:
             self.limit = max(1.0, self.limit * 2 / 3)
             self.lowered = now + 1.0

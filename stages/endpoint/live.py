@@ -6,6 +6,7 @@ Every answer is committed when it arrives.
 import asyncio
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -25,6 +26,7 @@ from stages.endpoint.progress import CallProgress
 from stages.endpoint.purse import Purse
 
 MOMENT = 0.01  # seconds between an answer's arrival and its commit
+LATE = 0.1  # seconds after an answer's arrival from which on its commit goes before new calls
 LOADING_LONGEST = 1800.0  # seconds that a server may load its model before a try counts as one
 DEAD = 16  # requests in a row, at least, that are given up before a server counts as gone
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -99,6 +101,8 @@ class Live:
         self.stop: str | None = None  # why no further call is made
         self.arrived: list[Arrived] = []  # only a commit that succeeded takes anything out
         self.committing: asyncio.Task[None] | None = None
+        # commits that are not done, the oldest first, and when its first answer arrived
+        self.commits: deque[tuple[float, asyncio.Task[None]]] = deque()
         self.purse = None if endpoint.budget is None else Purse(store, name, endpoint.budget)
         self.unanswered = 0  # requests in a row that were given up
         self.refused = 0  # calls in a row that met an error of which nobody knows whether it is about all
@@ -210,7 +214,9 @@ class Live:
 
     async def call(self, parcel: Parcel) -> Outcome:
         """One HTTP call within the limits and the budget; its answers are on disk when this returns."""
-        await self.gate.enter(paced_tokens(parcel.request, len(parcel.samples)))
+        await self.let_commits_pass()
+        paced = self.endpoint.tokens_per_minute is not None
+        await self.gate.enter(paced_tokens(parcel.request, len(parcel.samples)) if paced else 0)
         try:
             promised = await self.reserve(parcel)
             if promised is None and self.stop:
@@ -277,12 +283,22 @@ class Live:
         self.arrived.append(call)
         if self.committing is None:
             self.committing = asyncio.create_task(self.commit_soon())
+            self.commits.append((asyncio.get_running_loop().time(), self.committing))
         await asyncio.shield(self.committing)
 
     async def commit_soon(self) -> None:
         await asyncio.sleep(MOMENT)
         self.committing = None  # what arrives from now on may miss this commit
         await self.in_thread(self.commit)
+        self.commits.popleft()
+
+    async def let_commits_pass(self) -> None:
+        """What has arrived goes before what could be asked: on a machine whose processors are busy calls
+        would keep the thread that commits waiting, and a kill would lose the more.
+        """
+        now = asyncio.get_running_loop().time
+        while self.commits and now() - self.commits[0][0] > LATE:
+            await asyncio.shield(self.commits[0][1])
 
     def commit(self) -> None:
         """Store answers and what they cost, all in one transaction."""

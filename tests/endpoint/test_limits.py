@@ -1,6 +1,7 @@
 """How fast a server is asked: limits a minute, what an overloaded server wants, waits before another try."""
 
 import asyncio
+import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -158,6 +159,29 @@ def test_the_gate_narrows_when_the_server_is_overloaded_and_opens_again() -> Non
         assert await many() == 12
 
     asyncio.run(through())
+
+
+def test_the_gate_stays_open_where_one_call_in_twenty_is_refused() -> None:
+    """Which happens at any server; one in three is too many at once. A clock of its own: a call takes a
+    second.
+    """
+
+    async def calls(share: float) -> float:
+        clock = 0.0
+        asyncio.get_running_loop().time = lambda: clock  # type: ignore[method-assign]
+        gate, rng, limits_seen = Gate(64, None, None), random.Random(1), []
+        for _ in range(200):
+            clock += 1.0
+            for _ in range(int(gate.limit)):
+                if rng.random() < share:
+                    gate.overloaded(None)
+                else:
+                    gate.went_well()
+            limits_seen.append(gate.limit)
+        return sum(limits_seen[100:]) / 100
+
+    assert asyncio.run(calls(0.05)) > 48
+    assert asyncio.run(calls(0.33)) < 16
 
 
 def test_limits_a_minute_are_kept(server: Remote, store: Store) -> None:
