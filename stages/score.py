@@ -178,6 +178,8 @@ def main(
         said = read_completions(teacher_completions)
         scores |= teacher_accuracy(said, by_id, parts["test"])
         scores["teacher_reader"] = readers_of(said)
+        if shown := sum(row.rationalised for row in said):
+            scores["teacher_rationalised"] = shown / len(said)
     if learned:
         own_parts = json.loads(learned.read_text(encoding="utf-8"))
         scores["n_train"] = count_learned(parts["test"], own_parts, str(split_file))

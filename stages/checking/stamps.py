@@ -82,6 +82,9 @@ def of_teacher(dataset: str, values: Mapping[str, Any], method: str | None, para
     and the answers that it gave before.
     """
     stamp = code("stages.teach", datasets=dataset, teachers=values["backend"], methods=method)
+    prepared = prepare_part(dataset, params)
+    if (prepared["columns"] or {}).get("responses"):  # the teacher reads the data set's rows anew
+        stamp |= {f"data set {dataset}": value_hash(prepared)} | local_files(prepared)
     given = values.get("answers")
     return (
         stamp

@@ -23,19 +23,48 @@ MISSING = """\
 Demonstrations = Annotated[str, StringConstraints(pattern=r"^\w[\w.{}-]*$")]
 
 
+class Responses(Block):
+    """Where rows hold what teachers said, for rows that come with responses."""
+
+    # each holds a text, a list of texts, or a conversation (of which the last turn of an assistant counts)
+    columns: list[str] = Field(min_length=1)
+    thoughts: list[str] = Field(default_factory=list)  # as many texts: what was thought before each response
+    # true or "stop" for each response that was not cut; none given: it is not known
+    finished: str | None = None
+    thought_marks: list[str] | None = Field(
+        None, min_length=2, max_length=2
+    )  # none given: <think> and its like
+    said_marks: list[str] | None = Field(
+        None, min_length=2, max_length=2
+    )  # around what is said after thoughts
+    model: str  # who said it
+    rationalised: bool = False  # the teacher had been shown the gold answer
+
+
 class Columns(Block):
     """Which column of JSON lines, CSV or JSON is what, for a data set without a parser."""
 
     # in the order of the row numbers; none given: all .csv and .jsonl of the source
     files: list[FileName] | None = Field(None, min_length=1)
     under: str | None = None  # .json: the key that the list of rows stands under
-    question: str
-    answer: str
+    question: str  # with `responses` it may hold a conversation, whose user asks once
+    answer: str | None = None  # with `responses` it may be left out:
+    # a worked solution whose stated answer is the gold one; none given: what the responses state first is
+    solution: str | None = None
     answer_type: str  # a key of ANSWER_TYPES in stages/text/answer_types.py
     choices: str | None = None  # a list of option texts; in CSV, that list as JSON
     rationale: str | None = None
     template: str | None = None
+    responses: Responses | None = None  # for the teacher `responses`
     source_split: str | None = None  # none given: the stem of a file called train, validation or test
+
+    @model_validator(mode="after")
+    def a_gold_answer(self) -> Self:
+        if not self.responses and (self.answer is None or self.solution is not None):
+            raise ValueError("`answer` names the gold answers' column; `solution` goes with `responses`")
+        if self.answer is not None and self.solution is not None:
+            raise ValueError("`answer` and `solution` are two ways to the gold answer: drop one")
+        return self
 
 
 class Varied(Block):

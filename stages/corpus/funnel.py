@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from statistics import fmean, median, quantiles
 
-from stages.records.completion import Completion
+from stages.records.completion import UNKNOWN, Completion
 from stages.records.example import Example
 
 # The histogram of words: the width of a bar, and where the last one starts (512 tokens are about 400 words).
@@ -22,13 +22,19 @@ def row_counts(
     """
     return {
         "rows_in": len(before),
-        "rows_in_unfinished": sum(not row.finished for row in before),
+        "rows_in_unfinished": count_unfinished(before),
         "rows_out": len(after),
         "removed": removed,
         "questions_listed": listed,
         "questions_in": len({row.example_id for row in before}),
         "questions_out": len({row.example_id for row in after}),
     }
+
+
+def count_unfinished(rows: list[Completion]) -> int | None:
+    """None where no row tells why it ended: released files do not."""
+    untold = rows and all(reason == UNKNOWN for row in rows for reason in row.finish_reasons)
+    return None if untold else sum(not row.finished for row in rows)
 
 
 def questions_below_budget(
@@ -110,6 +116,13 @@ def corpus_counts(rows: list[Completion], examples: Mapping[str, Example]) -> di
         "right": right,
         "wrong": len(rows) - right - unanswered,
         "without_answer": unanswered,
-        "unfinished": sum(not row.finished for row in rows),
+        "unfinished": count_unfinished(rows),
         "length": corpus_lengths(rows),
+        **rationalised_counts(rows),
     }
+
+
+def rationalised_counts(rows: list[Completion]) -> dict[str, int]:
+    """Rows whose teacher had been shown the gold answer; {} where none had."""
+    count = sum(row.rationalised for row in rows)
+    return {"rationalised": count} if count else {}

@@ -11,7 +11,7 @@ from stages.config.source import Local, source_files
 from stages.parsing.columns import check_answer_type, read_table
 from stages.parsing.readers import check_reader, dataset_module
 
-NAMED = ("question", "answer", "choices", "rationale", "template", "source_split")  # of Columns
+NAMED = ("question", "answer", "solution", "choices", "rationale", "template", "source_split")  # of Columns
 
 
 def check_dataset(name: str, params: dict[str, Any] | None = None) -> Dataset:
@@ -91,8 +91,11 @@ def check_columns(path: Path, columns: Columns, name: str) -> None:
     _, row = next(read_table(path, columns.under), ("", None))
     if row is None:
         raise ValueError(f"{path}: has no rows")
-    for role in NAMED:
-        column = getattr(columns, role)
+    named = {role: getattr(columns, role) for role in NAMED}
+    if given := columns.responses:
+        listed = [*given.columns, *given.thoughts, *filter(None, [given.finished])]
+        named |= {f"responses: {column}": column for column in listed}
+    for role, column in named.items():
         if column is not None and column not in row:
             raise ValueError(
                 f"{path}: no column {column!r} (`columns.{role}` in stages/datasets/{name}.yaml); it has:"

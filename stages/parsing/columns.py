@@ -4,11 +4,13 @@ parser.
 
 import csv
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from stages.config.dataset import Columns
 from stages.parsing.fields import RawRow, field, rows_with_place, with_choices
+from stages.parsing.responses import Answered, Response, gold_answer, question_text, responses_of
 from stages.records.example import PARTS, Example
 from stages.text.answer_types import ANSWER_TYPES, AnswerRules
 from stages.text.gold import LETTERS
@@ -90,26 +92,67 @@ def parse_columns(raw: Path, name: str, columns: Columns, files: list[str]) -> l
     """Examples of the data set `name`, numbered through all `files` in order. Raises ValueError with file,
     row, field, got and wanted.
     """
+    return [one.example for one in parse_answered(raw, name, columns, files)]
+
+
+def parse_answered(raw: Path, name: str, columns: Columns, files: list[str]) -> list[Answered]:
+    """Examples, each with the responses of its rows. Rows of one question and one gold answer are one
+    example; of rows that come with responses, those without a gold answer are left out, with a note.
+    """
     rules = check_answer_type(name, columns)
-    examples: list[Example] = []
-    for file in files:
+    found: list[Answered] = []
+    by_question: dict[tuple[str, str], Answered] = {}
+    rows = ((file, *placed) for file in files for placed in read_table(raw / file, columns.under))
+    without: list[str] = []
+    for number, (file, where, row) in enumerate(rows):
         part = Path(file).stem if Path(file).stem in PARTS else None
-        for where, row in read_table(raw / file, columns.under):
-            question = field(row, columns.question, where, str).strip()
-            choices = read_choices(row, columns.choices, where) if columns.choices else []
-            answer = field(row, columns.answer, where, object)
-            split = optional_text(row, columns.source_split, where) if columns.source_split else part
-            examples.append(
-                Example(
-                    id=f"{name}-{len(examples)}",
-                    dataset=name,
-                    question=with_choices(question, choices) if choices else question,
-                    answer=rules.canonical(answer, where, choices),
-                    answer_type=columns.answer_type,
-                    choices=choices or None,
-                    template=optional_text(row, columns.template, where),
-                    source_split=split,
-                    rationale=optional_text(row, columns.rationale, where),
-                )
-            )
-    return examples
+        responses = responses_of(row, columns.responses, where) if columns.responses else []
+        one = example_of(row, f"{name}-{number}", columns, rules, responses, where, part)
+        if one is None:
+            without.append(where)
+            continue
+        key = (one.question, one.answer)
+        if columns.responses and key in by_question:
+            by_question[key].responses += responses
+            continue
+        by_question[key] = Answered(one, responses)
+        found.append(by_question[key])
+    if without:
+        print(
+            f"{name}: {len(without)} rows have no gold answer, first {without[0]}: left out", file=sys.stderr
+        )
+    return found
+
+
+def example_of(
+    row: RawRow,
+    example_id: str,
+    columns: Columns,
+    rules: AnswerRules,
+    responses: list[Response],
+    where: str,
+    part: str | None,
+) -> Example | None:
+    """A row as an example; None for one with responses and without a gold answer."""
+    if columns.responses:
+        question = question_text(row, columns.question, where)
+    else:
+        question = field(row, columns.question, where, str).strip()
+    choices = read_choices(row, columns.choices, where) if columns.choices else []
+    if columns.responses:
+        answer = gold_answer(row, columns, rules, choices, responses, where)
+    else:
+        answer = rules.canonical(field(row, str(columns.answer), where, object), where, choices)
+    if answer is None:
+        return None
+    return Example(
+        id=example_id,
+        dataset=example_id.rpartition("-")[0],
+        question=with_choices(question, choices) if choices else question,
+        answer=answer,
+        answer_type=columns.answer_type,
+        choices=choices or None,
+        template=optional_text(row, columns.template, where),
+        source_split=optional_text(row, columns.source_split, where) if columns.source_split else part,
+        rationale=optional_text(row, columns.rationale, where),
+    )

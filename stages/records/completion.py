@@ -13,7 +13,8 @@ from stages.records.jsonl import numbered_rows, record, write_rows
 # (stages/text/answers.py)
 Reader = Literal["kojima", "marked", "stated"]
 # Fields that a row names only where they are not at their default
-UNSAID: dict[str, Any] = {"reader": "kojima", "reasoning": (), "rationale": None}
+UNSAID: dict[str, Any] = {"reader": "kojima", "reasoning": (), "rationale": None, "rationalised": False}
+UNKNOWN = "unknown"  # the finish reason of a text of which nobody told why it ended
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Completion:
     sample: int  # 0 .. D-1
     prompts: list[str]  # one per step: two-step asking has two
     texts: list[str]  # what followed each prompt, stop mark cut off
-    finish_reasons: list[str]  # per step "stop" | "length" | a failure's name
+    finish_reasons: list[str]  # per step "stop" | "length" | UNKNOWN | a failure's name
     model: str  # "text-davinci-002", "scripted", a student's name
     answer_prefix: str  # the mark before the answer in the last text; "": the last text is the answer
     origin: str = ""  # where the row comes from, for people: a released file and record, a rule and its seed
@@ -51,11 +52,13 @@ class Completion:
     reasoning: tuple[str, ...] = ()  # per text what a reasoning model thought before it; (): nothing
     # what is learned before the answer, as curate chose it; None: what stands before the answer prefix
     rationale: str | None = None
+    # the teacher had been shown the gold answer: that the row states it proves nothing about the rationale
+    rationalised: bool = False
 
     @property
     def finished(self) -> bool:
-        """Whether no step was cut at the length limit, refused or lost."""
-        return all(reason == "stop" for reason in self.finish_reasons)
+        """Whether no step is known to be cut at the length limit, refused or lost."""
+        return all(reason in ("stop", UNKNOWN) for reason in self.finish_reasons)
 
 
 def read_completion(row: dict[str, Any], where: str) -> Completion:

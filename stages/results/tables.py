@@ -92,7 +92,9 @@ def reference_rows(columns: list[list[Cell]]) -> list[list[str]]:
     rows = [rate_row(name, [cells[0][field] for cells in columns]) for name, field in references.items()]
     for teacher in dict.fromkeys(cell["teacher"] for cell in columns[0] if cell["teacher"]):
         taught = [next(cell for cell in cells if cell["teacher"] == teacher) for cells in columns]
-        rows.append(rate_row(f"teacher {teacher}", [cell.get("teacher_accuracy") for cell in taught]))
+        shown = any(cell.get("teacher_rationalised") for cell in taught)
+        name = f"teacher {teacher}{', shown the gold answers' * shown}"
+        rows.append(rate_row(name, [cell.get("teacher_accuracy") for cell in taught]))
     return rows
 
 

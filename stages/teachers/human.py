@@ -1,5 +1,6 @@
 """The human teacher: the rationales that came with the data (a column of your own file, GSM8K's solutions),
-as one sample a question.
+as one sample a question. The gold answer stands behind each, but where a rationale has an answer of its own
+in a box or behind "####": then that one does, and a filter by answers can reject it.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from stages.config.load import Block
 from stages.methods import zero_shot_cot
 from stages.records.completion import Completion
 from stages.records.example import Example
+from stages.text.mathematics import boxes
+from stages.text.stated import HASHES, stated_answer
 
 
 class Settings(Block):
@@ -25,6 +28,14 @@ def cannot_teach(dataset: str, settings: Settings) -> str | None:
     return f"stages/datasets/{dataset}.yaml names no column of rationales: name it as `columns.rationale`"
 
 
+def answer_of(example: Example) -> str:
+    """What the rationale marks as its answer and as nothing else; without a mark, the gold answer."""
+    text = example.rationale or ""
+    if not HASHES.search(text) and not any(content.strip() for content in boxes(text)):
+        return example.answer
+    return stated_answer(text, example.answer_type, example.choices or ()) or example.answer
+
+
 def complete(
     examples: list[Example], settings: Settings, raw: Path, demonstrations: str
 ) -> Iterator[Completion]:
@@ -37,7 +48,7 @@ def complete(
             "no example has a rationale: name its column in `columns.rationale`, or choose another teacher"
         )
     for example in written:
-        texts = [f" {example.rationale}", f" {example.answer}."]
+        texts = [f" {example.rationale}", f" {answer_of(example)}."]
         yield Completion(
             example_id=example.id,
             sample=0,

@@ -2,8 +2,8 @@
 
 Reads them out of the dataset's raw folder (stages/parsing/released.py) and matches them with examples by
 question text. One source is one sample per question, in the order of `sources`. A question that a source does
-not cover gets no completion from it. No source says why a text ended, so every finish reason is "stop",
-although many zero-shot-CoT rationales are cut at 128 tokens.
+not cover gets no completion from it. No source says why a text ended, and many zero-shot-CoT rationales are
+cut at 128 tokens, so every finish reason is "unknown".
 """
 
 from collections import defaultdict, deque
@@ -17,7 +17,7 @@ from stages.config.dataset import read_dataset
 from stages.config.load import Block
 from stages.config.source import source_files
 from stages.parsing.released import ReleasedAnswer, letters_and_digits, loose_key, read_source
-from stages.records.completion import Completion
+from stages.records.completion import UNKNOWN, Completion
 from stages.records.example import Example
 
 
@@ -87,15 +87,25 @@ def completion(example: Example, sample: int, source: str, answered: ReleasedAns
     """A released answer as a completion of the example's question: each step's prompt repeats all that was
     said before.
     """
-    model, answer_prefix, _ = SOURCES[source]
+    model, answer_prefix, rationalised = SOURCES[source]
     prompts = []
     so_far = f"{answered.header}Q: {answered.question}"
     for asked, text in answered.steps:
         prompts.append(so_far + asked)
         so_far = prompts[-1] + text
     texts = [text for _, text in answered.steps]
-    reasons = ["stop"] * len(prompts)
-    return Completion(example.id, sample, prompts, texts, reasons, model, answer_prefix, answered.origin)
+    reasons = [UNKNOWN] * len(prompts)
+    return Completion(
+        example_id=example.id,
+        sample=sample,
+        prompts=prompts,
+        texts=texts,
+        finish_reasons=reasons,
+        model=model,
+        answer_prefix=answer_prefix,
+        origin=answered.origin,
+        rationalised=rationalised,
+    )
 
 
 def question_key(source: str) -> Callable[[str], str]:

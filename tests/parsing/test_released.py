@@ -237,7 +237,7 @@ def test_complete(raw):
     assert (first.model, first.answer_prefix, first.finish_reasons) == (
         "text-davinci-002",
         "",
-        ["stop", "stop"],
+        ["unknown", "unknown"],
     )
     assert other.prompts == ["Q: And?\nA:"]
     assert (other.model, other.answer_prefix, other.finish_reasons) == (
