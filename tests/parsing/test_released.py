@@ -243,7 +243,7 @@ def test_complete(raw):
     assert (other.model, other.answer_prefix, other.finish_reasons) == (
         "code-davinci-002",
         "he answer is",
-        ["stop"],
+        ["unknown"],
     )
     assert [read_answer(row.texts[-1], row.answer_prefix, "number").strict for row in rows] == [
         "2",
