@@ -32,8 +32,6 @@ class Method(Protocol):
     stops          the marks that end a text
 
     It may have more:
-    READER         how its answers are read where its block names no `reader`: "marked" or "stated" (default:
-                   "kojima", the published rule)
     MAX_TOKENS     tokens of an answer where the teacher's block says `max_tokens: auto` (default: 128)
     """
 

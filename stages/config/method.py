@@ -5,6 +5,7 @@ from typing import Any
 from stages.config.contracts import Method, load_plug_in
 from stages.config.load import Block, check, find, read_params
 from stages.records.completion import Reader
+from stages.text.formats import system_of
 
 MAX_TOKENS = 128  # L_r of Fine-tune-CoT, tokens a step
 
@@ -16,11 +17,20 @@ class HowRead(Block):
 
 
 def method_settings(name: str, method: Method, values: dict[str, Any]) -> tuple[Any, Reader]:
-    """The method's own settings, and the reader: the block's, else the method's, else the published rule."""
+    """The method's own settings, and the reader that its block names, else the one for how it is asked."""
     where = f"methods.{name}"
-    own = {key: value for key, value in values.items() if key != "reader"}
-    reader = values.get("reader", getattr(method, "READER", "kojima"))
-    return check(where, own, method.Settings), check(where, {"reader": reader}, HowRead).reader
+    own = check(where, {key: value for key, value in values.items() if key != "reader"}, method.Settings)
+    reader = values.get("reader", default_reader(method, own))
+    return own, check(where, {"reader": reader}, HowRead).reader
+
+
+def default_reader(method: Method, settings: Block) -> Reader:
+    """In the papers' formats the published rule. Through a chat template what is stated; by a method that
+    trained a mark of its own, what that mark introduces.
+    """
+    if system_of(settings) is None:
+        return "kojima"
+    return "marked" if method.TASKS else "stated"
 
 
 def max_tokens_of(method: Method) -> int:

@@ -5,20 +5,21 @@ What zero-shot-CoT asks of a completion model in two steps (Kojima et al. 2022),
 models take it.
 """
 
-from stages.config.load import Block
-from stages.records.completion import Completion, Reader
+from typing import Literal
+
+from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
+from stages.text.formats import Worded
 from stages.text.last_line import MARK, last_line
 
 LEARNS_FROM = "nothing"
 TASKS = ()
-READER: Reader = "stated"
 MAX_TOKENS = 1024
 
 
-class Settings(Block):
-    pass
+class Settings(Worded):
+    format: Literal["chat"] = "chat"
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:

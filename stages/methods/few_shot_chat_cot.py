@@ -1,21 +1,21 @@
 """Few-shot chat-CoT: demonstrations that end as the reply is to end, then what chat_cot asks. Asked only."""
 
-from stages.config.load import Block
+from typing import Literal
+
 from stages.methods import chat_cot
-from stages.records.completion import Completion, Reader
+from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
-from stages.text.formats import parse_demonstrations
+from stages.text.formats import Worded, parse_demonstrations
 from stages.text.last_line import MARK
 
 LEARNS_FROM = "nothing"
 TASKS = ()
-READER: Reader = "stated"
 MAX_TOKENS = chat_cot.MAX_TOKENS
 
 
-class Settings(Block):
-    pass
+class Settings(Worded):
+    format: Literal["chat"] = "chat"
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:

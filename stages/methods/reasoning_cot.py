@@ -4,20 +4,21 @@ Its thoughts - a separate field of the server's reply, or <think>...</think> in 
 completion's `reasoning`; `train_on` of a curation says which of the two a student learns.
 """
 
-from stages.config.load import Block
-from stages.records.completion import Completion, Reader
+from typing import Literal
+
+from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence
+from stages.text.formats import Worded
 from stages.text.last_line import MARK, last_line
 
 LEARNS_FROM = "nothing"
 TASKS = ()
-READER: Reader = "stated"
 MAX_TOKENS = 16_384  # thoughts and reply together
 
 
-class Settings(Block):
-    pass
+class Settings(Worded):
+    format: Literal["chat"] = "chat"
 
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:

@@ -22,6 +22,7 @@ from stages.config.method import max_tokens_of, read_method
 from stages.endpoint import transport
 from stages.records.completion import Completion
 from stages.records.example import Example
+from stages.text.formats import system_of
 
 
 class Settings(Block):
@@ -41,7 +42,7 @@ class Settings(Block):
     # L_r, tokens a step; auto: as many as the method says, 128 or more; null: leave it out
     max_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
     stop: list[str] | None = None  # null: the method's own
-    system: str = ""  # chat: the system's message
+    system: str = ""  # chat: the system's message, else the method's `system`
     seed: int | None = None  # sample k is asked with seed + k, where the server supports it
     logprobs: bool = False  # ask for token log-probabilities; they change no answer
     keep_reasoning: bool = False  # a reasoning model's separate reasoning goes in front of its text
@@ -84,7 +85,7 @@ def to_request(settings: Settings, method: Method, how: Any) -> Callable[[str], 
             kind=settings.api,
             model=settings.model,
             prompt=prompt,
-            system=settings.system,
+            system=settings.system or system_of(how) or "",
             temperature=settings.temperature,
             top_p=settings.top_p,
             max_tokens=answer_tokens(settings, method),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -33,7 +33,7 @@ from stages.asking.store import Store
 from stages.config.base import Base
 from stages.config.decoding import Decoding
 from stages.config.load import Block
-from stages.config.method import read_method
+from stages.config.method import max_tokens_of, read_method
 from stages.config.precision import Precision
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -52,7 +52,8 @@ class Settings(Block):
     method: MethodName = "zero_shot_cot"
     samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
     temperature: float = Field(0.0, ge=0)
-    max_tokens: int = Field(128, ge=1)  # L_r, tokens a step
+    # L_r, tokens a step; auto: as many as the method says, 128 or more
+    max_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     seed: int = 0
     # auto: as its weights are saved, where the machine computes so; an answer that is stored stays
     precision: Precision = "auto"
@@ -82,7 +83,7 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
             prompt=prompt,
             system=system or "",
             temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
+            max_tokens=max_tokens_of(method) if settings.max_tokens == "auto" else settings.max_tokens,
             stop=stops,
             # a greedy answer depends on no seed
             seed=settings.seed if settings.temperature else None,
@@ -128,7 +129,7 @@ def through(store: Store, settings: Settings) -> Answerer:
 
     def decode(pairs: list[Pair], what: str) -> None:
         decoding = Decoding(
-            max_new_tokens=settings.max_tokens,
+            max_new_tokens=pairs[0][0].max_tokens or 1,  # all requests of a teacher have one
             temperature=settings.temperature,
             samples=1,
             seed=stream(pairs),

@@ -12,7 +12,15 @@ from stages.config.load import check
 from stages.config.method import max_tokens_of, method_settings
 from stages.endpoint.http import request_body
 from stages.endpoint.responses import read_answers
-from stages.methods import chat_cot, few_shot_chat_cot, few_shot_cot, reasoning_cot, zero_shot_cot
+from stages.methods import (
+    chat_cot,
+    few_shot_chat_cot,
+    few_shot_cot,
+    fine_tune_cot,
+    reasoning_cot,
+    zero_shot,
+    zero_shot_cot,
+)
 from stages.records.completion import Completion, Reader
 from stages.records.example import Example
 from stages.teachers.openai import Settings, to_request
@@ -74,11 +82,21 @@ def test_sampling_of_other_servers_is_further_fields_of_the_body() -> None:
         (reasoning_cot, {}, "stated"),
         (few_shot_cot, {}, "kojima"),
         (few_shot_cot, {"reader": "marked", "answer_prefix": "so"}, "marked"),
-        (chat_cot, {"reader": "kojima"}, "kojima"),
+        (chat_cot, {"reader": "kojima", "system": "Be brief."}, "kojima"),
+        # through a chat template, but with a mark that was trained
+        (fine_tune_cot, {"format": "chat"}, "marked"),
+        (fine_tune_cot, {}, "kojima"),
+        (zero_shot, {"format": "chat"}, "stated"),
     ],
 )
 def test_a_methods_reader(method: object, block: dict[str, object], reader: Reader) -> None:
     assert method_settings("m", method, block)[1] == reader
+
+
+def test_the_system_text_is_the_teachers_else_the_methods() -> None:
+    how = chat_cot.Settings(system="Be brief.")
+    assert to_request(settings_of(), chat_cot, how)("p").system == "Be brief."
+    assert to_request(settings_of(system="Be exact."), chat_cot, how)("p").system == "Be exact."
 
 
 def test_another_reader_is_refused() -> None:

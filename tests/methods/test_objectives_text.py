@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -218,13 +217,11 @@ def test_what_cannot_be_trained_is_said() -> None:
 def test_a_method_that_renders_no_target_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plug-in with a fault of this kind."""
     method = import_module("stages.methods.fine_tune")
-    faulty: ModuleType = SimpleNamespace(
-        **{**vars(method), "render": lambda example, *_: [Sequence(example.id, [Segment("only a question")])]}
-    )
-    monkeypatch.setattr("stages.render.import_module", lambda _: faulty)
+    bare = lambda example, *_: [Sequence(example.id, [Segment("only a question")])]  # noqa: E731
+    monkeypatch.setattr(method, "render", bare)
     with pytest.raises(ValueError, match="made-0: a sequence without a task, wanted something to train"):
         call("fine_tune", corpus=None)
-    faulty.render = lambda *_: []
+    monkeypatch.setattr(method, "render", lambda *_: [])
     with pytest.raises(ValueError, match="fine_tune: nothing to train on"):
         call("fine_tune", corpus=None)
     assert place.exists()
