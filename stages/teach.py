@@ -88,9 +88,13 @@ def main(
     """Ask a teacher, or read what it answered once."""
     backend, settings = read_teacher(teacher)
     questions = read_examples(examples)
-    found = backend.complete(questions, settings, raw, demonstrations.read_text(encoding="utf-8"))
-    report: dict[str, object] = {}
+    shown = demonstrations.read_text(encoding="utf-8")
+    found = backend.complete(questions, settings, raw, shown)
+    report: dict[str, Any] = {}
     write_completions(out, counted(found, questions, report, f"teach {teacher}, questions"))
+    whole = report["completions"] == report["completions_per_question_max"] * len(questions)
+    if not whole and hasattr(backend, "missing") and (kinds := backend.missing(questions, settings, shown)):
+        report["missing"] = kinds
     if hasattr(backend, "coverage"):
         report["sources"] = backend.coverage(questions, settings, raw)
     write_json(counts, report)

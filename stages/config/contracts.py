@@ -57,6 +57,7 @@ class Teacher(Protocol):
     It may have more:
     cannot_teach(dataset: str, settings) -> str | None   why not, before any work; `check` asks for it
     plan(examples, settings, demonstrations) -> str      what would be asked, and what it would cost
+    missing(examples, settings, demonstrations) -> dict[str, int]   what did not come, by kind
     coverage(examples, settings, raw) -> object          for metrics/teachers: what each source had
     verbatim(settings) -> Settings   with these, `complete` asks each question as it stands: so it can judge
                                      and simulate

@@ -145,6 +145,22 @@ def samples_under_way(store: Store) -> dict[str, set[int]]:
     return found
 
 
+def missing_by_kind(examples: list[Example], asking: Asking) -> dict[str, int]:
+    """How many answers are wanted and not there, by what the last failure of each was; {} where all are."""
+    query = "SELECT kind FROM failure WHERE key = ? AND sample = ? ORDER BY rowid DESC LIMIT 1"
+    store = Store()
+    wanted: dict[str, Wanted] = {}
+    for example in examples:
+        wanted |= replay(example, asking, store.answers)[1]
+    kinds = Counter[str]()
+    with store.reading() as db:
+        for key, want in wanted.items():
+            for sample in want.samples:
+                found = db.execute(query, (bytes.fromhex(key), sample)).fetchone()
+                kinds[found[0] if found else "not asked"] += 1
+    return dict(sorted(kinds.items()))
+
+
 def failure_lines(failed: Failures, store: Store, endpoint: Endpoint) -> str:
     """What did not come: a line for each kind of failure, with how often and the last message about it."""
     query = (

@@ -147,6 +147,11 @@ def complete(
         )
 
 
+def missing(examples: list[Example], settings: Settings, demonstrations: str) -> dict[str, int]:
+    """What did not come, within `max_missing`, by kind."""
+    return transport.missing_by_kind(examples, asking(settings, demonstrations))
+
+
 def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
     return transport.plan(

@@ -62,6 +62,7 @@ Faults: {"fault": NAME, which calls, arguments}. The first fault of the list tha
     "context_length"  400, context_length_exceeded
     "unsupported"     400, a setting that the model does not take
     "content_policy"  400, the prompt was refused by a content filter
+    "moderated"       400, the prompt was flagged
     "slow"            nothing but its "delay"
     "drop"            the connection is closed and nothing was done
     "cut"             done (an upload is kept, a text is generated), but the connection is closed before the
@@ -171,6 +172,12 @@ NAMED: dict[object, tuple[int, str, str, str]] = {
         400,
         "Unsupported value: 'temperature' does not support 0.7 with this model.",
         "unsupported_value",
+        "invalid_request_error",
+    ),
+    "moderated": (
+        400,
+        "Invalid prompt: your prompt was flagged as potentially violating our usage policy.",
+        "invalid_prompt",
         "invalid_request_error",
     ),
     "content_policy": (
