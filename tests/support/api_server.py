@@ -77,7 +77,7 @@ Faults: {"fault": NAME, which calls, arguments}. The first fault of the list tha
     "filtered"        finish_reason content_filter, the text cut short (chat: null)
     "usage"           "usage": "missing" | "negative" | "strings" | the value itself
     "say"             "text": what every choice says
-    "raw"             ... and its whole body is "text"
+    "raw"             ... and its whole body is "text", under "status" (200)
     "no_id"           ... and the body says everything but its id
 """
 
@@ -208,7 +208,18 @@ WRONG = {
 }
 NAMES = {*NAMED, *MESSAGES, *WRONG, 502}
 WHICH = {"path", "method", "match", "calls", "first", "share", "seed"}
-ARGUMENTS = {"fault", "delay", "retry_after", "date", "done", "choices", "logprobs", "usage", "text"}
+ARGUMENTS = {
+    "fault",
+    "delay",
+    "retry_after",
+    "date",
+    "done",
+    "choices",
+    "logprobs",
+    "usage",
+    "text",
+    "status",
+}
 
 
 class Faults:
@@ -529,6 +540,7 @@ class Connection(asyncio.Protocol):
         if name == "no_id":
             payload = json.dumps({**json.loads(payload), "id": None}).encode()
         if name == "raw":
+            status = fault.get("status", status)
             payload = fault["text"].encode()
         if name == "cut_body":
             call["ended"] = time.monotonic() - self.server.start

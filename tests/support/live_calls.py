@@ -37,8 +37,8 @@ def asking(samples: int = 1, method: Any = zero_shot, **more: Any) -> Asking:
 
 
 def endpoint_at(server: Remote, **more: Any) -> Endpoint:
-    fields = {"key_env": "LOCAL_KEY", "concurrency": 4, "attempts": 4, "timeout": 5.0}
-    return Endpoint(base_url=server.url, **fields | more)
+    fields = {"base_url": server.url, "key_env": "LOCAL_KEY", "concurrency": 4, "attempts": 4, "timeout": 5.0}
+    return Endpoint(**fields | more)
 
 
 def ask(
