@@ -1,7 +1,7 @@
 """The same bytes on any x86-64: fixed kernels and one thread, for a student whose block says float32.
 
 Libraries choose their code by the processor, and each choice rounds in an order of its own. What is fixed is
-read when torch is imported, so it is set before.
+read when numpy and torch are imported, so it is set before.
 """
 
 import json
@@ -14,7 +14,9 @@ from stages.records.jsonl import write_json
 FILE = "kernels.json"  # in a student's folder: it answers with the kernels that it was trained with
 FIXED = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own loops
-    "MKL_CBWR": "COMPATIBLE",  # products of matrices: the one branch that all processors share
+    "OPENBLAS_CORETYPE": "Haswell",  # products of matrices: stages/students/products.py
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_CBWR": "COMPATIBLE",  # the other products, within attention: the branch that all processors share
     "OMP_NUM_THREADS": "1",  # each takes its part of a sum
     "MKL_NUM_THREADS": "1",
 }
@@ -36,8 +38,12 @@ def fix_kernels(folder: Path | None = None) -> bool:
     else:
         file = folder / FILE
         wanted = json.loads(file.read_text()) if file.exists() else {}
-    if has_avx2() and "torch" not in sys.modules:
+    if has_avx2() and not {"numpy", "torch"} & sys.modules.keys():
         os.environ.update(wanted)
+    return kernels_are_fixed()
+
+
+def kernels_are_fixed() -> bool:
     return has_avx2() and all(os.environ.get(name) == value for name, value in FIXED.items())
 
 

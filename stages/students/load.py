@@ -19,8 +19,10 @@ from transformers import (
 from transformers.utils import logging
 
 from stages.config.base import FILES, Base, base_sha256, read_pointer
+from stages.config.kernels import kernels_are_fixed
 from stages.config.precision import Precision
 from stages.students.device import decoding_dtype, device
+from stages.students.products import use_named_products
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def load(
     if (Path(source) / "adapter_config.json").exists():
         return load_adapter(Path(source), where, precision)
     where = where or device()
+    if kernels_are_fixed():
+        use_named_products()
     logging.disable_progress_bar()  # it would print into logs
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
