@@ -25,6 +25,7 @@ from stages.results.cells import (
     seed_scores,
     summarize_cells,
 )
+from stages.results.metrics import rounded
 from tools.terminal import checkout
 
 NEEDED = ("summary.json", "table.md", "transfers.md")
@@ -42,7 +43,7 @@ def check_name(name: str, out: Path, force: bool) -> None:
 def kept_row(group: list[Cell]) -> dict[str, Any]:
     """The scores of a group of seeds with their axes."""
     axes = {axis: group[0][axis] for axis in AXES if axis != "seed"}
-    return {**axes, **seed_scores(group), "samples": group[0].get("samples", 1)}
+    return {**axes, **rounded(seed_scores(group)), "samples": group[0].get("samples", 1)}
 
 
 def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from stages.config.run import Run, declared_cells, declared_transfers
+from stages.results.metrics import rounded
 from stages.results.statistics import spread
 
 Cell = dict[str, Any]  # a cell's axes, its label, and its numbers
@@ -108,7 +109,15 @@ def seed_spread(values: Sequence[float]) -> Scores:
     """How far several seeds lie apart: `sd`, `min` and `max`; {} for one seed."""
     if len(values) == 1:
         return {}
-    return {name: round(value, 4) for name, value in spread(values).items() if name != "mean"}
+    return {name: value for name, value in spread(values).items() if name != "mean"}
+
+
+def exact_accuracy(cell: Cell) -> float:
+    """The share that a cell's file has to four decimals: it is so many of its answers, and rounding it twice
+    would print 17.2 for 17.253.
+    """
+    answers = cell["n"] * cell.get("samples", 1)
+    return float(round(cell["accuracy"] * answers) / answers)
 
 
 def seed_scores(group: list[Cell]) -> Scores:
@@ -116,10 +125,10 @@ def seed_scores(group: list[Cell]) -> Scores:
 
     Other scores that all of its cells have stand beside them as means.
     """
-    accuracies = [cell["accuracy"] for cell in group]
-    scores = {"accuracy": round(fmean(accuracies), 4), "n": group[0]["n"], "n_seeds": len(group)}
+    accuracies = [exact_accuracy(cell) for cell in group]
+    scores = {"accuracy": fmean(accuracies), "n": group[0]["n"], "n_seeds": len(group)}
     also = [field for field in ALSO if all(field in cell for cell in group)]
-    means = {field: round(fmean(cell[field] for cell in group), 4) for field in also}
+    means = {field: fmean(cell[field] for cell in group) for field in also}
     return {**scores, **seed_spread(accuracies), **means}
 
 
@@ -128,8 +137,8 @@ def average_scores(scores: Sequence[Mapping[str, float]]) -> Scores:
     total = sum(score["n"] for score in scores)
     by_question = sum(score["accuracy"] * score["n"] for score in scores) / total
     return {
-        "accuracy": round(fmean(score["accuracy"] for score in scores), 4),
-        "accuracy_by_question": round(by_question, 4),
+        "accuracy": fmean(score["accuracy"] for score in scores),
+        "accuracy_by_question": by_question,
         "n": total,
         "n_datasets": len(scores),
     }
@@ -178,4 +187,5 @@ def summarize_cells(own: Groups, targets: Targets) -> dict[str, Any]:
     for split, dataset in dict.fromkeys((split, dataset) for split, _, dataset in own):
         if moved := transfer_scores(own, targets, split, dataset):
             summary[f"{dataset}-{split}, transfers"] = moved
-    return dict(summary)
+    found: dict[str, Any] = rounded(dict(summary))
+    return found

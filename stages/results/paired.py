@@ -20,7 +20,8 @@ PAIRED_NOTE = (
     " resamples, and p of McNemar's exact test,\nHolm-corrected over the datasets of the row.\n"
     f"{RESAMPLED}\n"
     "Several seeds: difference and interval are of a question's mean over them; the test counts it once, for"
-    " the side that answers it right with more\nseeds, and as independent of the others. Several samples:"
+    " the side with the larger share of seeds\nthat answer it right, and as independent of the others."
+    " Several samples:"
     " their majority answer counts.\n"
 )
 
@@ -86,10 +87,10 @@ class Difference(NamedTuple):
     p: float  # uncorrected
 
 
-def seeds_right(group: list[Cell], asked: Questions) -> dict[str, int]:
-    """Per test id, the number of seeds that answer it right."""
+def seeds_right(group: list[Cell], asked: Questions) -> dict[str, float]:
+    """Per test id, the share of seeds that answer it right."""
     marks = [marks_by_id(asked, cell["correct"]) for cell in group]
-    return {one: sum(seed[one] for seed in marks) for one in asked.ids}
+    return {one: sum(seed[one] for seed in marks) / len(group) for one in asked.ids}
 
 
 def paired_difference(ours: list[Cell], theirs: list[Cell], asked: Questions) -> Difference:
@@ -97,11 +98,9 @@ def paired_difference(ours: list[Cell], theirs: list[Cell], asked: Questions) ->
 
     Raises ValueError for marks without ids.
     """
-    counts = paired(seeds_right(ours, asked), seeds_right(theirs, asked))
-    first = [count / len(ours) for count in counts[0]]
-    second = [count / len(theirs) for count in counts[1]]
+    first, second = paired(seeds_right(ours, asked), seeds_right(theirs, asked))
     interval = paired_interval(first, second, asked.clusters)
-    return Difference(fmean(first) - fmean(second), interval, mcnemar(*counts))
+    return Difference(fmean(first) - fmean(second), interval, mcnemar(first, second))
 
 
 def points_text(share: float) -> str:

@@ -35,8 +35,9 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
 def mcnemar(first: Sequence[float], second: Sequence[float]) -> float:
     """Two-sided p of McNemar's exact test that two students are equally good on the same examples (1947).
 
-    Entries are 0 or 1 per example; over several seeds they are counts, an example then speaks for whoever has
-    more, and the test is the exact sign test. Raises ValueError for lists of different lengths.
+    Entries are 0 or 1 per example, over several seeds the share of them that is right: an example then speaks
+    for whoever has more, and the test is the exact sign test. Raises ValueError for lists of different
+    lengths.
     """
     if len(first) != len(second):
         raise ValueError(f"paired test: {len(first)} and {len(second)} examples, wanted the same ones")

@@ -582,15 +582,15 @@ def test_faithful_completions_belong_to_their_questions(mirror, tmp_path, datase
 
 
 @pytest.mark.parametrize(
-    ("part", "n", "by_letter", "by_text", "no_letter"),
-    [("train", 9741, 7472, 7334, 3), ("test", 1221, 967, 954, 0)],
+    ("part", "n", "by_letter", "by_text", "hedges", "no_letter"),
+    [("train", 9741, 7472, 7234, 136, 3), ("test", 1221, 967, 943, 9, 0)],
 )
-def test_palm_on_commonsense_qa(mirror, tmp_path, part, n, by_letter, by_text, no_letter):
-    """By its letters, as this project reads, and by the option's text, as the scripts do that it was released
-    with.
+def test_palm_on_commonsense_qa(mirror, tmp_path, part, n, by_letter, by_text, hedges, no_letter):
+    """By its letters, as this project reads, and by the text behind the first one, as the scripts do that it
+    was released with.
 
-    They part where it names two options ("either (a) ... or (e) ..."), writes a name with a capital, or two
-    options are the same.
+    They part where it names two options ("either (a) ... or (e) ..."), of which the first one's letter
+    counts here, writes a name with a capital, or two options are the same.
     """
     link_files(mirror, tmp_path, "commonsense_qa")
     examples = commonsense_qa.parse(tmp_path)
@@ -631,8 +631,10 @@ def test_palm_on_commonsense_qa(mirror, tmp_path, part, n, by_letter, by_text, n
         example = asked[place[row["id"]]]
         assert rows[example.id].texts[0].strip().casefold() == text.strip().casefold()
         assert row["answer"] == (example.choices or [])["ABCDE".index(example.answer)]
-        right += text.partition("he answer is")[2].rpartition(")")[2].strip().rstrip(".") == row["answer"]
+        right += text.partition("he answer is")[2].partition(")")[2].strip().rstrip(".") == row["answer"]
     assert right == by_text
+    two = re.compile(r"he answer is (?:either )?\([A-E]\)[^.]*? or \([A-E]\)")
+    assert sum(letters[one] == gold[one] and bool(two.search(rows[one].texts[0])) for one in gold) == hedges
     # "either (a) ...", "one of these"
     assert sum(not re.search(r"the answer is \(", text) for text in texts) == {"train": 182, "test": 16}[part]
 

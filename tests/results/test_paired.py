@@ -5,7 +5,14 @@ from toy_grid import GRID, MARKS, REPORTS, WITH, WITHOUT, read_grid, split_repor
 
 from stages.config.run import Run, declared_cells
 from stages.results.cells import group_seeds, groups_elsewhere, read_cells
-from stages.results.paired import against_baselines, among_methods, p_text, paired_table
+from stages.results.paired import (
+    Questions,
+    against_baselines,
+    among_methods,
+    p_text,
+    paired_difference,
+    paired_table,
+)
 from stages.results.statistics import holm, mcnemar, paired_bootstrap
 
 
@@ -106,3 +113,13 @@ def test_transfers_are_compared_on_their_questions(tmp_path):
     head, row = paired_table(elsewhere, "sample", ["toy_c"], against_baselines, REPORTS)
     assert head == ["", "toy_c, over 20 questions"]
     assert row == [f"{WITH} - {WITHOUT}", "+0.0 (+0.0 to +0.0, p 1.000)"]
+
+
+def test_sides_with_unequal_numbers_of_seeds_are_compared_by_their_means() -> None:
+    """One seed that is right on every question against two of which one is: counts would call it a draw."""
+    asked = Questions(["a", "b", "c", "d", "e", "f"], None, "toy-sample")
+    one = [{"correct": "111111"}]
+    two = [{"correct": "111111"}, {"correct": "000000"}]
+    found = paired_difference(one, two, asked)
+    assert found.mean == 0.5
+    assert found.p == mcnemar([1] * 6, [0.5] * 6) == 2 / 2**6
