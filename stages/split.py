@@ -15,77 +15,10 @@ import typer
 from stages.config.cli import run
 from stages.config.load import block
 from stages.config.split import Split
-from stages.corpus.leakage import Rows, leakage_report, plain_question
-from stages.corpus.schemes import (
-    blocks_of,
-    only_test_rows,
-    shuffle_blocks,
-    split_by_file,
-    split_by_sample,
-    split_by_source,
-    split_by_template,
-    take_blocks,
-)
-from stages.corpus.templates import mine_templates
-from stages.records.example import Example, read_examples
+from stages.corpus.leakage import leakage_report
+from stages.corpus.parts import split_rows, template_groups
+from stages.records.example import read_examples
 from stages.records.jsonl import write_json
-
-
-def template_groups(examples: list[Example]) -> list[int]:
-    """Group number of every example: the template that its source states, else one mined from the texts."""
-    stated = sorted({example.template for example in examples if example.template is not None})
-    mined = iter(mine_templates([example.question for example in examples if example.template is None]))
-    return [
-        len(stated) + next(mined) if example.template is None else stated.index(example.template)
-        for example in examples
-    ]
-
-
-def question_groups(examples: list[Example]) -> list[int]:
-    """Group number of every example: equal questions, up to case and blanks, have the same."""
-    texts = [plain_question(example) for example in examples]
-    first = {text: row for row, text in reversed([*enumerate(texts)])}
-    return [first[text] for text in texts]
-
-
-def first_parts(
-    examples: list[Example], groups: list[int], units: list[int], settings: Split, raw: Path
-) -> dict[str, Rows]:
-    """What the scheme decides: train, test, and validation where the source or the index file has it."""
-    match settings.scheme:
-        case "sample":
-            blocks = blocks_of(list(range(len(examples))), units)
-            return split_by_sample(blocks, settings.test, settings.seed)
-        case "official":
-            return split_by_source(examples, settings.report)
-        case "test_only":
-            return only_test_rows(examples, settings.report)
-        case "published":
-            return split_by_file(examples, raw / settings.file)
-        case "template":
-            return split_by_template(examples, groups, settings.test, settings.seed)
-
-
-def split_rows(examples: list[Example], groups: list[int], settings: Split, raw: Path) -> dict[str, Rows]:
-    """Row positions per part: the test is cut first, then validation, then the train part to its size."""
-    # what no cut may divide
-    units = question_groups(examples) if settings.distinct else list(range(len(examples)))
-    parts = first_parts(examples, groups, units, settings, raw)
-    dataset = examples[0].dataset
-    train = parts["train"]
-    validation = parts.get("validation", [])
-    if not validation and train:
-        whole_templates = settings.by_template or settings.scheme == "template"
-        blocks = blocks_of(train, groups if whole_templates else units)
-        order = shuffle_blocks(blocks, examples, settings.seed)
-        validation, train = take_blocks(order, settings.validation, f"{dataset}: validation")
-        if not train:
-            taken = f"validation {settings.validation} takes all {len(validation)} rows"
-            raise ValueError(f"{dataset}: {taken} of the train part")
-    if settings.train != "full":
-        order = shuffle_blocks([[row] for row in train], examples, settings.seed)
-        train, _ = take_blocks(order, settings.train, f"{dataset}: train")
-    return {"train": sorted(train), "validation": sorted(validation), "test": sorted(parts["test"])}
 
 
 def main(

@@ -5,6 +5,7 @@ question, and a count of what was asked and what is missing. The backend is the 
 stages/teachers/<backend>.py.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -69,12 +70,27 @@ def read_teacher(teacher: str) -> tuple[Any, Any]:
     return backend, check(where, values, backend.Settings)
 
 
-def plan(teacher: str, questions: list[Example], demonstrations: str) -> str:
+def less_often(teacher: str, settings: Any, not_learned: list[str] | None) -> dict[str, dict[str, int]]:
+    """What a backend is told besides, as `fewer`: the samples of questions that no split learns from; {}
+    where all are asked alike. Raises ValueError where these questions are not known.
+    """
+    samples = getattr(settings, "samples_test", None)
+    if samples is None:
+        return {}
+    if not_learned is None:
+        raise ValueError(f"teachers.{teacher}.samples_test: wanted --allotted, which stages.allot writes")
+    return {"fewer": dict.fromkeys(not_learned, samples)}
+
+
+def plan(
+    teacher: str, questions: list[Example], demonstrations: str, not_learned: list[str] | None = None
+) -> str:
     """What would be asked, and what it would cost: nothing is asked."""
     backend, settings = read_teacher(teacher)
     if not hasattr(backend, "plan"):
         return f"teacher {teacher!r} is not paid: nothing to estimate"
-    return str(backend.plan(questions, settings, demonstrations))
+    told = less_often(teacher, settings, not_learned)
+    return str(backend.plan(questions, settings, demonstrations, **told))
 
 
 def main(
@@ -84,17 +100,24 @@ def main(
     demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
     out: Annotated[Path, typer.Argument(help="Where the completions go.")],
     counts: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
+    allotted: Annotated[
+        Path | None, typer.Option(help="Ids of the questions that no split learns from (JSON).")
+    ] = None,
 ) -> None:
     """Ask a teacher, or read what it answered once."""
     backend, settings = read_teacher(teacher)
     questions = read_examples(examples)
+    not_learned = json.loads(allotted.read_text(encoding="utf-8")) if allotted else None
+    told = less_often(teacher, settings, not_learned)
     shown = demonstrations.read_text(encoding="utf-8")
-    found = backend.complete(questions, settings, raw, shown)
+    found = backend.complete(questions, settings, raw, shown, **told)
     report: dict[str, Any] = {}
     write_completions(out, counted(found, questions, report, f"teach {teacher}, questions"))
     whole = report["completions"] == report["completions_per_question_max"] * len(questions)
-    if not whole and hasattr(backend, "missing") and (kinds := backend.missing(questions, settings, shown)):
-        report["missing"] = kinds
+    if not whole and hasattr(backend, "missing"):
+        report |= {"missing": kinds} if (kinds := backend.missing(questions, settings, shown, **told)) else {}
+    if told:
+        report |= {"questions_not_learned": len(not_learned or []), "samples_test": settings.samples_test}
     if hasattr(backend, "coverage"):
         report["sources"] = backend.coverage(questions, settings, raw)
     write_json(counts, report)

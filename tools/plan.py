@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from stages import las, teach
-from stages.config.load import check, read_params
+from stages import allot, las, teach
+from stages.config.load import check, find, read_params
 from stages.config.run import Axes, Run, declared_cells
 from stages.judging import simulate
 from stages.records.example import read_examples
@@ -19,7 +19,10 @@ def plan_teacher(teacher: str, dataset: str) -> None:
     """Say what is not in the store of what a teacher is asked about a data set."""
     examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
     demonstrations = made_by(f"prepare@{dataset}", DATA / f"demonstrations/{dataset}.txt")
-    told = teach.plan(teacher, read_examples(examples), demonstrations.read_text("utf-8"))
+    questions = read_examples(examples)
+    values = find(read_params(), f"teachers.{teacher}")
+    not_learned = allot.not_learned(values, questions, DATA / f"raw/{dataset}")
+    told = teach.plan(teacher, questions, demonstrations.read_text("utf-8"), not_learned)
     typer.echo(f"{teacher}, {dataset}\n{told}")
 
 

@@ -7,7 +7,7 @@ second worker and a larger D all continue the same way. What differs is who answ
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Annotated, Any, NamedTuple
@@ -51,6 +51,10 @@ class Asking:
     # False (a student in this process): every question and every later step has draws of its own
     shared: bool = True
     reader: Reader = "kojima"  # how the last answer is read
+    fewer: Mapping[str, int] = field(default_factory=dict)  # samples of questions that are asked less often
+
+    def samples_of(self, example: Example) -> int:
+        return min(self.samples, self.fewer.get(example.id, self.samples))
 
     def next_prompt(self, example: Example, texts: list[str]) -> str | None:
         """What is asked after these texts; None: the conversation is over."""
@@ -106,7 +110,7 @@ def replay(example: Example, asking: Asking, stored: Stored) -> tuple[list[Compl
     keys: dict[str, str] = {}
     answers: dict[str, dict[int, Answer]] = {}
     taken: Counter[str] = Counter()
-    for sample in range(asking.samples):
+    for sample in range(asking.samples_of(example)):
         turns: list[Turn] = []
         while (prompt := asking.next_prompt(example, [asking.text_of(t.answer) for t in turns])) is not None:
             if prompt not in requests:

@@ -94,6 +94,16 @@ def of_teacher(dataset: str, values: Mapping[str, Any], method: str | None, para
     )
 
 
+def of_allotment(values: Mapping[str, Any], splits: list[str], params: Params) -> Stamp:
+    """The splits of the run, where a teacher is asked less often about what none of them learns from."""
+    stamp = code("stages.allot")
+    if values.get("samples_test") is not None:
+        stamp["params.yaml: samples_test"] = value_hash(True)
+        for split in splits:
+            stamp |= block(params, "splits", split)
+    return stamp
+
+
 def of_simulator(dataset: str, values: Mapping[str, Any]) -> Stamp:
     stamp = code("stages.las", datasets=dataset, teachers=values["backend"], methods="bare")
     return stamp | local_files(values)
@@ -124,6 +134,8 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
         found[f"base-{student}"] = of_base(student, params)
     for curation in run.curations:
         found[f"curate-{curation}"] = code("stages.curate") | local_files(params["curations"][curation])
+    for teacher in run.teachers:
+        found[f"allot-{teacher}"] = of_allotment(params["teachers"][teacher], run.splits, params)
     for dataset in run.datasets:
         for teacher in run.teachers:
             values = params["teachers"][teacher]

@@ -55,6 +55,7 @@ class Teacher(Protocol):
               folder data/raw/NAME of the data set, `demonstrations` what stands before a few-shot question
 
     It may have more:
+    complete, plan and missing(..., fewer={question: samples})   where its Settings has `samples_test`
     cannot_teach(dataset: str, settings) -> str | None   why not, before any work; `check` asks for it
     plan(examples, settings, demonstrations) -> str      what would be asked, and what it would cost
     missing(examples, settings, demonstrations) -> dict[str, int]   what did not come, by kind

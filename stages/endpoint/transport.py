@@ -12,7 +12,7 @@ from stages.asking.request import Answer
 from stages.asking.reseed import reseed
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price, endpoint_and_prices
-from stages.endpoint.estimate import average_tokens, plan_calls, rehearse
+from stages.endpoint.estimate import Plan, average_tokens, plan_calls, rehearse
 from stages.endpoint.keys import hide_secrets
 from stages.records.example import Example
 
@@ -47,7 +47,7 @@ def connect(name: str, examples: list[Example], asking: Asking, answers: Path | 
             if reseed(store, answers):
                 wanted = without(wanted, store.answers)
             there = sum(len(replay(example, asking, store.answers)[0]) for example in examples)
-            total = len(examples) * asking.samples
+            total = sum(map(asking.samples_of, examples))
             print(f"{there:,} of {total:,} completions are in the store already", file=sys.stderr)
         if not wanted:
             return {}
@@ -104,9 +104,26 @@ def plan(name: str, examples: list[Example], asking: Asking, answers: Path | Non
 def plan_text(
     examples: list[Example], asking: Asking, endpoint: Endpoint, prices: Mapping[str, Price], store: Store
 ) -> str:
-    """The plan for all that is missing of some conversations, with what is stored of them as its base.
+    """The plan, with a line more for answers without wanted scores."""
+    figures, scored = plan_figures(examples, asking, endpoint, prices, store)
+    unscored = scored.count(False) if asking.request("").logprobs else 0
+    return (
+        f"{figures}\n{unscored:,} of {len(scored):,} stored answers {UNSCORED}" if unscored else str(figures)
+    )
 
-    A line more for answers without wanted scores.
+
+def missing_dollars(name: str, examples: list[Example], asking: Asking) -> tuple[float | None, float | None]:
+    """(expected, at most) of all that is missing; None: unknown."""
+    endpoint, prices = endpoint_and_prices(name)
+    figures, _ = plan_figures(examples, asking, endpoint, prices, Store())
+    return figures.dollars, figures.at_most
+
+
+def plan_figures(
+    examples: list[Example], asking: Asking, endpoint: Endpoint, prices: Mapping[str, Price], store: Store
+) -> tuple[Plan, list[bool]]:
+    """The plan for all that is missing of some conversations, with what is stored of them as its base, and of
+    each stored answer whether it has log-probabilities.
     """
     # of each stored answer: its tokens, whether it has log-probabilities
     read: dict[str, list[tuple[int | None, bool]]] = {}
@@ -122,12 +139,10 @@ def plan_text(
     under_way = count_samples(wanted) - count_samples(asked)
     answers = [answer for there in read.values() for answer in there]
     seen = average_tokens(tokens for tokens, _ in answers)
-    request = asking.request("")
-    price = price_of(prices, request.model)
+    price = price_of(prices, asking.request("").model)
     batch = mode_of(endpoint) == "batch"
-    text = str(plan_calls(asked, price, seen, endpoint.samples_per_request, batch, under_way))
-    unscored = sum(not scored for _, scored in answers) if request.logprobs else 0
-    return f"{text}\n{unscored:,} of {len(answers):,} stored answers {UNSCORED}" if unscored else text
+    figures = plan_calls(asked, price, seen, endpoint.samples_per_request, batch, under_way)
+    return figures, [scored for _, scored in answers]
 
 
 def count_samples(wanted: list[Wanted]) -> int:

@@ -9,6 +9,7 @@ there.
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,15 +18,15 @@ from pydantic import Field, model_validator
 from stages.asking.conversation import UNSCORED, Asking, MethodName, ask_all, completions
 from stages.asking.request import Request
 from stages.config.contracts import Method
-from stages.config.load import Block
 from stages.config.method import max_tokens_of, read_method
+from stages.config.samples import Fewer, Samples
 from stages.endpoint import transport
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.text.formats import system_of
 
 
-class Settings(Block):
+class Settings(Samples):
     backend: Literal["openai"]
     endpoint: str  # a block under `endpoints`: where, how fast, for how much. Not part of what is asked
     model: str  # as the endpoint calls it
@@ -33,7 +34,6 @@ class Settings(Block):
     # a file of stages/methods, for its prompts, and a block under `methods`. Left out: chat_cot where `api`
     # is chat, else zero_shot_cot, in two steps
     method: MethodName
-    samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
     temperature: float | None = Field(0.0, ge=0)  # null: leave it out, for models that take none
     top_p: float | None = Field(None, gt=0, le=1)
     # where the server takes them; OpenAI's own does not
@@ -99,7 +99,7 @@ def to_request(settings: Settings, method: Method, how: Any) -> Callable[[str], 
     return request
 
 
-def asking(settings: Settings, demonstrations: str) -> Asking:
+def asking(settings: Settings, demonstrations: str, fewer: Fewer | None = None) -> Asking:
     """The method's asking side with this teacher's request."""
     method, how, reader = read_method(settings.method)
     request = to_request(settings, method, how)
@@ -112,6 +112,7 @@ def asking(settings: Settings, demonstrations: str) -> Asking:
         settings.keep_reasoning,
         paid=True,
         reader=reader,
+        fewer=fewer or {},
     )
 
 
@@ -120,16 +121,17 @@ def given_answers(settings: Settings) -> Path | None:
 
 
 def complete(
-    examples: list[Example], settings: Settings, raw: Path, demonstrations: str
+    examples: list[Example], settings: Settings, raw: Path, demonstrations: str, fewer: Fewer | None = None
 ) -> Iterator[Completion]:
     """Ask for what the store does not have, then read everything from it. The raw folder is not read.
 
-    Raises ValueError if more than `max_missing` of the completions did not come; what did come is kept.
+    `fewer`: samples of the questions that are asked less often. Raises ValueError if more than `max_missing`
+    of the completions did not come; what did come is kept.
     """
-    asked = asking(settings, demonstrations)
+    asked = asking(settings, demonstrations, fewer)
     who = transport.connect(settings.endpoint, examples, asked, given_answers(settings))
     failed = ask_all(examples, asked, who.stored, who.fulfil)
-    total = len(examples) * settings.samples
+    total = sum(map(asked.samples_of, examples))
     if len(failed) > settings.max_missing * total:
         raise ValueError(
             f"teacher {settings.model!r}: {len(failed)} answers towards {total} completions did not come; all"
@@ -147,15 +149,38 @@ def complete(
         )
 
 
-def missing(examples: list[Example], settings: Settings, demonstrations: str) -> dict[str, int]:
+def missing(
+    examples: list[Example], settings: Settings, demonstrations: str, fewer: Fewer | None = None
+) -> dict[str, int]:
     """What did not come, within `max_missing`, by kind."""
-    return transport.missing_by_kind(examples, asking(settings, demonstrations))
+    return transport.missing_by_kind(examples, asking(settings, demonstrations, fewer))
 
 
-def plan(examples: list[Example], settings: Settings, demonstrations: str) -> str:
+def plan(examples: list[Example], settings: Settings, demonstrations: str, fewer: Fewer | None = None) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
-    return transport.plan(
-        settings.endpoint, examples, asking(settings, demonstrations), given_answers(settings)
+    asked = asking(settings, demonstrations, fewer)
+    text = transport.plan(settings.endpoint, examples, asked, given_answers(settings))
+    return f"{text}\n{saved_text(examples, settings, asked)}" if fewer else text
+
+
+def saved_text(examples: list[Example], settings: Settings, asked: Asking) -> str:
+    """Both numbers of samples, and what is saved against asking all questions as often."""
+    few = sum(example.id in asked.fewer for example in examples)
+    total = sum(map(asked.samples_of, examples))
+    most = len(examples) * settings.samples
+    costs = [
+        transport.missing_dollars(settings.endpoint, examples, one)
+        for one in (replace(asked, fewer={}), asked)
+    ]
+    expected, at_most = (
+        "unknown" if full is None or lean is None else f"{full - lean:,.4f}"
+        for full, lean in zip(*costs, strict=True)
+    )
+    return (
+        f"samples: {settings.samples} of each of {len(examples) - few:,} questions,"
+        f" {settings.samples_test} of {few:,} that no split learns from: {total:,} completions\n"
+        f"saved:   {most - total:,} of {most:,} completions ({(most - total) / most:.0%}), dollars: expected"
+        f" {expected}, at most {at_most}"
     )
 
 

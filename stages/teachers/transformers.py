@@ -32,9 +32,9 @@ from stages.asking.request import Request
 from stages.asking.store import Store
 from stages.config.base import Base
 from stages.config.decoding import Decoding
-from stages.config.load import Block
 from stages.config.method import max_tokens_of, read_method
 from stages.config.precision import Precision
+from stages.config.samples import Fewer, Samples
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.text.formats import system_of
@@ -45,12 +45,11 @@ PATIENCE = 1.0  # seconds between two looks at what another process is decoding
 Pair = tuple[Request, int]  # a request and a sample's number
 
 
-class Settings(Block):
+class Settings(Samples):
     backend: Literal["transformers"]
     base: Base  # as a student's
     # a file of stages/methods, for its prompts, and a block under `methods`
     method: MethodName = "zero_shot_cot"
-    samples: int = Field(1, ge=1)  # D, completions a question; nested: the first 8 of 16 are those of 8
     temperature: float = Field(0.0, ge=0)
     # L_r, tokens a step; auto: as many as the method says, 128 or more
     max_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
@@ -164,7 +163,7 @@ def finished(example: Example, asked: Asking, store: Store) -> int:
 
 
 def complete(
-    examples: list[Example], settings: Settings, raw: Path, demonstrations: str
+    examples: list[Example], settings: Settings, raw: Path, demonstrations: str, fewer: Fewer | None = None
 ) -> Iterator[Completion]:
     """Decode what the store does not have, then read everything from it. The raw folder is not read.
 
@@ -172,13 +171,14 @@ def complete(
     however many samples are wanted. Raises ValueError under COT_MODE=replay if something is missing.
     """
     store = Store()
-    asked = asking(settings, demonstrations)
+    asked = replace(asking(settings, demonstrations), fewer=fewer or {})
     have = [finished(example, asked, store) for example in examples]
-    missing = sum(settings.samples - count for count in have)
+    total = sum(map(asked.samples_of, examples))
+    missing = total - sum(have)
     if missing and os.environ.get("COT_MODE") == "replay":
         raise ValueError(
             f"replay: answers of {model_name(settings.base)} to {missing} of"
-            f" {len(examples) * settings.samples} completions are not in {store.path}; bring a store along"
+            f" {total} completions are not in {store.path}; bring a store along"
             " ($COT_STORE), or unset $COT_MODE to decode them"
         )
     who = through(store, settings)
