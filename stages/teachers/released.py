@@ -1,9 +1,9 @@
 """Teacher `released`: completions that others published, because the teachers of the papers are retired.
 
 Reads them out of the dataset's raw folder (stages/parsing/released.py) and matches them with examples by
-question text. One source is one sample per question, in the order of `sources`. A question that a source does
-not cover gets no completion from it. No source says why a text ended, and many zero-shot-CoT rationales are
-cut at 128 tokens, so every finish reason is "unknown".
+question text. One source is one sample per question, or as many as it has, in the order of `sources`. A
+question that a source does not cover gets no completion from it. No source says why a text ended, and many
+zero-shot-CoT rationales are cut at 128 tokens, so every finish reason is "unknown".
 """
 
 from collections import defaultdict, deque
@@ -16,8 +16,15 @@ from pydantic import field_validator
 from stages.config.dataset import read_dataset
 from stages.config.load import Block
 from stages.config.source import source_files
-from stages.parsing.released import ReleasedAnswer, letters_and_digits, loose_key, read_source
-from stages.records.completion import UNKNOWN, Completion
+from stages.parsing.released import (
+    ReleasedAnswer,
+    existing_file,
+    letters_and_digits,
+    loose_key,
+    read_source,
+)
+from stages.parsing.released_samples import in_our_letters, read_samples, sample_key
+from stages.records.completion import UNKNOWN, Completion, Reader
 from stages.records.example import Example
 
 
@@ -27,6 +34,14 @@ class Source(NamedTuple):
     answer_prefix: str
     # the teacher was shown the gold answer: a filter by answers proves nothing about such rationales
     rationalised: bool = False
+    samples: int = 1  # of a question
+    reader: Reader = "kojima"
+
+
+def levels(teacher: str, model: str, count: int, reader: Reader = "kojima") -> dict[str, Source]:
+    """Rationales at several levels of detail (arXiv 2502.18001), of a teacher that was shown the gold answer."""
+    shown = Source(model, "he answer is", rationalised=True, reader=reader)
+    return {f"granularity_{teacher}_{level}.json": shown for level in range(1, count + 1)}
 
 
 SOURCES = {
@@ -40,13 +55,12 @@ SOURCES = {
     "code_davinci_002_{subtask}.json": Source("code-davinci-002", "the answer is"),
     "code_davinci_002_direct_{subtask}.json": Source("code-davinci-002", ""),
     "palm": Source("PaLM-540B", "the answer is"),
-    # arXiv 2502.18001, by its level of detail
-    "granularity_llama_1.json": Source("Llama-3-70B", "he answer is", rationalised=True),
-    "granularity_llama_2.json": Source("Llama-3-70B", "he answer is", rationalised=True),
-    "granularity_llama_3.json": Source("Llama-3-70B", "he answer is", rationalised=True),
-    "granularity_gemini_1.json": Source("Gemini-1.5-Flash", "he answer is", rationalised=True),
-    "granularity_gemini_2.json": Source("Gemini-1.5-Flash", "he answer is", rationalised=True),
+    **levels("llama", "Llama-3-70B", 4),
+    **levels("gemini", "Gemini-1.5-Flash", 6),
+    **levels("gpt4o", "GPT-4o", 6, "stated"),  # of StrategyQA it says "True" and "False"
     "granularity_gpt4o_unseen.json": Source("GPT-4o", "he answer is"),
+    "mentor_kd_raw.json": Source("gpt-3.5-turbo-instruct", "", samples=6, reader="stated"),
+    "mentor_kd_right.json": Source("gpt-3.5-turbo-instruct", "", samples=3),
 }
 
 
@@ -87,7 +101,7 @@ def completion(example: Example, sample: int, source: str, answered: ReleasedAns
     """A released answer as a completion of the example's question: each step's prompt repeats all that was
     said before.
     """
-    model, answer_prefix, rationalised = SOURCES[source]
+    told = SOURCES[source]
     prompts = []
     so_far = f"{answered.header}Q: {answered.question}"
     for asked, text in answered.steps:
@@ -101,10 +115,11 @@ def completion(example: Example, sample: int, source: str, answered: ReleasedAns
         prompts=prompts,
         texts=texts,
         finish_reasons=reasons,
-        model=model,
-        answer_prefix=answer_prefix,
+        model=told.model,
+        answer_prefix=told.answer_prefix,
         origin=answered.origin,
-        rationalised=rationalised,
+        reader=told.reader,
+        rationalised=told.rationalised,
     )
 
 
@@ -114,29 +129,34 @@ def question_key(source: str) -> Callable[[str], str]:
     """
     if source.startswith("faithful_"):
         return loose_key
+    if source.startswith("mentor_kd_"):
+        return sample_key
     return letters_and_digits if source.startswith("granularity_") else str.strip
 
 
 def matched(
     examples: list[Example], source: str, raw: Path
-) -> tuple[list[tuple[Example, ReleasedAnswer]], int]:
-    """(examples with what a source says to them, rows in the source). Questions that occur twice take their
-    records in order.
+) -> tuple[list[tuple[Example, int, ReleasedAnswer]], int]:
+    """(examples with what a source says to them, by its sample; what the source has in all). Questions that
+    occur twice take their records in order.
 
     Raises ValueError for a source that covers no example.
     """
     key = question_key(source)
-    answers = read_source(
-        source, raw, dict.fromkeys(example.subtask for example in examples if example.subtask is not None)
-    )
+    subtasks = dict.fromkeys(example.subtask for example in examples if example.subtask is not None)
+    samples = source.startswith("mentor_kd_")
+    answers = read_samples(existing_file(raw / source)) if samples else read_source(source, raw, subtasks)
     waiting: defaultdict[str, deque[ReleasedAnswer]] = defaultdict(deque)
     for answered in answers:
         waiting[key(answered.question)].append(answered)
-    pairs = [
-        (example, waiting[key(example.question)].popleft())
-        for example in examples
-        if waiting[key(example.question)]
-    ]
+    pairs = []
+    for example in examples:
+        there = waiting[key(example.question)]
+        for sample in range(min(len(there), SOURCES[source].samples)):
+            answered = there.popleft()
+            if samples:
+                answered = in_our_letters(answered, example.question)
+            pairs.append((example, sample, answered))
     if not pairs:
         raise ValueError(
             f"{raw / source}: no question of it is one of the {len(examples)} examples, such as"
@@ -161,12 +181,14 @@ def coverage(examples: list[Example], settings: Settings, raw: Path) -> dict[str
 def complete(
     examples: list[Example], settings: Settings, raw: Path, demonstrations: str
 ) -> Iterator[Completion]:
-    """Up to one completion per example and source, sorted by example. Raises ValueError for a source that is
+    """What each source says to each example, sorted by example. Raises ValueError for a source that is
     missing or not in its format.
     """
     rows: defaultdict[str, list[Completion]] = defaultdict(list)
-    for sample, source in enumerate(settings.sources):
-        for example, answered in matched(examples, source, raw)[0]:
-            rows[example.id].append(completion(example, sample, source, answered))
+    first = 0
+    for source in settings.sources:
+        for example, sample, answered in matched(examples, source, raw)[0]:
+            rows[example.id].append(completion(example, first + sample, source, answered))
+        first += SOURCES[source].samples
     for example in examples:
         yield from rows[example.id]
