@@ -39,7 +39,7 @@ class Source(NamedTuple):
 
 
 def levels(teacher: str, model: str, count: int, reader: Reader = "kojima") -> dict[str, Source]:
-    """Rationales at several levels of detail (arXiv 2502.18001), of a teacher that was shown the gold answer."""
+    """Rationales at several levels of detail (arXiv 2502.18001), of a teacher that knew the gold answer."""
     shown = Source(model, "he answer is", rationalised=True, reader=reader)
     return {f"granularity_{teacher}_{level}.json": shown for level in range(1, count + 1)}
 

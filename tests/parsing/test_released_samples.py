@@ -1,4 +1,4 @@
-"""Mentor-KD's files: several samples a question, option letters by text; and the levels of detail of other data
+"""Mentor-KD: several samples a question, option letters by text; and the levels of detail of other data
 sets. On made rows, and counted on the mirror.
 """
 
