@@ -4,12 +4,16 @@ In: examples, their template groups, row positions per part. Out: the report tha
 metrics/splits/DATASET-SPLIT.json.
 """
 
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from stages.records.example import Example
 
 Rows = list[int]  # positions in the list of examples
+NEAR = 0.8  # of all words of two questions: from there on they are twins
 
 
 def plain_question(example: Example) -> str:
@@ -42,6 +46,30 @@ def seen_in_train(
     return facts
 
 
+def near_twins(part: Rows, train: Rows, examples: list[Example]) -> int:
+    """Rows of `part` with a train question of which it shares at least NEAR of all words that either has.
+
+    A pair that shares so many has one of the rarest words of either in common, and only those are looked up.
+    """
+    words = {row: set(re.findall(r"[^\W\d_]+", examples[row].question.casefold())) for row in {*part, *train}}
+    common = Counter(word for row in train for word in words[row])
+
+    def rarest(row: int) -> list[str]:
+        ordered = sorted(words[row], key=lambda word: (common[word], word))
+        return ordered[: len(ordered) - ceil(NEAR * len(ordered)) + 1]
+
+    holding: dict[str, list[int]] = defaultdict(list)
+    for row in train:
+        for word in rarest(row):
+            holding[word].append(row)
+
+    def has_twin(row: int) -> bool:
+        near = {other for word in rarest(row) for other in holding[word]}
+        return any(len(words[row] & words[one]) >= NEAR * len(words[row] | words[one]) for one in near)
+
+    return sum(has_twin(row) for row in part)
+
+
 def leakage_report(parts: Mapping[str, Rows], examples: list[Example], groups: list[int]) -> dict[str, Any]:
     """Rows and template groups per part, what train already shows, ids and clusters of the test questions.
 
@@ -57,6 +85,7 @@ def leakage_report(parts: Mapping[str, Rows], examples: list[Example], groups: l
             | {"all": len(set(groups))}
         ),
         "test_seen_in_train": seen_in_train(test, parts["train"], examples, groups),
+        "test_near_train": near_twins(test, parts["train"], examples),
         "validation_seen_in_train": seen_in_train(parts["validation"], parts["train"], examples, groups),
         "test_ids": " ".join(examples[row].id for row in test),
         "test_clusters": " ".join(cluster_label(examples[row], groups[row]) for row in test),

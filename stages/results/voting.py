@@ -20,14 +20,22 @@ from stages.text.answers import is_correct
 def count_votes(answers: Sequence[str | None], answer_type: str) -> Counter[str]:
     """How often each answer is given, in order of appearance; abstentions do not vote.
 
-    Equal answers are counted together, under the first one's writing.
+    Equal answers are counted together, under the first one's writing. So are those that equal a third one:
+    50\\% equals 50 and 0.5, and the count must not depend on which came first.
     """
-    votes: Counter[str] = Counter()
-    for answer in answers:
-        if answer is not None:
-            known = (other for other in votes if is_correct(answer, other, answer_type))
-            votes[next(known, answer)] += 1
-    return votes
+    given = Counter(answer for answer in answers if answer is not None)
+    classes: list[list[str]] = []
+    for answer in given:
+        same = [one for one in classes if any(equal_either_way(answer, other, answer_type) for other in one)]
+        joined = [*(other for one in same for other in one), answer]
+        place = classes.index(same[0]) if same else len(classes)
+        classes = [one for one in classes if one not in same]
+        classes.insert(place, joined)
+    return Counter({one[0]: sum(given[answer] for answer in one) for one in classes})
+
+
+def equal_either_way(first: str, second: str, answer_type: str) -> bool:
+    return is_correct(first, second, answer_type) or is_correct(second, first, answer_type)
 
 
 def majority(answers: Sequence[str | None], answer_type: str) -> str | None:

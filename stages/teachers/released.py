@@ -68,6 +68,7 @@ class Settings(Block):
     backend: Literal["released"]
     # files in data/raw/<dataset>/, or PaLM's lot of them; the place in the list is the sample's number
     sources: list[str]
+    reader: Reader | None = None  # of their answers; null: each source's own
 
     @field_validator("sources")
     @classmethod
@@ -97,7 +98,9 @@ def cannot_teach(dataset: str, settings: Settings) -> str | None:
     )
 
 
-def completion(example: Example, sample: int, source: str, answered: ReleasedAnswer) -> Completion:
+def completion(
+    example: Example, sample: int, source: str, answered: ReleasedAnswer, reader: Reader | None = None
+) -> Completion:
     """A released answer as a completion of the example's question: each step's prompt repeats all that was
     said before.
     """
@@ -118,7 +121,7 @@ def completion(example: Example, sample: int, source: str, answered: ReleasedAns
         model=told.model,
         answer_prefix=told.answer_prefix,
         origin=answered.origin,
-        reader=told.reader,
+        reader=reader or told.reader,
         rationalised=told.rationalised,
     )
 
@@ -188,7 +191,7 @@ def complete(
     first = 0
     for source in settings.sources:
         for example, sample, answered in matched(examples, source, raw)[0]:
-            rows[example.id].append(completion(example, first + sample, source, answered))
+            rows[example.id].append(completion(example, first + sample, source, answered, settings.reader))
         first += SOURCES[source].samples
     for example in examples:
         yield from rows[example.id]

@@ -1,11 +1,12 @@
 """Leakage: what train shows of the other parts, and which test questions are alike."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
 from toy_cell import sums
 
-from stages.corpus.leakage import cluster_label, leakage_report
+from stages.corpus.leakage import NEAR, cluster_label, leakage_report, near_twins
 
 
 def seen(template_rows: int, template_share: float | None, text_rows: int, text_share: float | None) -> Any:
@@ -26,10 +27,27 @@ def test_leakage_report() -> None:
         "rows": {"train": 2, "validation": 0, "test": 3, "unused": 1},
         "groups": {"train": 2, "validation": 0, "test": 3, "all": 3},
         "test_seen_in_train": seen(2, 2 / 3, 1, 1 / 3),
+        "test_near_train": 1,
         "validation_seen_in_train": seen(0, None, 0, None),
         "test_ids": "toy-1 toy-2 toy-4",
         "test_clusters": "0 1 2",
     }
+
+
+def test_near_twins_are_those_that_brute_force_finds() -> None:
+    """Of 200 made questions of up to eight words, those that share four fifths of their words with one."""
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices("abcdefgh", k=rng.randrange(1, 9))) for _ in range(200)]
+    examples = [replace(example, question=text) for example, text in zip(sums(200), texts, strict=True)]
+    train, test = [*range(0, 200, 2)], [*range(1, 200, 2)]
+
+    def twins(first: int, second: int) -> bool:
+        a, b = ({*texts[row].split()} for row in (first, second))
+        return len(a & b) / len(a | b) >= NEAR
+
+    found = near_twins(test, train, examples)
+    assert 0 < found < len(test)
+    assert found == sum(any(twins(row, other) for other in train) for row in test)
 
 
 def test_clusters_are_pairs_then_tasks_then_templates() -> None:

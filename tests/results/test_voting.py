@@ -154,3 +154,11 @@ def test_yes_and_letters_vote_too():
     assert majority_odds(["A", "B", "B", None], example) == pytest.approx(
         [0, 2 / 4, (1 + 2 * 0.5 + 2 * 1) / 6, (1 + 2 * 0.5 + 1) / 4, 1]
     )
+
+
+@pytest.mark.parametrize("order", list(permutations(["50\\%", "50", "0.5"])))
+def test_a_vote_does_not_depend_on_the_order_of_the_samples(order: tuple[str, ...]) -> None:
+    """50\\% equals both others, which do not equal each other."""
+    votes = count_votes([*order, "7", None], "latex")
+    assert sorted(votes.values()) == [1, 3]
+    assert majority(["7", *order], "latex") in order
