@@ -15,6 +15,7 @@ from operator import eq
 from stages.text import finders, gold, stated_values
 from stages.text.gold import LETTERS
 from stages.text.mathematics import equal_latex, last_box, lenient_latex, strict_latex
+from stages.text.stated_choices import stated_choice
 
 MILLIONTH = Fraction(1, 10**6)
 LONGEST = 2000  # digits of two numbers
@@ -100,7 +101,7 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_choice,
         strict=finders.strict_letters,
         lenient=finders.lenient_letters,
-        stated=stated_values.stated_choice,
+        stated=stated_choice,
         says=says_choice,
         lettered=True,
     ),

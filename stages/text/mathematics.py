@@ -19,6 +19,10 @@ LONGEST = 1000  # characters of an answer: what is longer is a text that never e
 WORD = re.compile(r"(?<![\\A-Za-z])(?:[A-Za-z]{3,}|is|it|of|or|so|to|we)(?![A-Za-z])", re.IGNORECASE)
 
 
+MIXED = re.compile(r"(?<![\d.,/)}])(\d+) (\d+)/(\d+)(?![\d/])")  # 1 1/4
+DOTS = re.compile(r"\\(?:[lc]?dots|dotsc|dotsb)|\.\.\.|…")  # a list that goes on is compared whole
+
+
 def time_limit() -> int | None:
     """Seconds; None outside the main thread, for the library interrupts itself with a signal."""
     return SECONDS if threading.current_thread() is threading.main_thread() else None
@@ -53,7 +57,8 @@ def parse_answer(answer: str) -> tuple[Any, ...]:
     """An answer as the library reads it: a sympy object and its text, or the text alone; () for nothing."""
     from math_verify import parse  # with sympy, a second or more
 
-    bare = answer.replace("$", "").replace(r"\%", "%").strip().removesuffix(".")
+    bare = answer.replace(r"\$", "").replace("$", "").replace(r"\%", "%").strip().removesuffix(".")
+    bare = MIXED.sub(r"\\frac{\1*\3+\2}{\3}", bare)
     if len(bare) > LONGEST:
         return ()
     return tuple(parse(bare if bare.endswith("%") else rf"\boxed{{{bare}}}", parsing_timeout=time_limit()))
@@ -91,6 +96,11 @@ def in_words(answer: str) -> str:
     return " ".join(re.sub(r"\\text\s*\{([^}]*)\}", r"\1", answer.replace("$", "")).split())
 
 
+def listed(answer: str) -> str:
+    """A list that goes on, without blanks, and dots of one kind."""
+    return re.sub(r"\s|\\[,;!]", "", DOTS.sub("...", in_words(answer)))
+
+
 def equal_latex(answer: str, gold: str) -> bool:
     """Equal as sympy objects, numbers to six decimals, or as text where one cannot be parsed.
 
@@ -99,6 +109,8 @@ def equal_latex(answer: str, gold: str) -> bool:
     """
     if WORD.search(in_words(gold)):
         return in_words(answer) == in_words(gold)
+    if DOTS.search(answer) or DOTS.search(gold):
+        return listed(answer) == listed(gold)
     from math_verify import verify
 
     return bool(verify(list(parse_answer(gold)), list(parse_answer(answer)), timeout_seconds=time_limit()))

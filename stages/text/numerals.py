@@ -8,13 +8,14 @@ rule reads less, and stays as it is: stages/text/finders.py.
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
 LONGEST = 400  # digits of a number, powers of ten included: what is longer is none that anybody means
-MINUS = "-−–－﹣"
-BLANK = "   "  # no-break, narrow and thin: they part groups of digits as a blank does
+MINUS = "-\N{MINUS SIGN}\N{EN DASH}\N{FULLWIDTH HYPHEN-MINUS}\N{SMALL HYPHEN-MINUS}"
+# no-break, narrow, thin, ...: they part groups of digits as a blank does
+BLANK = "\u00a0\u202f\u2007\u2008\u2009\u200a"
+SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -26,20 +27,27 @@ WORDS = {word: value for value, word in enumerate(UNITS)} | {
 }
 VULGAR = "".join(chr(code) for code in (0xBC, 0xBD, 0xBE, *range(0x2150, 0x215F), 0x2189))
 
-GROUPED = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:['’]\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?! ?\d)"
+GROUPED = (
+    r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
+    r"|\d{1,3}(?:_\d{3})+(?!\d)|\d{1,3}(?:['’]\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?! ?\d)"
+)
 PLAIN = rf"(?:{GROUPED}|\d+)(?:\.\d+)?|\.\d+"
 POWER = r"(?:e(?P<e>[+-]?\d+)|\s?[x×*·]\s?10\s?\^\s?\(?\{?(?P<ten>[+-]?\d+)\}?\)?)"
 NUMERAL = re.compile(
     rf"(?P<sign>(?<![\w.)\]%])-\s?)?(?:(?:US)?[$€£¥]\s?(?P<late>-\s?)?)?"
     rf"(?:(?P<over>\d+)\s?/\s?(?P<under>\d+)(?![\d/])"
+    rf"|(?P<base>\d+)\s?\^\s?\(?\{{?(?P<exponent>-?\d+)\}}?\)?"
     rf"|(?P<whole>\d+)[ -](?P<part>\d+)/(?P<of>\d+)(?![\d/])"
     rf"|(?P<plain>{PLAIN})(?P<vulgar>[{VULGAR}])?{POWER}?(?:\s(?P<scale>{'|'.join(SCALES)}))?"
     rf"|(?P<alone>[{VULGAR}]))",
     re.IGNORECASE,
 )
+SCALE = "|".join(SCALES)
+WORD = "|".join(sorted(WORDS, key=len, reverse=True))
+PARTS = {"hal": 2, "thir": 3, "quar": 4, "four": 4, "fif": 5, "six": 6, "eigh": 8, "ten": 10}
 SPELLED = re.compile(
-    rf"\b(?:(?P<tens>{'|'.join(TENS)})(?:[- ](?P<ones>{'|'.join(UNITS[1:10])}))?"
-    rf"|(?P<unit>{'|'.join(sorted(UNITS, key=len, reverse=True))}))\b(?:\s(?P<scale>{'|'.join(SCALES)})\b)?",
+    rf"\b(?:{WORD}|a(?=\s(?:{SCALE})\b))(?:(?:-|\s+(?:and\s+)?)(?:{WORD}|{SCALE})\b)*"
+    r"(?:[ -](?P<part>halves|half|(?:third|quarter|fourth|fifth|sixth|eighth|tenth)s?))?\b",
     re.IGNORECASE,
 )
 LATEX = (
@@ -63,9 +71,16 @@ def plain_signs(text: str) -> str:
     """
     for pattern, plain in LATEX:
         text = pattern.sub(plain, text)
-    text = "".join(unicodedata.normalize("NFKC", sign) if "！" <= sign <= "～" else sign for sign in text)
+    text = "".join(unicodedata.normalize("NFKC", sign) if wide(sign) else sign for sign in text)
     text = re.sub(rf"[{MINUS}]", "-", re.sub(rf"[{BLANK}]", " ", text))
+    text = re.sub(r"(?<=\d)⁻?[⁰¹²³⁴-⁹]+", lambda found: "^" + found[0].translate(SUPERSCRIPT), text)
+    text = re.sub(r"(?<![\d)%]\s)\b(?:minus|negative)\s+(?=[\d$.])", "-", text, flags=re.IGNORECASE)
     return re.sub(r"\$-\$(?=\d)", "-", text)
+
+
+def wide(sign: str) -> bool:
+    """Of full width, or a letter in a circle."""
+    return "！" <= sign <= "～" or "Ⓐ" <= sign <= "ⓩ"
 
 
 def numerals(text: str) -> list[Numeral]:
@@ -75,6 +90,8 @@ def numerals(text: str) -> list[Numeral]:
         before = text[match.start() - 1 : match.start()]
         after = text[match.end() : match.end() + 1]
         if before.isalnum() or before in ("/", "_") or after == "/" or dated(text, match):
+            continue
+        if re.match(r":\d", text[match.end() :]) or re.search(r"\d:$", text[: match.start()]):  # 12:30
             continue
         value = in_digits(match)
         if value is not None:
@@ -100,7 +117,11 @@ def in_digits(match: re.Match[str]) -> Fraction | None:
         return None if part is None else Fraction(int(match["whole"])) + part
     if match["alone"]:
         return vulgar(match["alone"])
-    bare = re.sub(r"[,'’ ]", "", match["plain"])
+    if match["base"]:
+        return raised(match["base"], match["exponent"])
+    bare = re.sub(r"[,'’ _]", "", match["plain"])
+    if bare.count(".") > 1:  # 1.234.567
+        bare = bare.replace(".", "")
     power = int(match["e"] or match["ten"] or 0) + SCALES.get((match["scale"] or "").lower(), 0)
     if len(bare) + abs(power) > LONGEST:
         return None
@@ -109,8 +130,13 @@ def in_digits(match: re.Match[str]) -> Fraction | None:
 
 
 def quotient(over: str, under: str) -> Fraction | None:
-    short = len(over) + len(under) <= LONGEST
-    return Fraction(int(over), int(under)) if short and int(under) else None
+    return Fraction(int(over), int(under)) if len(over + under) <= LONGEST and int(under) else None
+
+
+def raised(base: str, exponent: str) -> Fraction | None:
+    if len(exponent) > 4 or len(base) * abs(int(exponent)) > LONGEST or not int(base):
+        return None
+    return Fraction(int(base)) ** int(exponent)
 
 
 def vulgar(sign: str) -> Fraction:
@@ -120,16 +146,43 @@ def vulgar(sign: str) -> Fraction:
 
 
 def spelled(text: str) -> list[Numeral]:
-    """Numbers in words, zero to ninety-nine, with a scale or without: "twenty-one", "two million"."""
-    return list(spelled_ones(text))
+    """Numbers in words, in order: "twenty-one", "three hundred and five", "two million", "two thirds"."""
+    return [number for run in SPELLED.finditer(text) for number in in_words(run)]
 
 
-def spelled_ones(text: str) -> Iterator[Numeral]:
-    for match in SPELLED.finditer(text):
-        words = [match[name].lower() for name in ("tens", "ones", "unit") if match[name]]
-        value = Fraction(sum(WORDS[word] for word in words))
-        scale = SCALES.get((match["scale"] or "").lower(), 0)
-        yield Numeral(value * 10**scale, *match.span())
+def in_words(run: re.Match[str]) -> list[Numeral]:
+    """The numbers of words that stand side by side: of "two three hundred and five" 2 and 305."""
+    found: list[tuple[int, int, int, int]] = []  # what is whole, what still grows, start, end
+    joined = ""  # what stands before the word
+    last = ""
+    for word in re.finditer(rf"{WORD}|{SCALE}|\ba\b|and", run[0], re.IGNORECASE):
+        name = word[0].lower()
+        if name == "and":
+            joined = name
+            continue
+        whole, small, start, _ = found[-1] if found else (0, 0, 0, 0)
+        if found and name in SCALES:
+            small = small * 10 ** SCALES[name]
+            whole, small = (whole, small) if name == "hundred" else (whole + small, 0)
+            found[-1] = (whole, small, start, word.end())
+        elif found and joins(last, name, joined):
+            found[-1] = (whole, small + WORDS[name], start, word.end())
+        elif name not in SCALES:
+            found.append((0, WORDS.get(name, 1), word.start(), word.end()))
+        last = name
+        joined = ""
+    numbers = [Numeral(Fraction(w + s), run.start() + b, run.start() + e) for w, s, b, e in found]
+    if run["part"] and numbers:
+        under = next(value for name, value in PARTS.items() if run["part"].lower().startswith(name))
+        numbers[-1] = Numeral(numbers[-1].value / under, numbers[-1].start, run.end())
+    return numbers
+
+
+def joins(last: str, name: str, joined: str) -> bool:
+    """Whether a word goes on with the number before it: "twenty one", "hundred and five"."""
+    if last in SCALES:
+        return True
+    return not joined and last in TENS and name in UNITS[1:10]
 
 
 def written(value: Fraction) -> str:

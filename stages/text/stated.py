@@ -17,14 +17,26 @@ from stages.text.thoughts import split_thoughts
 
 # where an answer is announced
 MARK = re.compile(
-    r"(?:\b(?:final|correct|right|best)?\s*(?:answer|choice|option|solution|result)s?"
+    r"(?:\b(?:final|correct|right|best)?\s*(?:(?:answer|solution|result)s?|choice|option)"
     r"(?:\s+(?:to|for)\s+(?:this|the)\s+(?:question|problem|riddle))?"
     r"\s*(?:choice|option|letter)?\s*[\"'*_)]*\s*"
     r"(?::|(?:is|are|was|would be|will be|must be|should be)\b)\s*:?"
     r"|\banswer\s*[:=]\s*)",
     re.IGNORECASE,
 )
+BULLET = re.compile(r"^[\s*_:]*\n\s*[-*]\s+")
+# a text that says that there is no answer
+DECLINES = re.compile(
+    r"\b(?:not enough|insufficient|more) information|\bnot provide enough"
+    r"|\b(?:error|mistake) in the (?:problem|question|calculations?|answer|choices)"
+    r"|\b(?:cannot|can't|can ?not|could not|impossible to) (?:be |give |determine|answer|solve|say|tell)"
+    r"|\bnone of the (?:answer |given |other )?(?:choices|options)"
+    r"|\bnot (?:in|among|one of) the (?:answer )?choices|\bplease (?:check|provide)"
+    r"|\b(?:do|does|would)(?: not|n't) make sense|\bis not possible",
+    re.IGNORECASE,
+)
 BOLD = re.compile(r"\*\*(.+?)\*\*|__(.+?)__", re.DOTALL)
+IN_WORDS = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
 LISTED = re.compile(r"\s*\d+[.)]\s")  # "1. Mia"
 SENTENCE_END = re.compile(r"[.!?][*_\"')]*\s+|\n")
 SHORT = 3  # words of a line that is an answer and nothing else
@@ -47,12 +59,12 @@ class Statement(NamedTuple):
 def find_statement(text: str) -> Statement:
     """What is stated as the answer, the last line where nothing is announced as one."""
     if box := next((content for content in boxes(text) if content.strip(" $")), ""):
-        bare_box = re.sub(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}", r"\1", box)
-        return Statement(bare_box, True, text.rindex(f"{{{box}}}"))
+        return Statement(box, True, text.rindex(f"{{{box}}}"))
     if hashes := list(HASHES.finditer(text)):
         return Statement(hashes[-1][1], True, hashes[-1].start())
     for mark in reversed(list(MARK.finditer(text))):
-        rest = text[mark.end() :].lstrip(EMPHASIS + ":#-")
+        end = mark.start() + len(mark[0].rstrip())
+        rest = BULLET.sub("", text[end:]).lstrip(EMPHASIS + ":#")
         if line := rest.split("\n\n")[0].split("\n")[0].strip():
             return Statement(line, True, mark.start())
     last = next((part for part in reversed(re.split(r"\n\s*\n", text)) if part.strip(EMPHASIS)), "")
@@ -78,15 +90,23 @@ def rationale_before(text: str) -> str:
 
 
 def unannounced_parts(text: str, last_line: str) -> Iterator[tuple[str, bool]]:
-    """Where nothing is announced: a first line of a few words is the answer, with reasons behind it; else the
-    last sentence, the last line; else a first sentence, "Yes, because ...".
+    """Where nothing is announced: a first line of a few words is the answer, with reasons behind it, and so
+    is one word before a comma, "No, for ..."; else the last sentence, the last line, a first sentence.
+    Nothing where these say that there is no answer, "but ..." aside.
     """
     first = next((line for line in text.splitlines() if line.strip(EMPHASIS)), "")
     if not LISTED.match(first) and len(first_sentence(first).split()) <= SHORT:
         yield first_sentence(first), True
-    yield sentences(last_line)[-1], False
-    yield last_line, False
-    yield first_sentence(first), True
+    if len((clause := first.split(",")[0]).split()) == 1:
+        yield clause, True
+    last_sentence = sentences(last_line)[-1]
+    if not DECLINES.search(last_sentence):
+        yield last_sentence, False
+    elif ", but " in last_sentence:
+        yield last_sentence.split(", but ")[-1], False
+    if not DECLINES.search(last_line):
+        yield last_line, False
+        yield first_sentence(first), True
 
 
 def read_stated(text: str, answer_type: str, choices: Sequence[str] = ()) -> tuple[str | None, bool]:
@@ -97,6 +117,8 @@ def read_stated(text: str, answer_type: str, choices: Sequence[str] = ()) -> tup
     said, _ = split_thoughts(text)
     rules = rules_of(answer_type)
     part, announced, _ = find_statement(said)
+    if not rules.marked(said):  # not mathematics, to which words are words
+        part = IN_WORDS.sub(r"\1", part)
     if announced:
         parts = [(part, True)]
     elif rules.any_word:

@@ -27,7 +27,7 @@ FOUR = ["w", "x", "y", "z"]
         # thoughts
         ("<think>--> 3</think>so --> 4", "-->", "3", "4", "4"),
         # "": the text is the answer
-        (" 12 of the 20 pens he had.", "", "12", "12", "20"),
+        (" 12 of the 20 pens he had.", "", "12", "12", "12"),
         ("The answer is 5 or 6.", "answer is", "5", None, None),
         ("so --> ", "-->", None, None, None),
     ],
