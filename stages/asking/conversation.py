@@ -22,7 +22,7 @@ from stages.records.example import Example
 
 
 def existing_method(name: str) -> str:
-    if find_spec(f"stages.methods.{name}") is None:
+    if not name.isidentifier() or find_spec(f"stages.methods.{name}") is None:
         raise ValueError(f"stages/methods/{name}.py does not exist")
     return name
 

@@ -4,6 +4,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from stages.records.types import shortened
+
 
 def is_block(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
@@ -37,5 +39,5 @@ def faults(where: str, error: ValidationError, model: type[BaseModel]) -> str:
         elif fault["type"] == "missing":
             lines.append(f"`{place}`: missing")
         else:
-            lines.append(f"`{place}`: {fault['msg']}, got {fault['input']!r}")
+            lines.append(f"`{place}`: {fault['msg']}, got {shortened(fault['input'])}")
     return "\n  ".join(lines)

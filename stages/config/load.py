@@ -1,9 +1,10 @@
 """params.yaml: read a block, check it against its pydantic model, and say plainly what is wrong with it."""
 
+import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -11,11 +12,25 @@ from stages.config.faults import faults
 
 
 class Block(BaseModel):
-    """A block of params.yaml: unknown keys are errors and values are not coerced beyond int -> float."""
+    """A block of params.yaml: unknown keys are errors, values are not coerced beyond int -> float, and
+    numbers are finite.
+    """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+def as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError for what JSON cannot say: YAML reads 2026-01-31 as a date."""
+    try:
+        json.dumps(values, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"it goes into a request as JSON, and {error}; is a text without its quotes?"
+        ) from error
+    return values
+
+
+Fields = Annotated[dict[str, Any], AfterValidator(as_json)]  # of a request's body
 AnyBlock = TypeVar("AnyBlock", bound=BaseModel)
 
 

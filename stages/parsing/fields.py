@@ -2,12 +2,12 @@
 row, field, got and wanted.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages.records.jsonl import read_rows, read_text
+from stages.records.jsonl import parse_json, read_rows, read_text, refuse_half_characters
+from stages.records.types import shortened
 from stages.text.gold import LETTERS
 
 RawRow = dict[str, Any]
@@ -17,14 +17,14 @@ Kind = TypeVar("Kind")
 def field(row: object, name: str, where: str, kind: type[Kind]) -> Kind:
     """row[name], of type `kind`. Raises ValueError if it is absent or something else."""
     if not isinstance(row, dict):
-        raise ValueError(f"{where}: got {row!r}, wanted an object with field {name!r}")
+        raise ValueError(f"{where}: got {shortened(row)}, wanted an object with field {name!r}")
     if name not in row:
         raise ValueError(
             f"{where}: no field {name!r}, wanted {kind.__name__}; it has: {', '.join(map(str, row))}"
         )
     value = row[name]
     if not isinstance(value, kind):
-        raise ValueError(f"{where}: {name} is {value!r}, wanted {kind.__name__}")
+        raise ValueError(f"{where}: {name} is {shortened(value)}, wanted {kind.__name__}")
     return value
 
 
@@ -33,13 +33,12 @@ def rows_with_place(path: Path, under: str | None = None) -> Iterator[tuple[str,
     is row 0.
     """
     rows: Any
+    text = ""
     if path.suffix == ".jsonl":
         rows = read_rows(path)
     else:
-        try:
-            rows = json.loads(read_text(path))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: not JSON ({error})") from error
+        text = read_text(path)
+        rows = parse_json(text, str(path))
         if under is not None:
             if not isinstance(rows, dict):
                 raise ValueError(f"{path}: got {type(rows).__name__}, wanted an object with {under!r}")
@@ -49,7 +48,8 @@ def rows_with_place(path: Path, under: str | None = None) -> Iterator[tuple[str,
     for number, row in enumerate(rows):
         where = f"{path} row {number}"
         if not isinstance(row, dict):
-            raise ValueError(f"{where}: got {row!r}, wanted an object with named fields")
+            raise ValueError(f"{where}: got {shortened(row)}, wanted an object with named fields")
+        refuse_half_characters(row, text, where)
         yield where, row
 
 

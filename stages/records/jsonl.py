@@ -9,12 +9,19 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stages.records.types import checks_of, shortened
+
 Record = TypeVar("Record")
 
 
 def read_text(path: Path) -> str:
-    """A text file, with the mark before it that some editors and spreadsheets write, or without."""
-    return path.read_text(encoding="utf-8-sig")
+    """A text file, with the mark before it that some editors and spreadsheets write, or without. Raises
+    ValueError, with the file, for what is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not text in UTF-8 ({error})") from error
 
 
 def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -24,15 +31,36 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} line {number}: not JSON ({error}): {line[:80]!r}") from error
+        where = f"{path} line {number}"
+        row = parse_json(line, where)
         if not isinstance(row, dict):
-            raise ValueError(
-                f"{path} line {number}: got {type(row).__name__}, wanted an object with named fields"
-            )
+            raise ValueError(f"{where}: got {type(row).__name__}, wanted an object with named fields")
+        refuse_half_characters(row, line, where)
         yield number, row
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Raises ValueError with the place for what is no JSON, is nested too deep to be read, or holds a number
+    of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not JSON ({error}): {text[:80]!r}") from error
+
+
+def refuse_half_characters(row: dict[str, Any], text: str, where: str) -> None:
+    """Raises ValueError, with the field, for half a character, which JSON can spell and no file can hold.
+    `text` is the JSON that holds the row.
+    """
+    if "\\ud" not in text and "\\uD" not in text:
+        return
+    for name, value in row.items():
+        try:
+            json.dumps({name: value}, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start]
+            raise ValueError(f"{where}: {name[:80]!a} holds half a character, {half!a}") from error
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -45,7 +73,7 @@ def record(kind: type[Record], row: dict[str, Any], where: str) -> Record:
     fields it lacks and does not know.
     """
     try:
-        return kind(**row)
+        made = kind(**row)
     except TypeError as error:
         known = fields(kind)  # type: ignore[arg-type]  # a dataclass
         lacks = [field.name for field in known if field.default is MISSING and field.name not in row]
@@ -54,6 +82,10 @@ def record(kind: type[Record], row: dict[str, Any], where: str) -> Record:
             f"{where}: not a row of {kind.__name__}; it lacks {lacks} and has {strange}, which"
             f" {kind.__name__} does not know"
         ) from error
+    for name, (fits, wanted) in checks_of(kind).items():
+        if name in row and not fits(row[name]):
+            raise ValueError(f"{where}: {name} is {shortened(row[name])}, wanted {wanted}")
+    return made
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from stages.asking.conversation import UNSCORED, Asking, MethodName, ask_all, completions
 from stages.asking.request import Request
 from stages.config.contracts import Method
+from stages.config.load import Fields
 from stages.config.method import max_tokens_of, read_method
 from stages.config.samples import Fewer, Samples
 from stages.endpoint import transport
@@ -47,7 +48,7 @@ class Settings(Samples):
     logprobs: bool = False  # ask for token log-probabilities; they change no answer
     keep_reasoning: bool = False  # a reasoning model's separate reasoning goes in front of its text
     # further fields of the request, such as reasoning_effort
-    extra: dict[str, Any] = Field(default_factory=dict)
+    extra: Fields = Field(default_factory=dict)
     salt: str = ""  # another one asks everything anew
     max_missing: float = Field(0.0, ge=0, lt=1)  # share of completions that may fail before the stage does
     # a file of answers that were given before (data/completions/*.jsonl, `cot store export`): they are in the

@@ -62,11 +62,19 @@ def name_options(text: str, choices: Sequence[str]) -> str:
     for letter, option in zip(LETTERS, choices, strict=False):
         letters.setdefault(option.strip(" .").lower(), letter)  # of two equal options the first counts
     # the longest first, or "red" would hide "red wine"
-    spelled = "|".join(re.escape(option) for option in sorted(letters, key=len, reverse=True) if option)
-    if not spelled:
-        return text
-    whole = re.compile(rf"(?<!\w)(?:{spelled})(?!\w)", re.IGNORECASE)
-    return whole.sub(lambda found: f"({letters[found[0].lower()]})", text)
+    spelled = sorted(filter(None, letters), key=len, reverse=True)
+    return any_of(spelled).sub(lambda found: f"({letters[which_of(spelled, found)]})", text)
+
+
+def any_of(words: Sequence[str]) -> re.Pattern[str]:
+    """One of them, whole, in any case; nothing where there are none."""
+    groups = "|".join(f"({re.escape(word)})" for word in words) or "(?!)"
+    return re.compile(rf"(?<!\w)(?:{groups})(?!\w)", re.IGNORECASE)
+
+
+def which_of(words: Sequence[str], found: re.Match[str]) -> str:
+    """The word that `any_of` found: by its place, for to the pattern "the \u017fun" is "the sun" too."""
+    return words[(found.lastindex or 1) - 1]
 
 
 def strict_yes_no(text: str, choices: Sequence[str] = ()) -> list[str]:
@@ -111,8 +119,7 @@ def lenient_exact(text: str, choices: Sequence[str] = ()) -> list[str]:
     """
     if choices:
         spelled = {choice.lower(): choice for choice in choices}
-        word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, spelled))})(?!\w)", re.IGNORECASE)
-        return [spelled[found.lower()] for found in word.findall(text)]
+        return [spelled[which_of([*spelled], found)] for found in any_of([*spelled]).finditer(text)]
     bare = (line.strip(" \t\"'*`").removesuffix(".").strip("\"'*`") for line in text.splitlines())
     return [line for line in bare if line]
 

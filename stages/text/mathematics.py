@@ -1,10 +1,11 @@
 r"""Answers of type `latex`: found by their box, read and compared by math-verify (LaTeX to sympy).
 
 Every answer is parsed as the content of a \boxed{}, so that "1,3,5" is a set and "2n-2" a term. What the
-library cannot parse is compared as text. Unit marks, \text{...}, degrees and the left side of "x = 3" do
-not count; a tuple has an order, a list has none, and "50\%" equals both 50 and 0.5.
+library cannot parse, or would compute for ever, is compared as text. Unit marks, \text{...}, degrees and the
+left side of "x = 3" do not count; a tuple has an order, a list has none, and "50\%" equals both 50 and 0.5.
 """
 
+import math
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,13 @@ from typing import Any
 # machine may differ.
 SECONDS = 5
 LONGEST = 1000  # characters of an answer: what is longer is a text that never ended
+DEEPEST = 40  # brackets within brackets
+MOST_DIGITS = 100_000  # of a number that is written out
+POWER = re.compile(r"(\d+)\s*\^\s*\{?\s*(\d+)(?:\s*\^\s*\{?\s*(\d+)(\s*\^)?)?")
+# what grows faster than a power: of a number of so many digits, or of one that is computed itself
+FACTORIAL = re.compile(
+    r"\d{5,}\s*!|![\s)}]*!|\^[\s{]*\d*[^!]{0,20}[)}]\s*!|\\(?:[dt]?binom|sum|prod).*\d{6,}"
+)
 # no command, no product of two variables
 WORD = re.compile(r"(?<![\\A-Za-z])(?:[A-Za-z]{3,}|is|it|of|or|so|to|we)(?![A-Za-z])", re.IGNORECASE)
 
@@ -52,6 +60,30 @@ def last_box(text: str) -> str | None:
     return next(boxes(text), None)
 
 
+def is_unwieldy(text: str) -> bool:
+    """Whether to compute what stands here takes more than its worth: 9^{9^{9}} has 370 million digits."""
+    depth = deepest = 0
+    for bracket in re.finditer(r"[(\[{)\]}]", text):
+        depth += 1 if bracket[0] in "([{" else -1
+        deepest = max(deepest, depth)
+    return deepest > DEEPEST or bool(FACTORIAL.search(text)) or any(map(is_huge, POWER.finditer(text)))
+
+
+def is_huge(power: re.Match[str]) -> bool:
+    """Whether a^b or a^{b^c} may have more than MOST_DIGITS digits; a higher tower always counts as one."""
+    base, exponent, third, higher = power.groups()
+    if base.lstrip("0") in ("", "1"):
+        return False
+    if higher or max(len(exponent), len(third or "")) > 6:
+        return True
+    times = int(exponent)
+    if third:
+        if int(third) * math.log10(max(times, 1)) > 6:
+            return True
+        times **= int(third)
+    return times * len(base) > MOST_DIGITS
+
+
 @lru_cache(maxsize=4096)
 def parse_answer(answer: str) -> tuple[Any, ...]:
     """An answer as the library reads it: a sympy object and its text, or the text alone; () for nothing."""
@@ -61,13 +93,19 @@ def parse_answer(answer: str) -> tuple[Any, ...]:
     bare = MIXED.sub(r"\\frac{\1*\3+\2}{\3}", bare)
     if len(bare) > LONGEST:
         return ()
+    if is_unwieldy(bare):
+        return (bare,)
     return tuple(parse(bare if bare.endswith("%") else rf"\boxed{{{bare}}}", parsing_timeout=time_limit()))
 
 
 def find_answer(text: str) -> list[str]:
-    """What the library takes for the answer: behind "answer:", or else the last mathematics there is."""
+    """What the library takes for the answer: behind "answer:", or else the last mathematics there is.
+
+    Lines with what cannot be computed are passed over: the library would try.
+    """
     from math_verify import parse
 
+    text = "\n".join(line for line in text.split("\n") if not is_unwieldy(line))
     return [str(found) for found in parse(text, parsing_timeout=time_limit())[-1:]]
 
 

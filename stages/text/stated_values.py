@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from stages.text.finders import lenient_dates
+from stages.text.finders import any_of, lenient_dates, which_of
 from stages.text.mathematics import strict_latex
 from stages.text.numerals import Numeral, numerals, plain_signs, spelled, written
 
@@ -129,12 +129,9 @@ def stated_exact(part: str, announced: bool, choices: Sequence[str]) -> str | No
     """One of the few legal answers, in any case; where there are none, the bare text."""
     if not choices:
         return bare(part) or None
-    spelling = {choice.casefold(): choice for choice in choices}
-    pattern = "|".join(re.escape(choice) for choice in sorted(choices, key=len, reverse=True))
-    found = re.findall(rf"(?<!\w)(?:{pattern})(?!\w)", part, re.IGNORECASE)
-    if not found:
-        return None
-    return spelling[found[0 if announced else -1].casefold()]
+    spelled = sorted(choices, key=len, reverse=True)
+    found = [which_of(spelled, one) for one in any_of(spelled).finditer(part)]
+    return found[0 if announced else -1] if found else None
 
 
 def stated_latex(part: str, announced: bool, choices: Sequence[str]) -> str | None:

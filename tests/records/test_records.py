@@ -2,6 +2,8 @@
 says so.
 """
 
+import json
+
 import pytest
 
 from stages.records.completion import Completion, read_completions, write_completions
@@ -50,3 +52,63 @@ def test_lines_are_counted_as_an_editor_does(tmp_path):
         ValueError, match=r"b\.jsonl line 1: not a row of Segment; it lacks \['text'\] and has \['txt'\]"
     ):
         read_sequences(tmp_path / "b.jsonl")
+
+
+EXAMPLE_ROW = {"id": "a-0", "dataset": "a", "question": "q", "answer": "5", "answer_type": "number"}
+WRONG = [
+    ({"answer": 5}, "answer is 5, wanted str"),
+    ({"question": None}, "question is None, wanted str"),
+    ({"choices": ["a", 1]}, r"choices is \['a', 1\], wanted list\[str\] \| None"),
+    ({"choices": "ab"}, "choices is 'ab', wanted list"),
+    ({"template": True}, "template is True, wanted str | None"),
+    ({"question": "\ud83d x"}, r"'question' holds half a character, '\\ud83d'"),
+    ({"choices": ["a", "\udc00"]}, "'choices' holds half a character"),
+    ({"answer": ["x" * 5000]}, r"answer is \['x{198}\.\.\. \(5,004 characters\), wanted str"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
+def test_a_value_of_another_type_is_named_with_its_place(tmp_path, wrong, said):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (EXAMPLE_ROW, EXAMPLE_ROW | wrong)))
+    with pytest.raises(ValueError, match=rf"rows\.jsonl line 2: {said}"):
+        read_examples(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sample", True),
+        ("sample", "0"),
+        ("prompts", [1]),
+        ("usage", {"in": "3"}),
+        ("logprob", "x"),
+        ("reader", "x"),
+    ],
+)
+def test_a_completion_of_other_types_is_refused(tmp_path, field, value):
+    path = tmp_path / "rows.jsonl"
+    write_completions(path, [COMPLETION])
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(ValueError, match=rf"line 1: {field} is .*, wanted "):
+        read_completions(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"id": ' + "9" * 5000 + "}", '{"id": '])
+def test_what_python_cannot_read_is_named_with_its_place(tmp_path, text):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"\n{text}\n")
+    with pytest.raises(ValueError, match=r"rows\.jsonl line 2: not JSON"):
+        read_examples(path)
+
+
+def test_escaped_characters_that_are_whole_are_read(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(EXAMPLE_ROW | {"question": "\N{GRINNING FACE} \\ud83d"}) + "\n")
+    assert read_examples(path)[0].question == "\N{GRINNING FACE} \\ud83d"
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"rows\.jsonl: not text in UTF-8"):
+        read_examples(tmp_path / "rows.jsonl")

@@ -117,6 +117,12 @@ def test_strict_letters(text, n_choices, expected):
         ("no. 1.", ["no. 1."], "(A)."),  # an option's own full stop is none of its words
         ("red", ["red", "red"], "(A)"),
         ("anything", ["", " ."], "anything"),
+        # letters that the pattern takes for s, i and k, and that no lower() turns into them
+        ("the \u017fun", ["sun", "x"], "the (A)"),
+        ("\u0131n time, MIL\u212a", ["milk", "in"], "(B) time, (A)"),
+        ("\u0130nk", ["ink"], "(A)"),
+        ("stra\u1e9ee", ["stra\u00dfe"], "(A)"),
+        ("anything", [], "anything"),
     ],
 )
 def test_written_out_options_become_letters(text, choices, expected):

@@ -9,7 +9,16 @@ import pytest
 from stages.records.jsonl import read_rows
 from stages.results.voting import majority
 from stages.text.answers import Reading, is_correct, read_answer
-from stages.text.mathematics import LONGEST, equal_latex, last_box, lenient_latex, parse_answer, strict_latex
+from stages.text.mathematics import (
+    LONGEST,
+    equal_latex,
+    find_answer,
+    is_unwieldy,
+    last_box,
+    lenient_latex,
+    parse_answer,
+    strict_latex,
+)
 
 QWEN = "github/QwenLM/Qwen2.5-Math/a45202bd16f1ec06f433442dc1152d0074773465/evaluation/data"
 
@@ -127,7 +136,53 @@ def test_equal_answers_vote_together() -> None:
 
 def test_what_takes_too_long_is_not_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.text.mathematics.SECONDS", 1)
+    monkeypatch.setattr("stages.text.mathematics.is_unwieldy", lambda text: False)
+    parse_answer.cache_clear()
     assert not equal_latex("9^{9^{9^9}}", "7")
+    parse_answer.cache_clear()
+
+
+UNWIELDY = [
+    "9^{9^{9}}",
+    "9^9^9^9",
+    "10^{10^{8}}",
+    "2^{1000000}",
+    "99^99999999",
+    "100000!",
+    "((9!)!)!",
+    "(10^{10})!",
+    r"\binom{100000000}{50000000}",
+    r"\sum_{i=1}^{100000000} i^{50}",
+    "(" * 400 + "1" + ")" * 400,
+]
+
+
+@pytest.mark.parametrize("text", UNWIELDY)
+def test_what_cannot_be_computed_is_compared_as_text(text: str) -> None:
+    """9^{9^{9}} has 370 million digits: nothing is handed to the library, which would compute it."""
+    assert strict_latex(rf"\boxed{{{text}}}") == [text]
+    assert parse_answer(text) == (text,)
+    assert not equal_latex(text, "7")
+    assert equal_latex(text, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2^{2^{10}}", "2^{2019}", "3^{10000}", "10^{-5}", "1^{99999999}", "x^{n^{2}}", "2019!", "n! m!", "10^6"],
+)
+def test_what_can_be_computed_is(text: str) -> None:
+    assert not is_unwieldy(text)
+
+
+def test_a_line_that_cannot_be_computed_hides_no_other() -> None:
+    assert find_answer("9^{9^{9}} is large,\nso it is $12$") == ["12"]
+    assert find_answer("it is $9^{9^{9}}$") == []
+
+
+def test_unclosed_boxes_are_looked_through_once() -> None:
+    """Not once for each: 100 kB of them took 45 seconds, a megabyte would take an hour."""
+    assert last_box(r"\boxed{" * 150_000) is None
+    assert last_box("{" * 100_000 + r"\boxed{5}") == "5"
 
 
 def test_another_thread_reads_and_compares_too() -> None:

@@ -5,6 +5,7 @@
 import pytest
 
 from stages.text.answers import is_correct
+from stages.text.finders import lenient_exact
 from stages.text.mathematics import boxes
 from stages.text.stated import stated_answer
 from stages.text.thoughts import split_thoughts
@@ -147,6 +148,9 @@ def test_few_legal_answers() -> None:
     assert stated_answer("The argument is Invalid.", "exact", legal) == "invalid"
     assert stated_answer("The answer is: valid", "exact", legal) == "valid"
     assert stated_answer("I do not know.", "exact", legal) is None
+    # a letter that the pattern takes for an i
+    assert stated_answer("The argument is \u0131nvalid.", "exact", legal) == "invalid"
+    assert lenient_exact("\u0131nvalid, then VAL\u0130D", legal) == ["invalid", "valid"]
 
 
 @pytest.mark.parametrize(
