@@ -26,6 +26,7 @@ from stages.config.student import HostedStudent, Student, read_student
 from stages.records.jsonl import write_json
 from stages.records.sequence import Sequence, read_sequences
 from stages.training.curve import Curve, write_curve
+from stages.training.kept import clear_recorded, keep_finished, note_outputs, read_finished, work_home
 from stages.training.openai_files import train_at_openai
 
 
@@ -40,9 +41,7 @@ def work_folder(settings: Student, seed: int, sequences: Path, code: Path) -> Pa
     key = hashlib.sha256(f"{settings.model_dump_json()} {seed} {processes}".encode())
     for path in (sequences, code):
         key.update(hashlib.sha256(path.read_bytes()).digest())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = Path(os.environ.get("COT_WORK") or cache / "cot-distill" / "training")
-    return home / key.hexdigest()[:32]
+    return work_home() / key.hexdigest()[:32]
 
 
 @contextmanager
@@ -99,15 +98,22 @@ def train(
     from stages.students.save import save_trained
 
     loaded = load_for_training(settings, seed)
-    from stages.training.fit import fit  # takes seconds: not before the student is known to be sound
+    from stages.training.fit import Fitted, fit  # takes seconds: not before the student is known to be sound
     from stages.training.steps import tokenize_parts
 
     texts = tokenize_parts(sequences, loaded, settings.max_tokens)
     gc.freeze()  # what is loaded by now stays: no collection has to look through it
     with locked(work):
-        fitted = fit(loaded, texts, settings, seed, work)
+        if facts := read_finished(work):  # killed before DVC had what came of it
+            fitted = Fitted(**facts, main=os.environ.get("RANK", "0") == "0")
+        else:
+            fitted = fit(loaded, texts, settings, seed, work)
         if not fitted.main:
             return None
+        if facts is None:
+            keep_finished(work, fitted.facts)
+        else:
+            typer.echo(f"trained already: the weights are those of {work}", err=True)
         del loaded
         gc.unfreeze()
         gc.collect()  # the student that was trained, before it is read anew
@@ -115,7 +121,6 @@ def train(
         save_trained(settings, work / "best.pt", out)
         for epoch in sorted(work.glob("epochs/*.pt")):
             save_trained(settings, epoch, out / "epochs" / epoch.stem)
-        shutil.rmtree(work)
     curve = [(line["epoch"], line["train_loss"], line["validation_loss"]) for line in fitted.history]
     return curve, training_counts(sequences, texts, settings, seed, fitted)
 
@@ -159,16 +164,20 @@ def main(
     settings = read_student(name)
     texts = read_sequences(sequences)
     trained: tuple[Curve, dict[str, Any]] | None
+    work: Path | None = None
     if isinstance(settings, HostedStudent):
         trained = train_at_openai(settings, seed, texts, out)
     else:
         fixed = settings.precision == "float32" and fix_kernels()
+        if "WORLD_SIZE" not in os.environ:  # one process, before there are several
+            clear_recorded(work_home())
         if texts:
             launch()
         settings = settings.model_copy(update={"base": read_pointer(base)[0]})
         settings, arithmetic = settle_precision(settings)
         if texts:
-            trained = train(settings, seed, texts, work_folder(settings, seed, sequences, code), out)
+            work = work_folder(settings, seed, sequences, code)
+            trained = train(settings, seed, texts, work, out)
         else:  # a method that only asks
             from stages.students.save import save_untrained
 
@@ -182,6 +191,8 @@ def main(
         curve, counts = trained
         write_curve(loss_csv, curve)
         write_json(counts_json, counts)
+        if work:
+            note_outputs(work, loss_csv)
 
 
 if __name__ == "__main__":

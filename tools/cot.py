@@ -105,6 +105,14 @@ def repro() -> Any:
     return main
 
 
+@app.command(rich_help_panel=BEFORE)
+def work() -> Any:
+    """Trainings that were interrupted or are not recorded yet."""
+    from tools.work import app
+
+    return app
+
+
 @app.command(rich_help_panel=RESULTS)
 def show() -> Any:
     """Texts to read: what was kept, is trained, was answered wrongly."""

@@ -5,7 +5,7 @@ Mixed precision, several GPUs and hosts, and sharding are the Trainer's and acce
 
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ class Fitted:
     layout: Layout
     why: str
     main: bool  # of all processes, the one that writes
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but `main`."""
+        return {name: value for name, value in asdict(self).items() if name != "main"}
 
 
 def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path) -> TrainingArguments:

@@ -1,6 +1,9 @@
 """A running training on disk: the state from which a killed one goes on, and what it knows of its epochs."""
 
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,8 @@ from typing import Any
 import torch
 
 from stages.records.jsonl import write_json
+
+WRITER = re.compile(r"PytorchStreamWriter|inline_container|iostream|write failed")  # how torch names its own
 
 
 @dataclass
@@ -56,5 +61,28 @@ def write_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
     """Write weights by their names completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    torch.save(weights, part)
+    with whole_or_nothing(part):
+        torch.save(weights, part)
     part.replace(path)
+
+
+@contextmanager
+def whole_or_nothing(part: Path) -> Iterator[None]:
+    """What is written in this block to `part`, a file or a folder, does not stay half-written, and a disk
+    that is full is a ValueError: torch tells of it by a RuntimeError.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not WRITER.search(str(error)):
+            raise
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+        free = shutil.disk_usage(part.parent).free
+        why = str(error).split("\n")[0]
+        raise ValueError(
+            f"{part}: cannot be written ({why}), {free:,} bytes are free; what was written before is kept:"
+            " make room, or move the folder and set $COT_WORK, and run again"
+        ) from error

@@ -17,7 +17,7 @@ from transformers import TrainerCallback, TrainingArguments
 from stages.config.cli import advance
 from stages.config.student import Student
 from stages.students.tokens import Tokens
-from stages.training.state import Progress, latest_state, replace_states, write_weights
+from stages.training.state import Progress, latest_state, replace_states, whole_or_nothing, write_weights
 from stages.training.step_trainer import StepTrainer, enough_memory
 from stages.training.steps import Steps, validation_rows
 
@@ -155,7 +155,8 @@ class Distiller(StepTrainer):
         """Write the whole state beside the old one, which goes when the new one is complete."""
         began = time.monotonic()
         step = self.state.global_step
-        super()._save_checkpoint(model, trial)
+        with whole_or_nothing(Path(cast(str, self.args.output_dir))):
+            super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             part = Path(cast(str, self.args.output_dir)) / f"checkpoint-{step}"

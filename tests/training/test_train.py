@@ -2,12 +2,16 @@
 of what cannot be trained.
 """
 
+import fcntl
+import hashlib
 import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +33,7 @@ from stages.students.adapters import add_adapters
 from stages.students.load import Loaded, load, load_trained
 from stages.students.save import save_trained
 from stages.students.tokens import tokenize
+from stages.training import kept
 from stages.training.fit import fit
 from stages.training.rows import epoch_order, units_of
 from stages.training.steps import Shape, Steps, labels_trained, step_rows, tokenize_parts, validation_rows
@@ -630,8 +635,126 @@ def test_a_killed_run_goes_on_to_the_same_bytes(random_student, tmp_path) -> Non
     )
     for family, _, _ in KILLED:
         assert files(tmp_path / family / "whole") == files(tmp_path / family / "killed")
-        left = (tmp_path / family / "killed-work").iterdir()
-        assert [path.suffix for path in left] == [".lock"]  # the running state is gone once it is not needed
+        (left,) = (path for path in (tmp_path / family / "killed-work").iterdir() if path.is_dir())
+        # the running state is gone once it is not needed
+        assert {path.name for path in left.iterdir()} == {
+            "best.pt",
+            "epochs",
+            "finished.json",
+            "outputs.json",
+        }
+
+
+FINISHING = {
+    "before the student is written": ("stages.students.save", "save_trained"),
+    "before the curve is written": ("stages.train", "write_curve"),
+    "before the counts are written": ("stages.train", "write_json"),
+    "before DVC has them": ("stages.train", "note_outputs"),
+}
+KILLED_AT_THE_END = """
+import os, signal, sys, importlib
+from pathlib import Path
+import stages.train, stages.training.fit
+os.chdir(sys.argv[1])
+module, name = sys.argv[2:4]
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+if name == "note_outputs":
+    real = stages.train.note_outputs
+    stages.train.note_outputs = lambda *values: (real(*values), die())
+elif name == "fit":
+    stages.training.fit.fit = lambda *_: print("trained anew", file=sys.stderr)
+else:
+    setattr(importlib.import_module(module), name, die)
+files = ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json")
+stages.train.main("small", 5, *map(Path, files))
+"""
+
+
+def test_a_kill_after_the_last_step_trains_nothing_anew(random_student, tmp_path) -> None:
+    """Wherever it hits before DVC has recorded the outs: DVC deletes them and runs the stage again."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+        command = write_project(folder, random_student("gpt2"), rows=4)
+    subprocess.run(command, cwd=whole, env=environment(tmp_path / "w"), check=True)
+    work = environment(tmp_path / "killed-work")
+
+    def end(module: str, name: str) -> subprocess.CompletedProcess[str]:
+        for out in (killed / "loss.csv", killed / "counts.json"):
+            out.unlink(missing_ok=True)
+        shutil.rmtree(killed / "out", ignore_errors=True)
+        line = [sys.executable, "-c", KILLED_AT_THE_END, str(killed), module, name]
+        return subprocess.run(line, env=work, capture_output=True, text=True, check=False)
+
+    for module, name in FINISHING.values():
+        assert end(module, name).returncode == -signal.SIGKILL
+    done = end("stages.training.fit", "fit")
+    assert (done.returncode, "trained anew" in done.stderr) == (0, False), done.stderr
+    assert "trained already" in done.stderr
+    assert files(whole) == files(killed)
+    # DVC has them now: the next training of any kind clears it away
+    recorded = hashlib.md5((killed / "loss.csv").read_bytes()).hexdigest()
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("outs: of another training")
+    kept.clear_recorded(tmp_path / "killed-work", lock)
+    (left,) = kept.trainings(tmp_path / "killed-work")
+    lock.write_text(f"outs:\n- md5: {recorded}")
+    kept.clear_recorded(tmp_path / "killed-work", lock)
+    assert not left.exists()
+
+
+FULL = """
+import os, resource, sys
+from pathlib import Path
+import stages.train
+from stages.config.cli import run
+import typer
+os.chdir(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+files = ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json")
+sys.argv = ["train", "small", "5", *files]
+run(stages.train.main)
+"""
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_disk_that_is_full_is_one_line_and_keeps_the_state(random_student, tmp_path, before: int) -> None:
+    """At the first state, or when there is one: no file can grow beyond 20 kB."""
+    write_project(tmp_path, random_student("gpt2"), rows=4)
+    work = environment(tmp_path / "w", COT_CHECKPOINT_SECONDS="0")
+    runs = [(str(tmp_path), work, before)]
+    if before:
+        subprocess.run(
+            [sys.executable, "-c", RUNS, json.dumps(runs)], env=work, capture_output=True, check=True
+        )
+    states = [path.name for path in (tmp_path / "w").glob("*/state-*")]
+    assert states == (["state-3"] if before else [])
+    line = [sys.executable, "-c", FULL, str(tmp_path), "20000"]
+    done = subprocess.run(line, env=work, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr, done.stderr
+    assert last.startswith(f"error: {tmp_path / 'w'}")
+    assert "make room" in last
+    assert [path.name for path in (tmp_path / "w").glob("*/state-*")] == states
+    assert not list((tmp_path / "w").glob("*/part/*"))
+    assert not list((tmp_path / "w").glob("*/*.part"))
+
+
+def test_what_is_kept_goes_after_a_week_and_never_while_it_is_trained(tmp_path) -> None:
+    for name in ("old", "running", "new", "unfinished"):
+        (tmp_path / name).mkdir()
+        kept.keep_finished(tmp_path / name, {"best": 1})
+    (tmp_path / "unfinished" / kept.FINISHED).unlink()
+    week_ago = time.time() - kept.DAYS * 24 * 3600 - 60
+    for name in ("old", "running", "unfinished"):
+        for path in (*(tmp_path / name).iterdir(), tmp_path / name):
+            os.utime(path, (week_ago, week_ago))
+    with (tmp_path / "running.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept.clear_recorded(tmp_path, tmp_path / "dvc.lock")
+    assert {path.name for path in kept.trainings(tmp_path)} == {"running", "new", "unfinished"}
 
 
 def test_only_the_same_training_continues(tmp_path, monkeypatch) -> None:
