@@ -15,9 +15,12 @@ import typer
 
 from stages.config.cli import progress, run
 from stages.config.dataset import LOCAL, dataset_names, read_dataset
-from stages.config.source import Generated, Hub, Local, RemoteFile, Several, Source, Url
+from stages.config.source import Generated, Hub, Local, RemoteFile, Several, Source, Url, source_files
 from stages.fetching.remote import mirror_folder, mirror_path, receive, sha256_of
 from stages.records.jsonl import write_json, write_rows
+
+SETTINGS = "settings.json"
+OWN_FILES = "files.json"
 
 
 def verify(path: Path, file: RemoteFile, origin: object) -> None:
@@ -93,7 +96,7 @@ def collect(source: Source, folder: Path) -> None:
         case Hub():
             from_hub(source, folder)
         case Generated():
-            write_json(folder / "settings.json", source.settings)
+            write_json(folder / SETTINGS, source.settings)
         case Local():
             absent = [name for name in source.files if not (LOCAL / name).is_file()]
             if absent:
@@ -101,16 +104,18 @@ def collect(source: Source, folder: Path) -> None:
                     f"{LOCAL / absent[0]}: no such file; a `local` source names files of the folder {LOCAL}"
                 )
             # the files stay where they are: prepare depends on the folder
-            write_json(folder / "files.json", source.files)
+            write_json(folder / OWN_FILES, source.files)
 
 
 def download(dataset: str, out: Path) -> None:
     """Fill a folder beside `out` and rename it: `out` holds all files or is as it was."""
     source = read_dataset(dataset).source
-    folders = set(source.parts) if isinstance(source, Several) else set()
-    if out.is_dir() and any(path.is_dir() and path.name not in folders for path in out.iterdir()):
+    # in its own folder a file that is listed no more goes; any other folder is somebody's
+    own = out.resolve() == Path("data/raw", dataset).resolve()
+    there = [path for path in out.iterdir() if path.is_dir() or not own] if out.is_dir() else []
+    if strange := sorted({path.name for path in there} - names_in(source)):
         raise ValueError(
-            f"{out} holds folders, so it is no data/raw/{dataset}: its content would be replaced"
+            f"{out} holds {strange[0]}, so it is no data/raw/{dataset}: its content would be replaced"
         )
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # left by a killed run
@@ -121,6 +126,19 @@ def download(dataset: str, out: Path) -> None:
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def names_in(source: Source) -> set[str]:
+    """What lies in data/raw/NAME."""
+    match source:
+        case Several():
+            return set(source.parts)
+        case Generated():
+            return {SETTINGS}
+        case Local():
+            return {OWN_FILES}
+        case _:
+            return set(source_files(source))
 
 
 def url_files(source: Source) -> list[RemoteFile]:

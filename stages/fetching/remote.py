@@ -27,16 +27,19 @@ def mirror_folder() -> Path | None:
 
 def mirror_path(url: str) -> Path:
     """Where a mirror keeps a url: github/<owner>/<repo>/<commit>/<path> for GitHub's raw files, else
-    <host>/<path>.
+    <host>/<path>. Raises ValueError for a path that would lead out of it.
     """
     parts = urlsplit(url)
     host = "github" if parts.hostname == "raw.githubusercontent.com" else str(parts.hostname)
-    return Path(host, unquote(parts.path).lstrip("/"))
+    inside = Path(unquote(parts.path).lstrip("/"))
+    if ".." in (host, *inside.parts):
+        raise ValueError(f"{url}: its path leads out of a mirror's folder")
+    return host / inside
 
 
 def stream(url: str, part: Path, size: int | None) -> None:
     """One try: a url into `part`, going on after the bytes that are already there if the server can. `size`:
-    bytes in all, if known. Raises httpx.HTTPError.
+    bytes in all, if known: no more of them are taken. Raises httpx.HTTPError, ValueError for more bytes.
     """
     have = part.stat().st_size if part.exists() else 0
     resumed = {"Range": f"bytes={have}-"} if have and (size is None or have < size) else {}
@@ -47,6 +50,8 @@ def stream(url: str, part: Path, size: int | None) -> None:
         with part.open("ab" if response.status_code == httpx.codes.PARTIAL_CONTENT else "wb") as out:
             for chunk in response.iter_bytes():
                 out.write(chunk)
+                if size is not None and out.tell() > size:
+                    raise ValueError(f"{url}: sends more than the {size:,} bytes that it is pinned to")
 
 
 def receive(url: str, part: Path, size: int | None) -> None:

@@ -82,7 +82,7 @@ def record(kind: type[Record], row: dict[str, Any], where: str) -> Record:
             f"{where}: not a row of {kind.__name__}; it lacks {lacks} and has {strange}, which"
             f" {kind.__name__} does not know"
         ) from error
-    for name, (fits, wanted) in checks_of(kind).items():
+    for name, (fits, wanted) in checks_of(kind).items():  # type: ignore[arg-type]  # a class
         if name in row and not fits(row[name]):
             raise ValueError(f"{where}: {name} is {shortened(row[name])}, wanted {wanted}")
     return made

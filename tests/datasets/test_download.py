@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,7 +34,7 @@ HALF = len(BODY) // 2
 
 class Handler(BaseHTTPRequestHandler):
     """/good, /cut (half, then the rest on a Range), /deaf (half, then all again), /always_cut, /busy (503,
-    then all), /hang, else 404.
+    then all), /hang, /endless, else 404.
     """
 
     def do_GET(self) -> None:
@@ -41,6 +42,13 @@ class Handler(BaseHTTPRequestHandler):
         seen = self.server.seen
         seen.append((self.path, asked))
         first = sum(path == self.path for path, _ in seen) == 1
+        if self.path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                for _ in range(100_000):  # 7 GB
+                    self.wfile.write(BODY)
+            return None
         if self.path == "/busy" and first:
             return self.send_error(503)
         if self.path.lstrip("/").split("?")[0] not in ("good", "cut", "deaf", "always_cut", "busy", "hang"):
@@ -131,7 +139,9 @@ def test_all_bytes_arrive(server: Any, path: str, ranges: list[str | None]) -> N
             ],
             1,
         ),
-        ("good", {"bytes": 5}, [f"got {len(BODY)} bytes", "pinned to 5 bytes"], 1),
+        ("good", {"bytes": 5}, ["sends more than the 5 bytes that it is pinned to"], 1),
+        ("endless", {"bytes": 1000}, ["sends more than the 1,000 bytes that it is pinned to"], 1),
+        ("good", {"bytes": 2**20}, [f"got {len(BODY)} bytes", "pinned to 1048576 bytes"], 1),
         (
             "missing",
             {},
@@ -176,6 +186,18 @@ def test_files_that_are_no_longer_listed_go(server: Any) -> None:
     assert files_in(RAW) == {"good": BODY}
 
 
+def test_a_folder_that_is_somebodys_is_not_emptied(server: Any) -> None:
+    declare(mine=urls(server, "good"))
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match=r"mine holds thesis\.txt, so it is no data/raw/mine"):
+        download.download("mine", Path("mine"))
+    assert files_in(Path("mine")) == {"thesis.txt": b"years of work"}
+    for _ in range(2):  # its own files are replaced
+        download.download("mine", Path("other"))
+    assert files_in(Path("other")) == {"good": BODY}
+
+
 def test_no_network_is_told() -> None:
     declare(mine={"kind": "url", "files": {"x": {"url": "http://127.0.0.1:9/a/x", **PIN}}})
     with pytest.raises(
@@ -216,6 +238,13 @@ def test_a_killed_download_leaves_no_folder_and_does_not_block_the_next(server: 
 )
 def test_mirror_path(address: str, path: str) -> None:
     assert download.mirror_path(address).as_posix() == path
+
+
+@pytest.mark.parametrize("path", ["%2e%2e/%2E%2E/secret", "a/%2e%2e/b", "../x", "..%2f..%2fetc/passwd"])
+def test_a_path_stays_inside_the_mirror(path: str) -> None:
+    with pytest.raises(ValueError, match="leads out of a mirror's folder"):
+        download.mirror_path(f"https://example.org/{path}")
+    assert download.mirror_path("https://example.org/%2f%2fetc/x").as_posix() == "example.org/etc/x"
 
 
 RAWHUB = "https://raw.githubusercontent.com/me/it/0a1b/n%3A40/x.json"
@@ -421,7 +450,7 @@ def test_a_mixture_has_a_folder_for_each_part(server: Any) -> None:
         download.download("mine", RAW)
         assert files_in(RAW) == {"first/good": BODY, "second/cut": BODY, "second/busy": BODY}
     (RAW / "third").mkdir()
-    with pytest.raises(ValueError, match=f"{RAW} holds folders, so it is no data/raw/mine"):
+    with pytest.raises(ValueError, match=f"{RAW} holds third, so it is no data/raw/mine"):
         download.download("mine", RAW)
     download.fill_mirror(Path("mirror"))
     assert sorted(path.name for path in Path("mirror/127.0.0.1").iterdir()) == ["busy", "cut", "good"]
