@@ -15,6 +15,7 @@ import typer
 
 from stages.config.cli import run
 from stages.config.run import AXES
+from stages.config.visible import visible
 from stages.records.completion import Completion, read_completions, readers_of
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
@@ -128,7 +129,7 @@ def print_mistakes(rows: list[Completion], examples: Mapping[str, Example], coun
         name = f"{example.id} ({example.subtask})" if example.subtask else example.id
         readings = f"strict {row['strict']!r}, lenient {row['lenient']!r}"
         typer.echo(f"--- {name} sample {row['sample']}: gold {example.answer!r}, {readings}")
-        typer.echo("\n".join([example.question, *rows[row["index"]].texts]))
+        typer.echo(visible("\n".join([example.question, *rows[row["index"]].texts])))
 
 
 def read_inputs(

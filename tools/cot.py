@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
+from stages.config.visible import visible
 from tools.terminal import HelpfulGroup, command_group
 
 
@@ -195,7 +196,7 @@ def run_command() -> None:
         print(f"error: {path}: {error.format_message().rstrip('.')}; see `{path} --help`", file=sys.stderr)
         sys.exit(error.exit_code)
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {visible(error)}")
 
 
 def main() -> None:

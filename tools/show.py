@@ -12,6 +12,7 @@ from rich.text import Text
 from stages import curate, render, score
 from stages.config.load import block
 from stages.config.run import Axes, Run, declared_cells, declared_transfers
+from stages.config.visible import visible
 from stages.records.sequence import END, Sequence
 from tools.tables import console
 from tools.terminal import checkout, command_group, made_by
@@ -92,7 +93,7 @@ def print_sequences(sequences: list[Sequence], console: Console) -> None:
             text = segment.text + (END if segment.end or place == last else "")
             style = COLOURS.get(segment.task, "magenta") if segment.task else ""
             note = f"{segment.task} x {segment.weight:g}" if segment.task else "context"
-            console.print(Text(text, style=style), Text(f"  [{note}]", style="dim"))
+            console.print(Text(visible(text), style=style), Text(f"  [{note}]", style="dim"))
 
 
 @app.command()

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from stages.config.visible import visible
+
 WIDE = 160  # columns where there is no terminal to ask: a cell's name is long
 
 
@@ -26,4 +28,4 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], title: 
 def table_text(value: object) -> str:
     if value is None:
         return "unknown"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else visible(value)

@@ -36,6 +36,10 @@ PLUMBING = {
         frozenset({"faults"}),
         "the wording of what is wrong with a block: whoever reads it, the stage has failed",
     ),
+    "stages/config/visible.py": Plumbing(
+        frozenset({"visible"}),
+        "how a text of others is shown to people: no row and no number goes through it",
+    ),
     "stages/endpoint/": Plumbing(
         frozenset({"fine_tune", "transport"}),
         "brings answers into the store, whose key holds all that decides an answer; rerun where the store is"

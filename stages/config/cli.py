@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from stages.config.visible import visible
+
 MINUTE = 60.0  # seconds between two lines of a bar that no terminal shows
 
 Item = TypeVar("Item")
@@ -30,7 +32,7 @@ def fail_plainly(app: typer.Typer) -> None:
     try:
         app()
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {visible(error)}")
 
 
 def run(main: Callable[..., Any]) -> None:

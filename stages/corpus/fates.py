@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
+from stages.config.visible import visible
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -32,9 +33,9 @@ def print_fates(
         console.print("No completion of a train question: nothing to show.")
     for question in sorted(questions, key=lambda question: (-variety(question), question))[:count]:
         console.rule(f"{question}: gold {examples[question].answer!r}")
-        console.print(Text(examples[question].question))
+        console.print(Text(visible(examples[question].question)))
         for sample, fate, row in sorted(questions[question], key=lambda told: told[0]):
             console.print(
                 Text(f"[{sample}] {fate}", style="green" if fate == "kept" else "red"),
-                Text("\n".join(row.texts).strip(), style="dim"),
+                Text(visible("\n".join(row.texts).strip()), style="dim"),
             )

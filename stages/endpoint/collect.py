@@ -14,6 +14,7 @@ from openai.types import Batch
 
 from stages.asking.store import Store
 from stages.config.endpoint import Endpoint, Price
+from stages.config.visible import visible
 from stages.endpoint import batch_files, jobs
 from stages.endpoint.jobs import Job
 from stages.endpoint.keys import hide_secrets
@@ -150,11 +151,8 @@ class UnderWay:
         """Put the answers of an ended batch into the store, and close its job with what did not come."""
         failed = batch_files.harvest(self.store, self.server, job, batch, self.prices)
         cost = "cost unknown: no price" if job.dollars is None else f"{job.dollars:.4f} dollars"
-        print(
-            f"{self.name}: {job.batch} {batch.status}: {job.answers:,} answers, {len(failed):,} did not come,"
-            f" {cost}",
-            file=sys.stderr,
-        )
+        ended = f"{visible(job.batch)} {batch.status}: {job.answers:,} answers"
+        print(f"{self.name}: {ended}, {len(failed):,} did not come, {cost}", file=sys.stderr)
         jobs.finish(self.store, job, "collected", failed)
 
 

@@ -8,6 +8,7 @@ import re
 from functools import cache
 
 from stages.config.endpoint import Endpoint
+from stages.config.visible import visible
 
 ADDRESS = re.compile(r"[^\s\"'<>]+")
 # what stands behind these words, if it has a digit or is long: another's key, or this one in another spelling
@@ -46,7 +47,7 @@ def hide_secrets(text: str, endpoint: Endpoint) -> str:
     key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else ""
     text = spellings(key).sub("***", text) if key else text
     text = CREDENTIAL.sub(r"\1***", ADDRESS.sub(without_login, text))
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))
 
 
 def without_login(address: re.Match[str]) -> str:

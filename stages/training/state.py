@@ -12,7 +12,8 @@ import torch
 
 from stages.records.jsonl import write_json
 
-WRITER = re.compile(r"PytorchStreamWriter|inline_container|iostream|write failed")  # how torch names its own
+# how torch names what it writes with, in a RuntimeError
+WRITER = re.compile(r"PytorchStreamWriter|inline_container|iostream error|file write failed")
 
 
 @dataclass
@@ -73,13 +74,13 @@ def whole_or_nothing(part: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not WRITER.search(str(error)):
-            raise
+    except BaseException as error:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)
+        if not isinstance(error, OSError) and not WRITER.search(str(error)):
+            raise
         free = shutil.disk_usage(part.parent).free
         why = str(error).split("\n")[0]
         raise ValueError(

@@ -664,7 +664,7 @@ if name == "note_outputs":
     stages.train.note_outputs = lambda *values: (real(*values), die())
 elif name == "fit":
     stages.training.fit.fit = lambda *_: print("trained anew", file=sys.stderr)
-else:
+elif name:
     setattr(importlib.import_module(module), name, die)
 files = ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json")
 stages.train.main("small", 5, *map(Path, files))
@@ -676,16 +676,17 @@ def test_a_kill_after_the_last_step_trains_nothing_anew(random_student, tmp_path
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         folder.mkdir()
-        command = write_project(folder, random_student("gpt2"), rows=4)
-    subprocess.run(command, cwd=whole, env=environment(tmp_path / "w"), check=True)
-    work = environment(tmp_path / "killed-work")
+        write_project(folder, random_student("gpt2"), rows=4)
 
-    def end(module: str, name: str) -> subprocess.CompletedProcess[str]:
-        for out in (killed / "loss.csv", killed / "counts.json"):
+    def end(module: str, name: str, folder: Path = killed) -> subprocess.CompletedProcess[str]:
+        for out in (folder / "loss.csv", folder / "counts.json"):
             out.unlink(missing_ok=True)
-        shutil.rmtree(killed / "out", ignore_errors=True)
-        line = [sys.executable, "-c", KILLED_AT_THE_END, str(killed), module, name]
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        work = environment(folder.with_name(f"{folder.name}-work"))
+        line = [sys.executable, "-c", KILLED_AT_THE_END, str(folder), module, name]
         return subprocess.run(line, env=work, capture_output=True, text=True, check=False)
+
+    assert end("", "", whole).returncode == 0
 
     for module, name in FINISHING.values():
         assert end(module, name).returncode == -signal.SIGKILL

@@ -1,5 +1,6 @@
 """Tables: a comparison of two revisions, as Markdown for a pull request's comment."""
 
+import re
 from collections.abc import Sized
 from itertools import accumulate
 
@@ -11,6 +12,7 @@ from tools.compare.changes import Change, changes, scored_cells, verdicts
 # Characters of a table: a comment at GitHub may have 65,536, and DVC's table of metrics follows.
 LONGEST = 6000
 NAMED = 20  # question ids listed of those gained, and of those lost
+TAG = re.compile(r"<(?=[A-Za-z/!?])")  # no other one begins HTML: "p < 0.05" stays
 Table = list[list[str]]  # header and rows
 
 
@@ -54,9 +56,17 @@ def tables(before: Files, after: Files) -> dict[str, Table]:
     }
 
 
+def harmless(text: str) -> str:
+    """What a pull request changed, as text in a table's cell: no HTML, no end of what is folded, nobody who
+    is called by name.
+    """
+    named = TAG.sub("&lt;", text).replace("@", "@\N{ZERO WIDTH SPACE}")
+    return named.replace("|", "\\|").replace("\n", " ")
+
+
 def as_markdown(table: Table) -> str:
     """At most LONGEST characters, header and first row apart; says how many rows it leaves out."""
-    safe = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in table]
+    safe = [[harmless(text) for text in row] for row in table]
     ends = accumulate(len(" | ".join(row)) + 5 for row in safe)
     fits = max(2, sum(end <= LONGEST for end in ends))
     more = len(table) - fits
