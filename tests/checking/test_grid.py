@@ -15,6 +15,13 @@ def params(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return YAML(typ="safe").load(ROOT / "params.yaml")
 
 
+def test_extra_data_sets_need_a_split_of_their_own(params: dict[str, Any]) -> None:
+    params["run"]["extra_datasets"] = ["svamp"]
+    params["splits"].pop("extra", None)
+    with pytest.raises(ValueError, match=r"no block `splits\.extra`"):
+        check_all(params)
+
+
 def test_what_is_committed_is_valid(params: dict[str, Any]) -> None:
     assert check_all(params).run.datasets == params["run"]["datasets"]
 

@@ -33,8 +33,8 @@ HALF = len(BODY) // 2
 
 
 class Handler(BaseHTTPRequestHandler):
-    """/good, /cut (half, then the rest on a Range), /deaf (half, then all again), /always_cut, /busy (503,
-    then all), /hang, /endless, else 404.
+    """/good, /cut (half, then the rest on a Range), /deaf (half, then all again), /always_cut, /busy and
+    /limited (503 or 429, then all), /hang, /endless, else 404.
     """
 
     def do_GET(self) -> None:
@@ -49,9 +49,10 @@ class Handler(BaseHTTPRequestHandler):
                 for _ in range(100_000):  # 7 GB
                     self.wfile.write(BODY)
             return None
-        if self.path == "/busy" and first:
-            return self.send_error(503)
-        if self.path.lstrip("/").split("?")[0] not in ("good", "cut", "deaf", "always_cut", "busy", "hang"):
+        if self.path in ("/busy", "/limited") and first:
+            return self.send_error(503 if self.path == "/busy" else 429)
+        known = ("good", "cut", "deaf", "always_cut", "busy", "limited", "hang")
+        if self.path.lstrip("/").split("?")[0] not in known:
             return self.send_error(404)
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.path != "/deaf" else 0
         self.send_response(206 if start else 200)
@@ -118,6 +119,7 @@ RAW = Path("data/raw/mine")
         ("cut", [None, f"bytes={HALF}-"]),
         ("deaf", [None, f"bytes={HALF}-"]),
         ("busy", [None, None]),
+        ("limited", [None, None]),
     ],
 )
 def test_all_bytes_arrive(server: Any, path: str, ranges: list[str | None]) -> None:
@@ -196,6 +198,14 @@ def test_a_folder_that_is_somebodys_is_not_emptied(server: Any) -> None:
     for _ in range(2):  # its own files are replaced
         download.download("mine", Path("other"))
     assert files_in(Path("other")) == {"good": BODY}
+
+
+def test_a_part_that_is_whole_asks_for_no_rest(server: Any, tmp_path: Path) -> None:
+    """A server refuses a range behind the end."""
+    part = tmp_path / "x.part"
+    part.write_bytes(BODY)
+    remote.receive(url(server, "good"), part, len(BODY))
+    assert (server.seen, part.read_bytes()) == ([("/good", None)], BODY)
 
 
 def test_no_network_is_told() -> None:

@@ -866,6 +866,14 @@ def test_unknown_price_without_budget(api: Remote, store: Store) -> None:
     assert [job.dollars for job in jobs.all_jobs(store)] == [None]
 
 
+def test_a_batch_that_was_sent_without_a_price_is_paid_when_there_is_one(api: Remote, store: Store) -> None:
+    waits(api, store, want(2), prices={})
+    assert store.spent("remote") == 0.0
+    finish_all(api, store)
+    assert fulfil(api, store, want(2)) == {}
+    assert 0 < paid(store) == pytest.approx(store.spent("remote"), rel=1e-9)
+
+
 # ---- others
 
 

@@ -213,6 +213,9 @@ def test_worst_counts_input_once_and_output_per_sample():
         ({"max_tokens": 7, "extra": {"max_tokens": 9}}, 9),  # what stands in extra replaces it in the body
         ({"max_tokens": 9, "extra": {"max_tokens": 7}}, 7),
         ({"max_tokens": None, "extra": {"max_completion_tokens": 50}}, 50),
+        # of two caps nobody knows which the server takes: the larger one
+        ({"max_tokens": 7, "extra": {"max_completion_tokens": 50}}, 50),
+        ({"max_tokens": 50, "extra": {"max_completion_tokens": 7}}, 50),
         ({"max_tokens": 7, "extra": {"n": 4}}, 28),
         ({"max_tokens": 7, "extra": {"best_of": 5}}, 35),
     ],
