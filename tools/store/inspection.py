@@ -76,7 +76,7 @@ def settle(
     endpoint: Annotated[str, typer.Argument(help="A block under `endpoints`, as `stats` names it.")],
     dollars: Annotated[float, typer.Argument(min=0, help="What the bill says it cost, all of it together.")],
 ) -> None:
-    """Put what the bill says in the place of dollars of which nobody knows whether they were spent.
+    """Put the bill in the place of what nobody knows.
 
     A response that was lost, an error 500 or a kill leaves the most that the call can have cost counted as
     spent; `stats` shows the sum under "nobody knows". Read the provider's bill, and tell what of it that was.
