@@ -22,9 +22,8 @@ from stages.judging.simulate import simulate
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
-from stages.results.metrics import rounded
 from stages.results.predictions import SELECTED, by_origin
-from stages.results.statistics import paired_interval
+from stages.results.statistics import paired_interval, rounded
 from stages.text.answers import is_correct, read_answer, reading_of
 from stages.text.rationale import judged_rationale
 

@@ -27,11 +27,10 @@ from stages.results.metrics import (
     lengths,
     most_frequent,
     rates,
-    rounded,
     train_prior,
 )
 from stages.results.predictions import SELECTED, by_origin
-from stages.results.statistics import wilson
+from stages.results.statistics import rounded, wilson
 from stages.results.voting import at_k, majority_correct
 
 

@@ -13,8 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from stages.config.run import Run, declared_cells, declared_transfers
-from stages.results.metrics import rounded
-from stages.results.statistics import spread
+from stages.results.statistics import rounded, spread
 
 Cell = dict[str, Any]  # a cell's axes, its label, and its numbers
 Groups = dict[tuple[str, str, str], list[Cell]]  # (split, label, data set asked) -> one cell per seed

@@ -142,10 +142,3 @@ def most_frequent(train: Sequence[str], test: Sequence[str]) -> float:
     """Test accuracy of always giving the train part's most frequent answer, of equals the first in order."""
     seen = Counter(sorted(train)).most_common(1)
     return sum(answer == seen[0][0] for answer in test) / len(test) if seen else 0.0
-
-
-def rounded(value: Any) -> Any:
-    """Numbers to 4 decimals at any depth: diffs show changes, not noise."""
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    return round(value, 4) if isinstance(value, float) else value

@@ -7,7 +7,7 @@ lines them up by id.
 from collections.abc import Hashable, Mapping, Sequence
 from math import sqrt
 from statistics import NormalDist, fmean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # with fewer, intervals from resampled clusters are too narrow (Cameron, Gelbach and Miller 2008)
 FEWEST_CLUSTERS = 10
@@ -162,3 +162,10 @@ def spread(values: Sequence[float]) -> dict[str, float]:
         "min": min(values),
         "max": max(values),
     }
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to 4 decimals at any depth: diffs show changes, not noise."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value

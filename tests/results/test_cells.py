@@ -17,7 +17,7 @@ from stages.results.cells import (
     summarize_cells,
     transfer_scores,
 )
-from stages.results.metrics import rounded
+from stages.results.statistics import rounded
 from stages.results.tables import percent
 
 

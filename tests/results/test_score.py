@@ -10,7 +10,8 @@ from toy_cell import EXAMPLES, PREDICTIONS, SPLIT, prediction
 
 from stages.records.completion import write_completions
 from stages.records.example import write_examples
-from stages.results.metrics import consistency, rounded
+from stages.results.metrics import consistency
+from stages.results.statistics import rounded
 from stages.score import best_on_test, main, print_mistakes, score_cell, show_mistakes, teacher_accuracy
 
 
