@@ -25,7 +25,7 @@ from stages.results.cells import (
     seed_scores,
     summarize_cells,
 )
-from stages.results.metrics import rounded
+from stages.results.statistics import rounded
 from tools.terminal import checkout
 
 NEEDED = ("summary.json", "table.md", "transfers.md")
