@@ -1,11 +1,13 @@
 """The state of a running training: which one is the last, which epoch is kept, what its loss is."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
 from stages.training.cross_entropy import label_losses
 from stages.training.state import Progress, latest_state
+from stages.training.trainer import Hooks
 
 
 def test_the_last_state_is_that_of_most_steps(tmp_path: Path) -> None:
@@ -41,3 +43,19 @@ def test_losses_of_bfloat16_logits_are_computed_in_float32() -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
     in_bfloat16 = torch.nn.functional.cross_entropy(logits, labels, reduction="none").float()
     assert (in_bfloat16 - wanted).abs().max() > 1e-3, "else this would hold without the cast"
+
+
+def test_each_epoch_begins_with_its_own_order() -> None:
+    """Also one in the middle of which a killed run goes on."""
+
+    class Begun(list[int]):
+        begin = list.append
+
+        def __len__(self) -> int:
+            return 4  # steps an epoch
+
+    hooks = Hooks(None)
+    hooks.trainer = SimpleNamespace(steps=Begun())
+    for step in (0, 4, 8, 10):
+        hooks.on_epoch_begin(None, SimpleNamespace(global_step=step, max_steps=12), None)
+    assert [*hooks.trainer.steps] == [0, 1, 2, 2]
