@@ -10,9 +10,11 @@ from safetensors.torch import load_file
 
 from stages.config.base import base_sha256
 from stages.config.student import Lora
+from stages.records.sequence import Segment, Sequence
 from stages.students.adapters import add_adapters
 from stages.students.load import load
 from stages.students.stopping import SLACK, StopMarks
+from stages.students.tokens import tokenize
 
 
 def test_pickled_weights_are_not_read(random_student: Any, tmp_path: Path) -> None:
@@ -65,3 +67,14 @@ def test_tokens_without_text_within_a_stop_mark_do_not_hide_it(byte_tokenizer: A
     ids = [*byte_tokenizer("so: ")["input_ids"], mark[0], *silent, *mark[1:]]
     assert StopMarks(byte_tokenizer, ["END"]).completed_by_last(ids)
     assert not StopMarks(byte_tokenizer, ["ENDS"]).completed_by_last(ids)
+
+
+@pytest.mark.parametrize(("most", "cut"), [(12, False), (11, True)])
+def test_a_context_that_an_encoder_cannot_hold_is_counted_as_cut(
+    byte_tokenizer: Any, most: int, cut: bool
+) -> None:
+    """Its targets are whole: the decoder has room of its own."""
+    row = Sequence("a-0", [Segment("a" * 12), Segment("ok", "cot")])
+    tokens = tokenize(row, byte_tokenizer, 0, most)
+    assert (len(tokens.context), tokens.truncated) == (most, cut)
+    assert tokens.counts() == {"cot": 3}

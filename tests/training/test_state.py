@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import torch
 
+from stages.training.attention import gather_attention
 from stages.training.cross_entropy import label_losses
+from stages.training.plans import Bucket, Gather
 from stages.training.state import Progress, latest_state
 from stages.training.trainer import Hooks
 
@@ -59,3 +61,13 @@ def test_each_epoch_begins_with_its_own_order() -> None:
     for step in (0, 4, 8, 10):
         hooks.on_epoch_begin(None, SimpleNamespace(global_step=step, max_steps=12), None)
     assert [*hooks.trainer.steps] == [0, 1, 2, 2]
+
+
+def test_attention_in_rows_of_trees_drops_what_the_model_drops() -> None:
+    states = torch.ones(4, 2, 3)
+    places = torch.arange(4)[None]
+    plan = Gather([Bucket(places, places, torch.ones(1, 1, 4, 4, dtype=torch.bool))], torch.arange(4))
+    torch.testing.assert_close(gather_attention(states, states, states, plan, 0.0, None), states)
+    torch.manual_seed(0)
+    dropped = gather_attention(states, states, states, plan, 0.5, None)
+    assert not torch.allclose(dropped, states)
