@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,7 +89,12 @@ def settle_precision(settings: Student) -> tuple[Student, dict[str, str]]:
 
 
 def train(
-    settings: Student, seed: int, sequences: list[Sequence], work: Path, out: Path
+    settings: Student,
+    seed: int,
+    sequences: list[Sequence],
+    work: Path,
+    out: Path,
+    examine: Callable[[Path], float] | None = None,
 ) -> tuple[Curve, dict[str, Any]] | None:
     """Fine-tune here and leave the student in `out`: its loss curve and its counts, or None in a process that
     only helps another one.
@@ -107,7 +112,7 @@ def train(
         if facts := read_finished(work):  # killed before DVC had what came of it
             fitted = Fitted(**facts, main=os.environ.get("RANK", "0") == "0")
         else:
-            fitted = fit(loaded, texts, settings, seed, work)
+            fitted = fit(loaded, texts, settings, seed, work, examine)
         if not fitted.main:
             return None
         if facts is None:
@@ -125,6 +130,19 @@ def train(
     return curve, training_counts(sequences, texts, settings, seed, fitted)
 
 
+def examiner_for(
+    settings: Student, work: Path, asked: tuple[str, Path, Path, Path] | None
+) -> Callable[[Path], float] | None:
+    """What chooses the epoch by answers; None where the loss does. Raises ValueError without `asked`."""
+    if settings.select == "loss":
+        return None
+    if asked is None:
+        raise ValueError("`select: accuracy` needs --asked, as dvc.yaml gives it: what is to be answered?")
+    from stages.training.accuracy import Exam, examiner
+
+    return examiner(Exam(*asked), settings, work)
+
+
 def training_counts(
     sequences: list[Sequence], texts: dict[str, list[Any]], settings: Student, seed: int, fitted: Any
 ) -> dict[str, Any]:
@@ -132,6 +150,7 @@ def training_counts(
     from stages.training.steps import labels_trained
 
     tasks = labels_trained(texts["train"], settings, seed)
+    best = fitted.history[fitted.best - 1]
     return {
         "sequences_train": len(texts["train"]),
         "sequences_validation": len(texts["validation"]),
@@ -144,7 +163,8 @@ def training_counts(
         "layout_because": fitted.why,
         "epochs": len(fitted.history),
         "epoch_selected": fitted.best,
-        "validation_loss": fitted.history[fitted.best - 1]["validation_loss"],
+        # and the accuracy, where it chose the epoch
+        **{name: value for name, value in best.items() if name.startswith("validation_")},
     }
 
 
@@ -153,10 +173,17 @@ def main(
     seed: Annotated[int, typer.Argument(help="Decides the order of the data and every other draw.")],
     base: Annotated[Path, typer.Argument(help="data/bases/STUDENT")],
     sequences: Annotated[Path, typer.Argument(help="data/sequences/CELL.jsonl")],
-    code: Annotated[Path, typer.Argument(help="data/code/train: hashes of the code, as check writes them.")],
+    code: Annotated[Path, typer.Argument(help="data/code/train-STUDENT: hashes of the code, by check.")],
     out: Annotated[Path, typer.Argument(help="Folder for the student.")],
     loss_csv: Annotated[Path, typer.Argument(help="Where the loss curve goes.")],
     counts_json: Annotated[Path, typer.Argument(help="Where the counts go.")],
+    asked: Annotated[
+        tuple[str, Path, Path, Path] | None,
+        typer.Option(
+            metavar="METHOD EXAMPLES SPLIT DEMONSTRATIONS",
+            help="How the validation questions are asked, where `select: accuracy` chooses the epoch.",
+        ),
+    ] = None,
 ) -> None:
     """Fine-tune one student: here, on a GPU if there is one ($COT_DEVICE decides otherwise), or at OpenAI for
     a student of that kind.
@@ -177,7 +204,7 @@ def main(
         settings, arithmetic = settle_precision(settings)
         if texts:
             work = work_folder(settings, seed, sequences, code)
-            trained = train(settings, seed, texts, work, out)
+            trained = train(settings, seed, texts, work, out, examiner_for(settings, work, asked))
         else:  # a method that only asks
             from stages.students.save import save_untrained
 

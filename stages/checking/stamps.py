@@ -20,8 +20,10 @@ LOCAL = Path("local")
 Params = dict[str, Any]
 Stamp = dict[str, str]  # part -> sha256
 
+ANSWERS = "stages/training/accuracy.py"  # chooses an epoch by what the student answers
+
 # Stages whose code is the same for all of their cells.
-PLAIN = ("split", "cost", "appraise", "train", "score", "summarize", "cost_accuracy")
+PLAIN = ("split", "cost", "appraise", "score", "summarize", "cost_accuracy")
 
 
 def value_hash(value: Any) -> str:
@@ -34,9 +36,9 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def code(module: str, **plug_ins: str | None) -> Stamp:
+def code(module: str, without: str = "", **plug_ins: str | None) -> Stamp:
     """The code of a stage, with the plug-ins that its cell loads."""
-    return {name: source(path).sha256 for name, path in closure(module, **plug_ins).items()}
+    return {name: source(path).sha256 for name, path in closure(module, without, **plug_ins).items()}
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -116,6 +118,16 @@ def of_base(student: str, params: Params) -> Stamp:
     return code("stages.base") | part
 
 
+def of_training(student: str, params: Params, run: Run) -> Stamp:
+    """How students are asked and read decides a training only if that chooses its epoch."""
+    if params["students"][student].get("select") != "accuracy":
+        return code("stages.train", without=ANSWERS, methods=None)
+    found = {"params.yaml: decoding": value_hash(params["decoding"])}
+    for method in dict.fromkeys([*run.methods, *run.baselines]):
+        found |= code("stages.train", methods=method) | block(params, "methods", method)
+    return found
+
+
 def of_report() -> Stamp:
     printed = sorted((ROOT / "stages/reporting/published").glob("*.yaml"))
     tables = {path.relative_to(ROOT).as_posix(): value_hash(read_yaml(path)) for path in printed}
@@ -132,6 +144,7 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
         found[f"predict-{method}"] = code("stages.predict", methods=method)
     for student in run.students:
         found[f"base-{student}"] = of_base(student, params)
+        found[f"train-{student}"] = of_training(student, params, run)
     for curation in run.curations:
         found[f"curate-{curation}"] = code("stages.curate") | local_files(params["curations"][curation])
     for teacher in run.teachers:

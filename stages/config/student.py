@@ -56,6 +56,9 @@ class Student(Block):
     max_tokens: int = Field(1024, ge=2)  # longer texts are cut and counted
     # in bfloat16 the weights that are trained stay float32, the student is saved in bfloat16
     precision: Precision = "auto"
+    # the epoch whose weights stay: that of the least validation loss, or the one that answers most questions
+    # of the validation part, asked as those of the test part are
+    select: Literal["loss", "accuracy"] = "loss"
     keep_epochs: bool = False  # keep every epoch's weights, for the paper's best-epoch-on-test column
     lora: Lora | None = None
     # train adapters on a base of 4-bit numbers (bitsandbytes, on CUDA); they are used with the full one

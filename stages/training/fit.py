@@ -4,6 +4,7 @@ Mixed precision, several GPUs and hosts, and sharding are the Trainer's and acce
 """
 
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,9 +92,16 @@ def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path)
     return args
 
 
-def fit(student: Loaded, texts: dict[str, list[Tokens]], settings: Student, seed: int, work: Path) -> Fitted:
+def fit(
+    student: Loaded,
+    texts: dict[str, list[Tokens]],
+    settings: Student,
+    seed: int,
+    work: Path,
+    examine: Callable[[Path], float] | None = None,
+) -> Fitted:
     """Fine-tune; the chosen epoch's weights are left in work/best.pt, with keep_epochs each epoch's in
-    work/epochs/NN.pt.
+    work/epochs/NN.pt. `examine`: the accuracy of the weights in a file, if that chooses the epoch.
     """
     if student.encoder_decoder and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
         raise ValueError(
@@ -121,7 +129,9 @@ def fit(student: Loaded, texts: dict[str, list[Tokens]], settings: Student, seed
     )
     steps = Steps(texts["train"], settings, seed, shape)
     with progress_bar() if first else nullcontext() as bar:
-        trainer = Distiller(student.model, args, Hooks(bar), steps, texts["validation"], settings, work)
+        trainer = Distiller(
+            student.model, args, Hooks(bar), steps, texts["validation"], settings, work, examine
+        )
         trainer.resume_or_begin()
     progress = trainer.progress
     main = trainer.is_world_process_zero()

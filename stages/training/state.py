@@ -20,26 +20,33 @@ WRITER = re.compile(r"PytorchStreamWriter|inline_container|iostream error|file w
 class Progress:
     """The loss curve so far, and the epoch whose weights are kept."""
 
-    history: list[dict[str, Any]] = field(default_factory=list)  # epoch, train_loss, validation_loss
+    # epoch, train_loss, validation_loss and, where it chooses, validation_accuracy
+    history: list[dict[str, Any]] = field(default_factory=list)
     summed: float = 0.0  # the losses of this epoch's steps
     best: int = 0
-    least: float | None = None  # validation loss of the best epoch
+    least: list[float] | None = (
+        None  # of the best epoch, what chose it: less is better, the first counts most
+    )
 
-    def end_epoch(self, steps: int, validation_loss: float | None, last: bool) -> bool:
+    def end_epoch(
+        self, steps: int, validation_loss: float | None, last: bool, accuracy: float | None = None
+    ) -> bool:
         """Note an epoch of `steps` steps: its train loss is their mean.
 
-        True if its weights are to be kept: the validation loss is less than any before (of equal ones, the
-        first epoch's are kept), or it is the last epoch and there is no validation part.
+        True if its weights are to be kept: the accuracy, if one is given, is more than any before, or as much
+        and the validation loss is less (of equal ones, the first epoch's are kept); or it is the last epoch
+        and there is nothing to choose by.
         """
         epoch = len(self.history) + 1
         line = {"epoch": epoch, "train_loss": self.summed / steps, "validation_loss": validation_loss}
-        self.history.append(line)
+        self.history.append(line if accuracy is None else line | {"validation_accuracy": accuracy})
         self.summed = 0.0
-        better = validation_loss is not None and (self.least is None or validation_loss < self.least)
-        keep = better or (validation_loss is None and last)
+        found = [] if accuracy is None else [-accuracy]
+        found += [] if validation_loss is None else [validation_loss]
+        keep = last if not found else self.least is None or found < self.least
         if keep:
             self.best = epoch
-            self.least = validation_loss
+            self.least = found
         return keep
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -66,10 +67,12 @@ class Distiller(StepTrainer):
         validation: list[Tokens],
         settings: Student,
         work: Path,
+        examine: Callable[[Path], float] | None = None,
     ) -> None:
         super().__init__(model, args, [hooks], steps, settings)
         hooks.trainer = self
         self.work = work
+        self.examine = examine
         self.validation = validation_rows(validation, steps.shape)
         parameters = model.named_parameters(remove_duplicate=False)
         self.frozen = {name for name, weights in parameters if not weights.requires_grad}
@@ -131,11 +134,26 @@ class Distiller(StepTrainer):
         value = self.validation_loss()
         if value is not None and not math.isfinite(value):
             raise ValueError(f"epoch {epoch}: the validation loss is {value}; lower `lr`")
-        if self.progress.end_epoch(step - before * len(self.steps), value, last=step == self.state.max_steps):
+        last = step == self.state.max_steps
+        if self.progress.end_epoch(step - before * len(self.steps), value, last, self.accuracy()):
             self.keep_weights(self.work / "best.pt")
         if self.settings.keep_epochs:
             self.keep_weights(self.work / "epochs" / f"{epoch:02d}.pt")
         return {}
+
+    def accuracy(self) -> float | None:
+        """Of the student as it is now on the validation questions, from 0 to 1; None where the loss chooses.
+
+        The first process asks, the others wait.
+        """
+        if not self.examine:
+            return None
+        weights = self.work / "asked.pt"
+        self.keep_weights(weights)
+        with torch.random.fork_rng():  # the training goes on as if nobody had asked
+            asked = self.examine(weights) if self.is_world_process_zero() else None
+        found: float = from_first_process(asked, self.args)
+        return found
 
     def keep_weights(self, path: Path) -> None:
         """Write the weights that are trained, whole, under their names in the student."""

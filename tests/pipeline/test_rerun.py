@@ -234,7 +234,7 @@ def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
         "0",
         "data/bases/small",
         sequences,
-        "data/code/train",
+        "data/code/train-small",
         "../whole",
         "../whole.csv",
         "../whole.json",

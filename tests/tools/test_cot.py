@@ -185,11 +185,11 @@ def test_check_tells_changed_code_and_writes_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "params.yaml is valid\n"), done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
     write_stamps(tmp_path / "data/code", stamps_of(read_params(tmp_path / "params.yaml")))
-    train = tmp_path / "data/code/train"
+    train = tmp_path / "data/code/train-tiny"
     before = train.read_text().replace("  stages/train.py", "0  stages/train.py")
     train.write_text(before)
     done = start("check", folder=tmp_path)
-    assert done.stdout == "params.yaml is valid\nstages/train.py changed: train will run anew\n"
+    assert done.stdout == "params.yaml is valid\nstages/train.py changed: train-tiny will run anew\n"
     assert train.read_text() == before
 
 
