@@ -115,8 +115,12 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
         lambda c: c.append("stages/methods/fine_tune_cot.py", "\nX = 1\n"),
         {"render-fine_tune_cot", "predict-fine_tune_cot"},
     ),
-    "a constant of the trainer": (lambda c: c.append("stages/training/trainer.py", "\nX = 1\n"), {"train-tiny"}),
-    "the student's block model": (lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"train-tiny"}),
+    "a constant of the trainer": (
+        lambda c: c.append("stages/training/trainer.py", "\nX = 1\n"), {"train-tiny"}
+    ),
+    "the student's block model": (
+        lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"train-tiny"}
+    ),
     "how a student is trained": (lambda c: c.set("students", "tiny", "lr", to=0.5), set()),
     "the base of a student": (
         lambda c: c.set("students", "tiny", "base", to={"hub": "owner/name", "revision": "0a1b"}),
