@@ -35,6 +35,8 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the parameters and the presets, and the working directory meanwhile."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    answers = "stages/teachers/answers"  # what a teacher's block names is looked for
+    shutil.copytree(ROOT / answers, tmp_path / answers)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -107,7 +109,7 @@ def test_a_wrong_preset_changes_nothing(overlay: str, said: str, copy: Path) -> 
     assert isinstance(done.exception, ValueError)
     assert said in str(done.exception)
     assert (copy / "params.yaml").read_text() == before
-    assert sorted(path.name for path in copy.iterdir()) == ["params.yaml", "presets"]
+    assert sorted(path.name for path in copy.iterdir()) == ["params.yaml", "presets", "stages"]
 
 
 def test_an_unknown_preset_lists_those_there_are(copy: Path) -> None:

@@ -149,7 +149,8 @@ def assert_learnt_the_same(one: Path, two: Path) -> None:
     losses = [float(values.pop("validation_loss")) for values in numbers]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert numbers[0] == numbers[1]
-    assert files(one / "out").keys() == files(two / "out").keys()
+    # one process is pytest's, where torch has chosen its kernels by now
+    assert files(one / "out").keys() == files(two / "out").keys() - {"kernels.json"}
 
 
 @pytest.mark.parametrize("sharded", [False, True], ids=["data-parallel", "sharded"])
