@@ -25,7 +25,7 @@ def test_of_equal_epochs_the_first_is_kept() -> None:
     losses = (3.0, 2.0, 2.0, 2.5, 2.0)
     kept = [progress.end_epoch(1, loss, last=place == 4) for place, loss in enumerate(losses)]
     assert kept == [True, True, False, False, False]
-    assert (progress.best, progress.least) == (2, 2.0)
+    assert (progress.best, progress.least) == (2, [2.0])
 
 
 def test_the_train_loss_of_an_epoch_is_a_mean_over_its_steps() -> None:
