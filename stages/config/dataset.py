@@ -31,12 +31,10 @@ class Responses(Block):
     thoughts: list[str] = Field(default_factory=list)  # as many texts: what was thought before each response
     # true or "stop" for each response that was not cut; none given: it is not known
     finished: str | None = None
-    thought_marks: list[str] | None = Field(
-        None, min_length=2, max_length=2
-    )  # none given: <think> and its like
-    said_marks: list[str] | None = Field(
-        None, min_length=2, max_length=2
-    )  # around what is said after thoughts
+    # around thoughts; none given: <think> and its like
+    thought_marks: list[str] | None = Field(None, min_length=2, max_length=2)
+    # around what is said after them
+    said_marks: list[str] | None = Field(None, min_length=2, max_length=2)
     model: str  # who said it
     rationalised: bool = False  # the teacher had been shown the gold answer
 

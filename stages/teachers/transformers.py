@@ -2,8 +2,8 @@
 students answer with (stages/students/decode.py).
 
 It continues the method's prompt as it stands, or is asked it through its own chat template where the method's
-format is `chat`. GPU hours are paid once too: every answer
-goes into the store, and the completions are read from there.
+format is `chat`. GPU hours are paid once too: every answer goes into the store, and the completions are read
+from there.
 """
 
 import hashlib

@@ -24,9 +24,8 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     summed: float = 0.0  # the losses of this epoch's steps
     best: int = 0
-    least: list[float] | None = (
-        None  # of the best epoch, what chose it: less is better, the first counts most
-    )
+    # what chose the best epoch: less is better, and the first counts most
+    least: list[float] | None = None
 
     def end_epoch(
         self, steps: int, validation_loss: float | None, last: bool, accuracy: float | None = None
