@@ -48,7 +48,7 @@ def test_half_a_character_is_named_with_its_row(last: str, row: int | None, tmp_
 
 
 def test_a_long_file_is_searched_once_and_not_once_a_row(tmp_path: Path, monkeypatch) -> None:
-    """The JSON of 7,442 rows, each of which looked through all 9 MB of it, took half a minute."""
+    """The JSON of 7,442 rows, each of which looked through all 3 MB of it, took half a minute."""
     looked: list[int] = []
     monkeypatch.setattr(
         "stages.parsing.fields.refuse_half_characters", lambda row, text, where: looked.append(len(text))
