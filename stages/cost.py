@@ -17,7 +17,7 @@ from stages.asking.prices import ANNOTATION, dollars, price_of
 from stages.config.cli import run
 from stages.config.endpoint import Price
 from stages.config.load import check, find, read_params
-from stages.corpus.funnel import paid_once, token_counts
+from stages.corpus.funnel import Asked, is_paid_first
 from stages.records.completion import Completion, Step, read_completions
 from stages.records.jsonl import write_json
 
@@ -45,7 +45,10 @@ def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, obje
     """Counts, tokens (of the rows that report them; null if none does) and dollars (null unless those of
     every row are known).
     """
-    counted = paid_once(rows)
+    seen: set[bytes] = set()
+    counted = [row for row in rows if is_paid_first(row, seen)]
+    told = Asked()
+    told.add(counted)
     paid = [row_dollars(row, prices) for row in counted]
     known = [value for value in paid if value is not None]
     total = sum(known) if rows and len(known) == len(paid) else None
@@ -58,7 +61,7 @@ def costs(rows: list[Completion], prices: Mapping[str, Price]) -> dict[str, obje
         "completions": len(rows),
         "completions_without_usage": sum(row.usage is None for row in rows),
         "requests": len({step.key for row in rows for step in row.steps}),
-        **token_counts(counted),
+        **told.token_counts(),
         "dollars": rounded(total),
         "dollars_known": rounded(sum(known)) if known else None,
         "dollars_per_completion": rounded(None if total is None else total / len(rows)),

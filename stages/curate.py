@@ -7,41 +7,33 @@ that is gone what it was gone for. Sources: Fine-tune-CoT section 3, step 2, and
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
 
-from stages.config.cli import run
+from stages.config.cli import progress, run
 from stages.config.curation import Curation
 from stages.config.load import block
 from stages.corpus.fates import print_fates
 from stages.corpus.filters import (
-    draw_questions,
-    keep_answered,
+    has_thoughts,
     keep_correct,
-    keep_distinct,
-    keep_finished,
     keep_first_samples,
-    keep_questions,
-    keep_thoughtful,
-    keep_whole_thoughts,
-    thoughts_of,
     with_answers,
     with_rationales,
 )
-from stages.corpus.funnel import corpus_counts, questions_below_budget, row_counts, token_counts
-from stages.corpus.selection import select_rows, selection_summary
-from stages.records.completion import Completion, read_completions, readers_of, write_completions
+from stages.corpus.funnel import Asked, Corpus, Rows, questions_below_budget, row_counts
+from stages.corpus.selection import selection_summary
+from stages.corpus.sieve import PARTS, Filters, apply_filters, filters_of, known_of
+from stages.records.completion import Completion, as_row, iter_questions
 from stages.records.example import Example, read_examples
-from stages.records.jsonl import read_text, write_json
-
-PARTS = ("train", "validation")
-Filter = Callable[[list[Completion]], list[Completion]]
+from stages.records.jsonl import line_of, read_text, write_json, write_lines
 
 
 def read_golden(path: Path, examples: Mapping[str, Example]) -> set[str]:
@@ -58,117 +50,133 @@ def read_golden(path: Path, examples: Mapping[str, Example]) -> set[str]:
     return ours
 
 
-def filters_of(
-    curation: Curation, examples: Mapping[str, Example], golden: set[str], before: list[Completion]
-) -> dict[str, Filter]:
-    """The filters in their order, by the reason for which each removes rows; `list` keeps everything.
+@dataclass
+class Part:
+    """One part's share of the funnel, added up question by question."""
 
-    The budget of Fine-tune-CoT comes first: D samples are asked for, and wrong ones among them are lost
-    (section 3, diverse reasoning). SCoTD's comes last: so many of the right ones stay (section 4). `before`
-    are all completions of the questions to be filtered.
-    """
+    filters: Filters
+    before: Rows = field(default_factory=Rows)
+    asked: Asked = field(default_factory=Asked)
+    asked_right: int = 0
+    kept: Corpus = field(default_factory=Corpus)
+    removed: Counter[str] = field(default_factory=Counter)
+    thinks: bool = False
 
-    def matched(completions: list[Completion]) -> list[Completion]:
-        count = len({row.example_id for row in completions} & golden)
-        return draw_questions(completions, count, curation.seed)
+    def __post_init__(self) -> None:
+        self.removed = Counter(dict.fromkeys(self.filters, 0))  # where there are no questions too
 
-    by_answer = curation.filter in ("answer", "golden")
-    filters: dict[str, Filter] = {
-        "over_budget": partial(keep_first_samples, per_question=curation.per_question),
-        **thought_filters(curation, before),
-        "unfinished": keep_finished if curation.finished_only else list,
-        "duplicate": keep_distinct if curation.dedup else list,
-        "no_answer": partial(keep_answered, examples=examples) if by_answer else list,
-        "wrong_answer": partial(keep_correct, examples=examples) if by_answer else list,
-        "not_golden": partial(keep_questions, ids=golden) if curation.filter == "golden" else list,
-        "undersampled": matched if curation.match_size == "golden" else list,
-    }
-    if curation.select:
-        asked = keep_first_samples(before, curation.per_question)
-        choose = partial(select_rows, asked=asked, select=curation.select, seed=curation.seed)
-        filters[f"not_selected_by_{curation.select.by}"] = choose
-    return filters
+    def curate(self, rows: list[Completion], example: Example, curation: Curation) -> list[Completion]:
+        """The completions of a question that stay, with what is learned of them."""
+        by_id = {example.id: example}
+        asked = keep_first_samples(rows, curation.per_question)
+        passed, dropped = apply_filters(rows, self.filters)
+        after = with_rationales(with_answers(passed, by_id), curation.train_on)
+        self.before.add(rows)
+        self.asked.add(asked)
+        self.asked_right += len(keep_correct(asked, by_id))
+        self.kept.add(after, example)
+        self.removed.update({reason: len(gone) for reason, gone in dropped.items()})
+        self.thinks = self.thinks or any(map(has_thoughts, rows))
+        return after
 
-
-def thought_filters(curation: Curation, before: list[Completion]) -> dict[str, Filter]:
-    """Those that a model that thinks needs; {} for others."""
-    if not any(any(thoughts_of(row)) for row in before):
-        return {}
-    return {
-        "cut_thoughts": list if curation.keep_cut_thoughts else keep_whole_thoughts,
-        "without_thoughts": keep_thoughtful if curation.train_on == "thoughts" else list,
-    }
-
-
-def apply_filters(
-    completions: list[Completion], filters: Mapping[str, Filter]
-) -> tuple[list[Completion], dict[str, list[Completion]]]:
-    """What passes all filters, and the rows that each removed."""
-    kept = completions
-    removed = {}
-    for reason, keep in filters.items():
-        passed = keep(kept)
-        places = {(row.example_id, row.sample) for row in passed}
-        removed[reason] = [row for row in kept if (row.example_id, row.sample) not in places]
-        kept = passed
-    return kept, removed
-
-
-def teacher_accuracy(asked: list[Completion], examples: Mapping[str, Example]) -> float | None:
-    """The share of right answers among all that was paid for; None where nothing was asked."""
-    return round(len(keep_correct(asked, examples)) / len(asked), 4) if asked else None
+    def counts(self, listed: int) -> dict[str, object]:
+        """`removed` says nothing of thoughts where there are none."""
+        if not self.thinks:
+            del self.removed["cut_thoughts"], self.removed["without_thoughts"]
+        return {
+            **row_counts(listed, self.before, self.kept.rows, self.removed),
+            **self.kept.counts(),
+            "asked": {"completions": self.asked.completions, **self.asked.token_counts()},
+        }
 
 
 def curate(
-    completions: list[Completion],
+    questions: Iterable[list[Completion]],
     examples: Mapping[str, Example],
     split: Mapping[str, list[str]],
     curation: Curation,
     golden: set[str],
-) -> tuple[list[Completion], dict[str, object]]:
-    """The kept completions, train before validation, and the funnel of each part and of all rows."""
-    of_part = {part: keep_questions(completions, set(split[part])) for part in PARTS}
-    asked = {part: keep_first_samples(rows, curation.per_question) for part, rows in of_part.items()}
-    kept: list[Completion] = []
-    removed = Counter(not_in_train=len(completions) - sum(map(len, of_part.values())))
-    funnel: dict[str, object] = {"reader": readers_of(completions)}
-    for part, before in of_part.items():
-        passed, dropped = apply_filters(before, filters_of(curation, examples, golden, before))
-        after = with_rationales(with_answers(passed, examples), curation.train_on)
-        removed_here = {reason: len(rows) for reason, rows in dropped.items()}
-        funnel[part] = {
-            **row_counts(len(split[part]), before, after, removed_here),
-            **corpus_counts(after, examples),
-            "asked": {"completions": len(asked[part]), **token_counts(asked[part])},
-        }
-        kept += after
-        removed.update(removed_here)
-    questions = {question for part in PARTS for question in split[part]}
-    listed = sum(len(split[part]) for part in PARTS)
-    in_parts = keep_questions(completions, questions)
-    funnel["all"] = row_counts(listed, completions, kept, dict(removed))
-    funnel["questions_below_budget"] = questions_below_budget(in_parts, questions, *curation.budget)
-    funnel["teacher_accuracy_train"] = teacher_accuracy(asked["train"], examples)
+    counts: dict[str, object],
+) -> Iterator[tuple[str, Completion]]:
+    """The kept completions, each with its part, question by question; the funnel of each part and of all rows
+    is in `counts` when the last one has been taken.
+
+    `questions`: the completions of each, gone through anew where a curation has to know all of them first.
+    """
+    part_of = {question: part for part in PARTS for question in split[part]}
+    known = known_of(questions, examples, part_of, curation, golden)
+    parts = {part: Part(filters_of(curation, examples, golden, known[part])) for part in PARTS}
+    every = Rows()
+    readers: set[str] = set()
+    sizes: Counter[int] = Counter()
+    for rows in progress(questions, "curate, questions", len(examples)):
+        question = rows[0].example_id
+        every.add(rows)
+        readers.update(row.reader for row in rows)
+        if part := part_of.get(question):
+            sizes[len(rows)] += 1
+            for row in parts[part].curate(rows, examples[question], curation):
+                yield part, row
+    counts["reader"] = ", ".join(sorted(readers))
+    counts |= funnel_of(parts, every, sizes, split, curation)
+
+
+def funnel_of(
+    parts: Mapping[str, Part],
+    every: Rows,
+    sizes: Counter[int],
+    split: Mapping[str, list[str]],
+    curation: Curation,
+) -> dict[str, object]:
+    """What became of all rows. `sizes`: how many questions of both parts have so many completions."""
+    counts: dict[str, object] = {}
+    kept = Rows()
+    removed = Counter(not_in_train=every.count - sum(part.before.count for part in parts.values()))
+    for name, one in parts.items():
+        counts[name] = one.counts(len(split[name]))
+        kept.count += one.kept.rows.count
+        kept.questions += one.kept.rows.questions
+        removed.update(one.removed)
+    counts["all"] = row_counts(sum(len(split[part]) for part in PARTS), every, kept, removed)
+    listed = {question for part in PARTS for question in split[part]}
+    counts["questions_below_budget"] = questions_below_budget(sizes, len(listed), *curation.budget)
+    train = parts["train"]
+    asked = train.asked.completions
+    # the share of right answers among all that was paid for
+    counts["teacher_accuracy_train"] = round(train.asked_right / asked, 4) if asked else None
     if curation.select:
-        funnel["select"] = selection_summary(curation.select)
-    return kept, funnel
+        counts["select"] = selection_summary(curation.select)
+    return counts
 
 
 def check_rows(completions: list[Completion], examples: Mapping[str, Example], path: Path) -> None:
-    """Raises ValueError for a completion of no example and for two rows with the same sample index."""
+    """Raises ValueError for completions of what is no example and for two with the same sample index."""
     seen = set()
     for row in completions:
         if row.example_id not in examples:
             raise ValueError(f"{path}: completion of {row.example_id!r}, which is no example")
-        if (row.example_id, row.sample) in seen:
+        if row.sample in seen:
             raise ValueError(f"{path}: {row.example_id!r} has sample {row.sample} twice, wanted one row each")
-        seen.add((row.example_id, row.sample))
+        seen.add(row.sample)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A file's completions, question by question, each time anew: they need not fit into memory."""
+
+    path: Path
+    examples: Mapping[str, Example]
+
+    def __iter__(self) -> Iterator[list[Completion]]:
+        for rows in iter_questions(self.path):
+            check_rows(rows, self.examples, self.path)
+            yield rows
 
 
 class Inputs(NamedTuple):
     """What `curate` takes, in its order."""
 
-    completions: list[Completion]
+    questions: Questions
     examples: dict[str, Example]
     split: dict[str, list[str]]
     curation: Curation
@@ -179,18 +187,37 @@ def read_inputs(name: str, examples: Path, split: Path, completions: Path) -> In
     """The curation `name` of params.yaml, the files, and the golden list where the curation has one."""
     curation = block(f"curations.{name}", Curation)
     by_id = {example.id: example for example in read_examples(examples)}
-    rows = read_completions(completions)
-    check_rows(rows, by_id, completions)
     golden = read_golden(Path("local", curation.golden), by_id) if curation.golden else set()
+    rows = Questions(completions, by_id)
     return Inputs(rows, by_id, json.loads(split.read_text(encoding="utf-8")), curation, golden)
+
+
+def lines_by_part(kept: Iterable[tuple[str, Completion]], folder: Path) -> Iterator[str]:
+    """The rows of train, then those of validation, which wait in a file of `folder` until then."""
+    with TemporaryFile("w+", encoding="utf-8", newline="\n", dir=folder) as waiting:
+        for part, row in kept:
+            line = line_of(as_row(row))
+            if part == "train":
+                yield line
+            else:
+                waiting.write(line)
+        waiting.seek(0)
+        yield from waiting
 
 
 def show_fates(name: str, examples: Path, split: Path, completions: Path, count: int) -> None:
     """Print what becomes of the completions of `count` train questions."""
-    rows, by_id, parts, curation, golden = read_inputs(name, examples, split, completions)
-    train = keep_questions(rows, set(parts["train"]))
-    kept, removed = apply_filters(train, filters_of(curation, by_id, golden, train))
-    print_fates({"kept": kept, **removed}, by_id, count, Console())
+    questions, by_id, split_parts, curation, golden = read_inputs(name, examples, split, completions)
+    train = dict.fromkeys(split_parts["train"], "train")
+    known = known_of(questions, by_id, train, curation, golden)["train"]
+    filters = filters_of(curation, by_id, golden, known)
+    fates: dict[str, list[Completion]] = defaultdict(list)
+    for rows in questions:
+        if rows[0].example_id in train:
+            kept, removed = apply_filters(rows, filters)
+            for fate, those in {"kept": kept, **removed}.items():
+                fates[fate] += those
+    print_fates(fates, by_id, count, Console())
 
 
 def main(
@@ -204,8 +231,10 @@ def main(
     funnel: Annotated[Path, typer.Argument(help="Where the counts go (JSON).")],
 ) -> None:
     """Filter a teacher's completions and count what is lost."""
-    kept, counts = curate(*read_inputs(name, examples, split, completions))
-    write_completions(out, kept)
+    counts: dict[str, object] = {}
+    kept = curate(*read_inputs(name, examples, split, completions), counts)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_lines(out, lines_by_part(kept, out.parent))
     write_json(funnel, counts)
 
 

@@ -6,19 +6,21 @@ that leaves the texts alone retrains nothing.
 """
 
 import json
-from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stages.config.cli import run
+from stages.config.cli import progress, run
 from stages.config.contracts import Method
 from stages.config.load import find, read_params
 from stages.config.method import read_method
-from stages.corpus.targets import PARTS, count_targets
-from stages.records.completion import Completion, read_completions
+from stages.corpus.targets import PARTS, Targets
+from stages.records.completion import Completion, CompletionsByQuestion
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.records.sequence import Sequence, write_sequences
@@ -30,28 +32,28 @@ def render(
     settings: Any,
     examples: list[Example],
     parts: dict[str, list[str]],
-    completions: list[Completion],
-) -> list[Sequence]:
-    """The method's sequences for the train and validation questions, in the order of the examples.
+    corpus: Mapping[str, list[Completion]],
+) -> Iterator[Sequence]:
+    """The method's sequences for the train and validation questions, in the order of the examples. `corpus`:
+    the curated completions of each question that has some.
 
     A method that shows other questions before one has `render_all`, which sees all of them and which are for
     training.
     """
-    corpus = defaultdict(list)
-    for completion in completions:
-        corpus[completion.example_id].append(completion)
     part_of = {example_id: part for part in PARTS for example_id in parts[part]}
     asked = [example for example in examples if example.id in part_of]
     if hasattr(method, "render_all"):
-        sequences = method.render_all(asked, corpus, set(parts["train"]), settings)
+        sequences: Iterable[Sequence] = method.render_all(asked, corpus, set(parts["train"]), settings)
     else:
-        sequences = [
-            sequence for example in asked for sequence in method.render(example, corpus[example.id], settings)
-        ]
+        sequences = (
+            sequence
+            for example in progress(asked, "render, questions")
+            for sequence in method.render(example, corpus.get(example.id, []), settings)
+        )
     system = system_of(settings)
-    if system is not None:
-        sequences = [as_turn(sequence, system) for sequence in sequences]
-    return [replace(sequence, part=part_of[sequence.example_id]) for sequence in sequences]
+    for sequence in sequences:
+        turn = sequence if system is None else as_turn(sequence, system)
+        yield replace(turn, part=part_of[turn.example_id])
 
 
 def as_turn(sequence: Sequence, system: str) -> Sequence:
@@ -102,9 +104,10 @@ def check_trained(
 
 
 def render_files(
-    name: str, examples: Path, split: Path, corpus: Path | None
-) -> tuple[list[Sequence], dict[str, Any]]:
-    """The sequences of the method `name` of params.yaml, and what they train as numbers.
+    name: str, examples: Path, split: Path, corpus: Path | None, counts: dict[str, Any]
+) -> Iterator[Sequence]:
+    """The sequences of the method `name` of params.yaml; what they train as numbers is in `counts` when the
+    last one has been taken.
 
     Raises ValueError for a method that there is not, that needs a corpus, or that would train nothing.
     """
@@ -115,15 +118,29 @@ def render_files(
             f"{name} learns from a teacher's rationales: list it under run.methods, not run.baselines"
         )
     parts = json.loads(split.read_text(encoding="utf-8"))
-    completions = read_completions(corpus) if corpus else []
-    rendered = render(method, settings, read_examples(examples), parts, completions)
-    sequences = [sequence for sequence in rendered if read_back(sequence, method, settings)]
-    counts = count_targets(sequences, parts, completions)
+    completions = CompletionsByQuestion(corpus) if corpus else {}
+    targets = Targets()
+    left_out = 0
+    seen = set()
+    sequences = render(method, settings, read_examples(examples), parts, completions)
+    for question, group in groupby(sequences, key=attrgetter("example_id")):
+        if question in seen:
+            raise ValueError(
+                f"{name}: the sequences of {question} do not stand together: render_all must sort"
+            )
+        seen.add(question)
+        rendered = list(group)
+        kept = [sequence for sequence in rendered if read_back(sequence, method, settings)]
+        left_out += len(rendered) - len(kept)
+        if kept:
+            targets.add(kept)
+        yield from kept
+    counts |= {"method": name, "learns_from": method.LEARNS_FROM}
+    if left_out:
+        counts["left_out_for_a_mark_within"] = left_out
+    sizes = completions.sizes if isinstance(completions, CompletionsByQuestion) else {}
+    counts |= targets.counts(parts, sizes)
     check_trained(name, method, counts, corpus, split)
-    told: dict[str, Any] = {"method": name, "learns_from": method.LEARNS_FROM}
-    if left_out := len(rendered) - len(sequences):
-        told["left_out_for_a_mark_within"] = left_out
-    return sequences, {**told, **counts}
 
 
 def main(
@@ -139,8 +156,8 @@ def main(
     ] = None,
 ) -> None:
     """Write what a method trains on."""
-    sequences, counts = render_files(name, examples, split, corpus)
-    write_sequences(out, sequences)
+    counts: dict[str, Any] = {}
+    write_sequences(out, render_files(name, examples, split, corpus, counts))
     write_json(counts_json, counts)
 
 

@@ -2,6 +2,7 @@
 answered wrongly. A cell's name is all that is needed: the files follow from it.
 """
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -75,8 +76,8 @@ def training(
     corpus = f"{at['dataset']}-{at['split']}-{at['teacher']}-{at['curation']}"
     kept = made_by(f"curate@{corpus}", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None
     files = examples_and_split(at["dataset"], at["split"])
-    sequences, _ = render.render_files(at["method"], *files, kept)
-    print_sequences(sequences[:count], console())
+    sequences = render.render_files(at["method"], *files, kept, {})
+    print_sequences([*islice(sequences, count)], console())
 
 
 def print_sequences(sequences: list[Sequence], console: Console) -> None:

@@ -3,6 +3,7 @@ minute).
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from rich.progress import (
 from stages.config.visible import visible
 
 MINUTE = 60.0  # seconds between two lines of a bar that no terminal shows
+TELL = 0.1  # seconds between two looks of `progress` at its bar
 
 Item = TypeVar("Item")
 
@@ -114,6 +116,13 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
     """Pass `items` through under a progress bar."""
     with progress_bar() as bar:
         task = bar.add_task(what, total=len(items) if isinstance(items, Sized) else total, rate="")
+        news = 0
+        told = time.monotonic()
         for item in items:
             yield item
-            advance(bar, task)
+            news += 1
+            if (now := time.monotonic()) - told >= TELL:  # a bar takes 0.1 ms: longer than many an item
+                advance(bar, task, news)
+                news = 0
+                told = now
+        advance(bar, task, news)

@@ -7,8 +7,9 @@ import random
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
-from stages.records.completion import Completion
+from stages.records.completion import Completion, Reader
 from stages.records.example import Example
 from stages.text.answers import is_correct, read_answer
 from stages.text.formats import rationale_of
@@ -63,7 +64,11 @@ def thought_is_cut(row: Completion) -> bool:
 
 def keep_thoughtful(completions: list[Completion]) -> list[Completion]:
     """Completions with thoughts to learn."""
-    return [row for row in completions if any(thoughts_of(row))]
+    return list(filter(has_thoughts, completions))
+
+
+def has_thoughts(row: Completion) -> bool:
+    return any(thoughts_of(row))
 
 
 def keep_distinct(completions: list[Completion]) -> list[Completion]:
@@ -87,7 +92,14 @@ def strict_answer(completion: Completion, example: Example) -> str | None:
     prefix = completion.answer_prefix
     if completion.reader == "kojima" and prefix and prefix in text:  # the other readers look there anyway
         text = text[text.rindex(prefix) :]
-    return read_answer(text, prefix, example.answer_type, example.choices or [], completion.reader).strict
+    return read_strictly(text, prefix, example.answer_type, tuple(example.choices or ()), completion.reader)
+
+
+@lru_cache(maxsize=1024)  # several filters read the completions of a question, one after the other
+def read_strictly(
+    text: str, prefix: str, answer_type: str, choices: tuple[str, ...], reader: Reader
+) -> str | None:
+    return read_answer(text, prefix, answer_type, choices, reader).strict
 
 
 def keep_answered(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
@@ -147,7 +159,6 @@ def learned(row: Completion, train_on: str) -> str:
     return thoughts if train_on == "thoughts" else f"{thoughts}\n\n{said}".strip()
 
 
-def draw_questions(completions: list[Completion], count: int, seed: int) -> list[Completion]:
-    """All completions of `count` questions drawn without replacement, whatever the order of the rows."""
-    ids = sorted({completion.example_id for completion in completions})
-    return keep_questions(completions, set(random.Random(seed).sample(ids, min(count, len(ids)))))
+def draw_questions(questions: Collection[str], count: int, seed: int) -> set[str]:
+    """`count` of these ids, all different, without replacement and whatever their order."""
+    return set(random.Random(seed).sample(sorted(questions), min(count, len(questions))))

@@ -2,8 +2,8 @@
 
 SCoTD section 4, "What Factors are Important for Distillation?": four hypotheses about what a good corpus
 is, each a way to choose at the same budget. A question with fewer completions than its budget keeps them
-all and is not made up for elsewhere (footnote 11). Rows of one question share example_id; no choice depends
-on the order of rows, and what is left of them stays in it.
+all and is not made up for elsewhere (footnote 11). No choice depends on the order of a question's rows, and
+what is left of them stays in it.
 """
 
 import math
@@ -13,18 +13,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import pairwise
 
-from stages.config.cli import progress
 from stages.config.curation import Select
 from stages.corpus.similarity import NAMES, Embed, embed, split_words
 from stages.records.completion import Completion
-
-
-def by_question(completions: Iterable[Completion]) -> dict[str, list[Completion]]:
-    """Questions in sorted order, the completions of each by sample index."""
-    questions = defaultdict(list)
-    for completion in sorted(completions, key=lambda row: (row.example_id, row.sample)):
-        questions[completion.example_id].append(completion)
-    return dict(questions)
 
 
 def draw_lot(completion: Completion, seed: int) -> float:
@@ -107,29 +98,29 @@ def quintile_budgets(openness: Mapping[str, int], keep: int) -> dict[str, int]:
     }
 
 
-def select_rows(
-    completions: list[Completion], asked: list[Completion], select: Select, seed: int
-) -> list[Completion]:
-    """The completions that stay.
-
-    `asked` is what the teacher said before any filter: how open a question is shows in wrong rationales too.
+def question_budgets(select: Select, openness: Mapping[str, int]) -> dict[str, int]:
+    """How many completions of each question stay; {}: `select.keep` of every one. `openness`: the bigrams of
+    all that the teacher said to a question before any filter, for wrong rationales show it too.
     """
-    questions = by_question(completions)
-    budget = dict.fromkeys(questions, select.keep)
-    if select.by == "open_endedness":
-        all_rows = by_question(asked)
-        openness = {question: count_bigrams(all_rows[question]) for question in questions}
-        budget = quintile_budgets(openness, select.keep)
-    kept: set[tuple[str, int]] = set()
-    for question, rows in progress(questions.items(), f"select by {select.by}"):
-        if select.by == "likelihood":
-            chosen = likeliest_rows(rows, budget[question])
-        elif select.embed:
-            chosen = diverse_rows(rows, budget[question], seed, partial(embed, select.embed))
-        else:
-            chosen = draw_rows(rows, budget[question], seed)
-        kept |= {(row.example_id, row.sample) for row in chosen}
-    return [row for row in completions if (row.example_id, row.sample) in kept]
+    return quintile_budgets(openness, select.keep) if select.by == "open_endedness" else {}
+
+
+def select_rows(
+    rows: list[Completion], budgets: Mapping[str, int], select: Select, seed: int
+) -> list[Completion]:
+    """The completions of one question that stay."""
+    if not rows:
+        return rows
+    by_sample = sorted(rows, key=lambda row: row.sample)
+    budget = budgets.get(rows[0].example_id, select.keep)
+    if select.by == "likelihood":
+        chosen = likeliest_rows(by_sample, budget)
+    elif select.embed:
+        chosen = diverse_rows(by_sample, budget, seed, partial(embed, select.embed))
+    else:
+        chosen = draw_rows(by_sample, budget, seed)
+    kept = {row.sample for row in chosen}
+    return [row for row in rows if row.sample in kept]
 
 
 def selection_summary(select: Select) -> dict[str, object]:

@@ -111,12 +111,13 @@ def parse_answered(raw: Path, name: str, columns: Columns, files: list[str]) -> 
         if one is None:
             without.append(where)
             continue
-        key = (one.question, one.answer)
-        if columns.responses and key in by_question:
-            by_question[key].responses += responses
-            continue
-        by_question[key] = Answered(one, responses)
-        found.append(by_question[key])
+        answered = Answered(one, responses)
+        if columns.responses:
+            there = by_question.setdefault((one.question, one.answer), answered)
+            if there is not answered:
+                there.responses += responses
+                continue
+        found.append(answered)
     if without:
         print(
             f"{name}: {len(without)} rows have no gold answer, first {without[0]}: left out", file=sys.stderr

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages.records.jsonl import parse_json, read_rows, read_text, refuse_half_characters
+from stages.records.jsonl import numbered_rows, parse_json, read_text, refuse_half_characters
 from stages.records.types import shortened
 from stages.text.gold import LETTERS
 
@@ -33,17 +33,16 @@ def rows_with_place(path: Path, under: str | None = None) -> Iterator[tuple[str,
     """(place, row) of JSON lines, or of a JSON array, which may lie `under` a key of an object. The first row
     is row 0.
     """
-    rows: Any
-    text = ""
     if path.suffix == ".jsonl":
-        rows = read_rows(path)
-    else:
-        text = read_text(path)
-        rows = parse_json(text, str(path))
-        if under is not None:
-            if not isinstance(rows, dict):
-                raise ValueError(f"{path}: got {type(rows).__name__}, wanted an object with {under!r}")
-            rows = field(rows, under, str(path), list)
+        for number, (_, row) in enumerate(numbered_rows(path)):
+            yield f"{path} row {number}", row
+        return
+    text = read_text(path)
+    rows: Any = parse_json(text, str(path))
+    if under is not None:
+        if not isinstance(rows, dict):
+            raise ValueError(f"{path}: got {type(rows).__name__}, wanted an object with {under!r}")
+        rows = field(rows, under, str(path), list)
     if not isinstance(rows, list):
         raise ValueError(f"{path}: got {type(rows).__name__}, wanted an array of rows")
     half = re.search(r"\\u[dD]", text)  # once: each row would look through the whole text

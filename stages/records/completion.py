@@ -2,18 +2,23 @@
 record.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.records.jsonl import numbered_rows, record, write_rows
+from stages.records.jsonl import numbered_rows, record, row_of, write_rows
 
 # How an answer is read: by the published rule, behind the method's own mark, as today's models state it
 # (stages/text/answers.py)
 Reader = Literal["kojima", "marked", "stated"]
 # Fields that a row names only where they are not at their default
 UNSAID: dict[str, Any] = {"reader": "kojima", "reasoning": (), "rationale": None, "rationalised": False}
+# in a line as this project writes it; a quote within a text has a backslash before it
+QUESTION = re.compile(rb'"example_id": "([^"\\]*)"')
 UNKNOWN = "unknown"  # the finish reason of a text of which nobody told why it ended
 
 
@@ -63,14 +68,78 @@ class Completion:
 
 def read_completion(row: dict[str, Any], where: str) -> Completion:
     """Raises ValueError with `where` for a row of another kind."""
-    completion = record(Completion, row, where)
-    steps = tuple(record(Step, step, where) for step in row.get("steps", ()))
-    return replace(completion, steps=steps, reasoning=tuple(completion.reasoning))
+    if isinstance(steps := row.get("steps"), list):
+        row = row | {"steps": tuple(record(Step, step, where) for step in steps)}
+    if isinstance(reasoning := row.get("reasoning"), list):
+        row = row | {"reasoning": tuple(reasoning)}
+    return record(Completion, row, where)
+
+
+def iter_completions(path: Path) -> Iterator[Completion]:
+    """Raises ValueError with file and line for a row of another kind."""
+    for number, row in numbered_rows(path):
+        yield read_completion(row, f"{path} line {number}")
 
 
 def read_completions(path: Path) -> list[Completion]:
     """Raises ValueError with file and line for a row of another kind."""
-    return [read_completion(row, f"{path} line {number}") for number, row in numbered_rows(path)]
+    return list(iter_completions(path))
+
+
+def iter_questions(path: Path) -> Iterator[list[Completion]]:
+    """The completions of one question after the other, as `teach` writes them. Raises ValueError for a
+    question whose rows do not stand together.
+    """
+    seen = set()
+    for question, rows in groupby(iter_completions(path), key=attrgetter("example_id")):
+        if question in seen:
+            raise ValueError(
+                f"{path}: the completions of {question!r} stand in several places, wanted them one after the"
+                " other"
+            )
+        seen.add(question)
+        yield list(rows)
+
+
+class CompletionsByQuestion(Mapping[str, list[Completion]]):
+    """A file's completions, read when they are asked for: what stays in memory is where they stand."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.places: dict[str, list[int]] = {}  # of each question its rows' first bytes
+        place = 0
+        self.file = path.open("rb")
+        for line in self.file:
+            if line.strip():
+                self.places.setdefault(question_of(line, f"{path} byte {place}"), []).append(place)
+            place += len(line)
+
+    def __getitem__(self, question: str) -> list[Completion]:
+        rows = []
+        for place in self.places[question]:
+            self.file.seek(place)
+            where = f"{self.path} byte {place}"
+            rows.append(read_completion(row_of(self.file.readline().decode("utf-8-sig"), where), where))
+        return rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many completions each question has."""
+        return {question: len(places) for question, places in self.places.items()}
+
+
+def question_of(line: bytes, where: str) -> str:
+    """The example of a row, without reading the rest of it where that can be avoided. Raises ValueError."""
+    if found := QUESTION.search(line):
+        return found[1].decode()
+    question: str = read_completion(row_of(line.decode("utf-8-sig"), where), where).example_id
+    return question
 
 
 def write_completions(path: Path, completions: Iterable[Completion]) -> None:

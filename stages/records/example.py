@@ -1,7 +1,7 @@
 """Example: one question with its gold answer, as every dataset's parser writes it."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -34,4 +34,4 @@ def read_examples(path: Path) -> list[Example]:
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
-    write_rows(path, map(asdict, examples))
+    write_rows(path, map(vars, examples))

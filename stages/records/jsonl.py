@@ -12,14 +12,21 @@ from typing import Any, TypeVar
 from stages.records.types import checks_of, shortened
 
 Record = TypeVar("Record")
+ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)  # once: `json.dumps` makes one a row
 
 
 def read_text(path: Path) -> str:
     """A text file, with the mark before it that some editors and spreadsheets write, or without. Raises
     ValueError, with the file, for what is not UTF-8.
     """
+    return "".join(lines_of(path))
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of `read_text`, one after the other: they need not fit into memory."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            yield from file
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not text in UTF-8 ({error})") from error
 
@@ -28,15 +35,18 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and row of each line that is not blank. Raises ValueError with file and line for text that
     is no JSON object.
     """
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path} line {number}"
-        row = parse_json(line, where)
-        if not isinstance(row, dict):
-            raise ValueError(f"{where}: got {type(row).__name__}, wanted an object with named fields")
-        refuse_half_characters(row, line, where)
-        yield number, row
+    for number, line in enumerate(lines_of(path), 1):
+        if line.strip():
+            yield number, row_of(line.rstrip("\n"), f"{path} line {number}")
+
+
+def row_of(line: str, where: str) -> dict[str, Any]:
+    """The object that a line holds. Raises ValueError with the place for anything else."""
+    row = parse_json(line, where)
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: got {type(row).__name__}, wanted an object with named fields")
+    refuse_half_characters(row, line, where)
+    return row
 
 
 def parse_json(text: str, where: str) -> Any:
@@ -110,8 +120,12 @@ def write_text(path: Path, text: str) -> None:
     write_lines(path, [text])
 
 
+def line_of(row: dict[str, Any]) -> str:
+    return ENCODER.encode(row) + "\n"
+
+
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    write_lines(path, (json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows))
+    write_lines(path, map(line_of, rows))
 
 
 def write_json(path: Path, value: Any) -> None:

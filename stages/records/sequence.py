@@ -1,7 +1,7 @@
 """Sequence: one text to train on, in segments; a segment with a task carries loss, one without is context."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,13 @@ def read_sequences(path: Path) -> list[Sequence]:
     """Fields that a file from an earlier version does not have get their default. Raises ValueError for a row
     of another kind.
     """
-    return [sequence(row, f"{path} line {number}") for number, row in numbered_rows(path)]
+    return list(iter_sequences(path))
+
+
+def iter_sequences(path: Path) -> Iterator[Sequence]:
+    """`read_sequences`, one after the other."""
+    for number, row in numbered_rows(path):
+        yield sequence(row, f"{path} line {number}")
 
 
 def sequence(row: dict[str, Any], where: str) -> Sequence:
@@ -56,7 +62,8 @@ def write_sequences(path: Path, sequences: Iterable[Sequence]) -> None:
 
 def sequence_row(sequence: Sequence) -> dict[str, Any]:
     """As it is written: of no conversation, a text is written as it was before there were any."""
-    row = asdict(sequence)
+    # not asdict, which copies every list
+    row = vars(sequence) | {"segments": [vars(segment) for segment in sequence.segments]}
     if sequence.system is None:
         del row["system"]
     return row

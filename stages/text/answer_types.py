@@ -30,6 +30,8 @@ def equal_numbers(answer: str, gold: str) -> bool:
     first, second = (number.replace(",", "") for number in (answer, gold))
     if len(first) + len(second) > LONGEST:  # Python reads no integer of so many digits
         return first == second
+    if first.isdecimal() and second.isdecimal():  # most are, and fractions take ten times as long
+        return int(first) == int(second)
     return abs(Fraction(first) - Fraction(second)) <= MILLIONTH
 
 

@@ -5,9 +5,11 @@ import random
 from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
+from statistics import fmean, median, quantiles
 
 import numpy as np
 import pytest
+from curated import curate, render
 from pydantic import ValidationError
 
 from stages.config.curation import Curation
@@ -21,11 +23,10 @@ from stages.corpus.filters import (
     keep_questions,
     with_answers,
 )
-from stages.corpus.funnel import corpus_lengths
-from stages.curate import check_rows, curate, main, read_golden, show_fates
+from stages.corpus.funnel import Corpus
+from stages.curate import check_rows, main, read_golden, show_fates
 from stages.records.completion import Completion, Step, read_completions, write_completions
 from stages.records.example import Example, write_examples
-from stages.render import render
 
 EXAMPLES = {
     f"toy-{row}": Example(f"toy-{row}", "toy", f"What is {row} plus 1?", str(row + 1), "number")
@@ -177,14 +178,25 @@ def test_lengths_against_numpy(size, seed):
     rows = [replace(said(1), texts=["ab " * rng.randint(0, 450), " c d "]) for _ in range(size)]
     words = [len(f"{row.texts[0]} {row.texts[1]}".split()) for row in rows]
     characters = [len(row.texts[0].strip()) + 3 for row in rows]
-    told = corpus_lengths(rows)
+    corpus = Corpus()
+    corpus.add(rows, EXAMPLES["toy-1"])
+    told = corpus.lengths()
     for name, values in (("words", words), ("characters", characters)):
         wanted = {"mean": np.mean(values), "median": np.median(values), "p90": np.quantile(values, 0.9)}
         assert told[name] == pytest.approx(wanted, abs=1e-4)
     edges = [*range(0, 401, 20), 10_000]
     bars = np.histogram(words, edges)[0].tolist()
     assert told["words_from"] == {f"{edge:03}": bar for edge, bar in zip(edges, bars, strict=False) if bar}
-    assert corpus_lengths([]) == {}
+    # to the last digit what the library says of the values one by one
+    assert {name: told[name] for name in ("words", "characters")} == {
+        name: {
+            "mean": round(fmean(values), 4),
+            "median": median(values),
+            "p90": round(quantiles(values, n=10, method="inclusive")[-1] if size > 1 else values[0], 4),
+        }
+        for name, values in (("words", words), ("characters", characters))
+    }
+    assert Corpus().lengths() == {}
 
 
 def test_the_funnel_tells_right_wrong_and_no_answer():
@@ -253,18 +265,13 @@ def test_counterfactual_corpus_of_scott():
     assert taught == sorted(whole + [(row.example_id, f" {row.answer}.") for row in wrong])
 
 
-def test_undersample_draws_whole_questions_whatever_the_row_order():
-    rows = corpus(samples=3)
-    drawn = draw_questions(rows, 5, seed=3)
-    assert len({row.example_id for row in drawn}) == 5
-    assert len(drawn) == 15
-    assert (
-        set(places(draw_questions(rows[::-1], 5, seed=3)))
-        == set(places(drawn))
-        != set(places(draw_questions(rows, 5, seed=4)))
-    )
-    assert draw_questions(rows, 100, seed=0) == rows
-    assert draw_questions(rows, 0, seed=0) == []
+def test_undersample_draws_questions_whatever_their_order():
+    ids = [*EXAMPLES]
+    drawn = draw_questions(ids, 5, seed=3)
+    assert len(drawn) == 5
+    assert draw_questions(ids[::-1], 5, seed=3) == drawn != draw_questions(ids, 5, seed=4)
+    assert draw_questions(ids, 100, seed=0) == {*ids}
+    assert draw_questions(ids, 0, seed=0) == set()
 
 
 def check_sums(funnel):
@@ -329,6 +336,14 @@ def test_matched_size_is_what_golden_keeps():
     assert {row.example_id for row in matched} - golden
 
 
+def test_a_part_without_questions_has_the_same_figures():
+    curation = Curation(filter="answer")
+    kept, funnel = curate([said(1, 0, 2)], EXAMPLES, {**SPLIT, "validation": []}, curation, set())
+    assert len(kept) == 1
+    assert funnel["validation"].keys() == funnel["train"].keys()
+    assert funnel["validation"]["removed"] == dict.fromkeys(REASONS[1:], 0)
+
+
 def test_no_train_rows_give_no_accuracy():
     kept, funnel = curate([said(30, 0, 31)], EXAMPLES, SPLIT, Curation(filter="answer"), set())
     assert kept == []
@@ -380,7 +395,10 @@ def test_command(tmp_path, monkeypatch):
     )
     write_examples(tmp_path / "examples.jsonl", EXAMPLES.values())
     (tmp_path / "split.json").write_text(json.dumps({**SPLIT, "templates": {}}))
-    write_completions(tmp_path / "all.jsonl", corpus())
+    rows = corpus()
+    order = [*dict.fromkeys(row.example_id for row in rows)]
+    together = sorted(rows, key=lambda row: order.index(row.example_id))
+    write_completions(tmp_path / "all.jsonl", together)
     files = [
         tmp_path / name for name in ("examples.jsonl", "split.json", "all.jsonl", "kept.jsonl", "funnel.json")
     ]
@@ -396,6 +414,15 @@ def test_command(tmp_path, monkeypatch):
     before = (tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes()
     main("right", *files)
     assert before == ((tmp_path / "kept.jsonl").read_bytes(), (tmp_path / "funnel.json").read_bytes())
+    # train before validation, each in the order of the file
+    parts = [keep_questions(kept, SPLIT[part]) for part in ("train", "validation")]
+    assert kept == [*parts[0], *parts[1]]
+    for part in parts:
+        assert places(part) == [place for place in places(together) if place in places(part)]
+    write_completions(tmp_path / "all.jsonl", rows)
+    with pytest.raises(ValueError, match="stand in several places, wanted them one after the other"):
+        main("right", *files)
+    assert before[0] == (tmp_path / "kept.jsonl").read_bytes()
 
 
 def test_show_says_what_became_of_each_completion(tmp_path, monkeypatch, capsys):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from curated import by_question, curate, selected
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
@@ -19,17 +20,14 @@ from stages.config.curation import Curation, Select
 from stages.config.dataset import read_dataset
 from stages.corpus.filters import keep_correct
 from stages.corpus.selection import (
-    by_question,
     count_bigrams,
     diverse_rows,
     draw_rows,
     likeliest_rows,
     logprob_per_token,
     quintile_budgets,
-    select_rows,
 )
 from stages.corpus.similarity import embed, minilm, split_words, tfidf
-from stages.curate import curate
 from stages.download import download
 from stages.parsing.readers import parse_raw
 from stages.records.completion import Completion
@@ -75,19 +73,19 @@ WAYS = [
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.by)
 def test_no_choice_depends_on_the_order_of_rows(way):
     rows = corpus()
-    kept = select_rows(rows, rows, way, seed=1)
+    kept = selected(rows, rows, way, seed=1)
     # what stays is in the order it came in
     assert places(kept) == [place for place in places(rows) if place in set(places(kept))]
     for seed in range(3):
         mixed = random.Random(seed).sample(rows, len(rows))
-        assert set(places(select_rows(mixed, mixed[::-1], way, seed=1))) == set(places(kept))
+        assert set(places(selected(mixed, mixed[::-1], way, seed=1))) == set(places(kept))
 
 
 @pytest.mark.parametrize("way", WAYS[:3], ids=lambda way: way.by)
 def test_the_budget_is_the_same_for_every_question_and_choice(way):
     rows = corpus()
     asked = Counter(row.example_id for row in rows)
-    kept = Counter(row.example_id for row in select_rows(rows, rows, way, seed=0))
+    kept = Counter(row.example_id for row in selected(rows, rows, way, seed=0))
     assert kept == {question: min(3, number) for question, number in asked.items()}
 
 
@@ -96,9 +94,9 @@ def test_one_question_s_choice_does_not_depend_on_another():
     alone = [row for row in rows if row.example_id in ("toy-8", "toy-17")]
     for way in WAYS[:3]:
         together = [
-            place for place in places(select_rows(rows, rows, way, seed=0)) if place[0] in ("toy-8", "toy-17")
+            place for place in places(selected(rows, rows, way, seed=0)) if place[0] in ("toy-8", "toy-17")
         ]
-        assert places(select_rows(alone, alone, way, seed=0)) == together
+        assert places(selected(alone, alone, way, seed=0)) == together
 
 
 # random
@@ -258,7 +256,7 @@ def test_likelihood_refuses_rows_that_do_not_tell(row):
     with pytest.raises(
         ValueError, match=r"toy-0 sample 7 of 'served'.*`logprobs: true`.*only another `salt` asks anew"
     ):
-        select_rows([said("b", 1, logprob=-1.0, tokens=2), row], [], WAYS[2], seed=0)
+        selected([said("b", 1, logprob=-1.0, tokens=2), row], [], WAYS[2], seed=0)
 
 
 # open-endedness
@@ -322,8 +320,7 @@ def test_openness_is_seen_in_all_that_was_asked_and_the_budget_spent_on_what_is_
     right = [said("a b", sample, f"toy-{row}") for row in range(5) for sample in range(5)]
     wrong = [said(" ".join(map(str, range(20 * (5 - row)))), 9, f"toy-{row}") for row in range(5)]
     kept = Counter(
-        row.example_id
-        for row in select_rows(right, right + wrong, Select(by="open_endedness", keep=5), seed=0)
+        row.example_id for row in selected(right, right + wrong, Select(by="open_endedness", keep=5), seed=0)
     )
     # 7 and 9 are not there to be kept, and are not made up for
     assert kept == {"toy-4": 1, "toy-3": 3, "toy-2": 5, "toy-1": 5, "toy-0": 5}

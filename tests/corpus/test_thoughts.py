@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from curated import curate
 
 from stages.config.curation import Curation
-from stages.curate import curate
 from stages.methods import fine_tune_cot
 from stages.records.completion import Completion, read_completions, readers_of, write_completions
 from stages.records.example import Example

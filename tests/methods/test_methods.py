@@ -11,11 +11,11 @@ from typing import get_args
 
 import pytest
 from conftest import ROOT
+from curated import render
 
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import END, Sequence
-from stages.render import render
 from stages.text.formats import parse_demonstrations, rationale_of
 
 EXAMPLE = Example("made-0", "made", " How many legs have two cats? ", "8", "number")

@@ -7,12 +7,13 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from curated import count_targets, render
 
-from stages.corpus.targets import count_targets, task_weights
+from stages.corpus.targets import check_weights
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from stages.records.sequence import END, Segment, Sequence, read_sequences, write_sequences
-from stages.render import main, render
+from stages.render import main
 
 EXAMPLES = [Example(f"made-{i}", "made", f"Question {i}?", str(i), "number") for i in range(12)]
 PARTS = {
@@ -139,12 +140,14 @@ def test_counts_are_those_of_what_is_rendered(name: str, settings: dict[str, obj
 )
 def test_faults_of_a_method_are_errors(segments: list[Segment], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        task_weights([Sequence("made-0", segments)])
+        check_weights(Sequence("made-0", segments), {})
 
 
 def test_two_sequences_with_two_weights_are_a_fault() -> None:
+    weights: dict[str, float] = {}
+    check_weights(Sequence("made-0", [Segment("x", "a")]), weights)
     with pytest.raises(ValueError, match=r"made-1: task 'a' has weights 1.0 and 2.0"):
-        task_weights([Sequence("made-0", [Segment("x", "a")]), Sequence("made-1", [Segment("x", "a", 2.0)])])
+        check_weights(Sequence("made-1", [Segment("x", "a", 2.0)]), weights)
 
 
 @pytest.fixture

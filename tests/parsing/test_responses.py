@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from curated import curate
 from ruamel.yaml import YAML
 
 from stages.config.curation import Curation
 from stages.config.dataset import Columns, Dataset
 from stages.config.load import check
-from stages.corpus.funnel import corpus_counts
-from stages.curate import curate
+from stages.corpus.funnel import Corpus
 from stages.parsing.checks import check_columns
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example
@@ -155,6 +155,12 @@ def test_a_map_of_the_page_reads_its_rows(name: str, tmp_path: Path, monkeypatch
     assert counts["sources"]["gold"] == gold.get(name, f"column {block['columns'].get('solution')}")
 
 
+def corpus_counts(rows: list[Completion], example: Example) -> dict[str, object]:
+    corpus = Corpus()
+    corpus.add(rows, example)
+    return corpus.counts()
+
+
 def test_whether_a_response_was_cut_is_what_the_rows_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,8 +168,7 @@ def test_whether_a_response_was_cut_is_what_the_rows_say(
     assert [row.finish_reasons for row in rows] == [["stop"], ["stop"], ["length"]]
     _, rows, _ = taught(tmp_path, monkeypatch, maps()["s1K"]["columns"], ROWS["s1K"])
     assert [row.finish_reasons for row in rows] == [["unknown"], ["unknown"]]
-    counted_rows = corpus_counts(rows, {"made-0": Example("made-0", "made", "2 + 2?", "4", "latex")})
-    assert counted_rows["unfinished"] is None
+    assert corpus_counts(rows, Example("made-0", "made", "2 + 2?", "4", "latex"))["unfinished"] is None
 
 
 PLAIN = {"question": "prompt", "answer": "gold", "answer_type": "number"}
@@ -190,7 +195,7 @@ def test_prompt_and_response_in_every_form(
     assert [row.texts for row in rows] == [[SAID]]
     assert counts["sources"]["rationalised"] is True
     assert rows[0].rationalised
-    assert corpus_counts(rows, {"made-0": examples[0]})["rationalised"] == 1
+    assert corpus_counts(rows, examples[0])["rationalised"] == 1
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,17 @@ says so.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from stages.records.completion import Completion, read_completions, write_completions
+from stages.records.completion import (
+    Completion,
+    CompletionsByQuestion,
+    iter_questions,
+    read_completions,
+    write_completions,
+)
 from stages.records.example import Example, read_examples, write_examples
 from stages.records.sequence import Segment, Sequence, read_sequences, write_sequences
 
@@ -112,3 +119,29 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     (tmp_path / "rows.jsonl").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"rows\.jsonl: not text in UTF-8"):
         read_examples(tmp_path / "rows.jsonl")
+
+
+def test_completions_are_found_by_question(tmp_path):
+    """Against all rows in memory, in any order, with texts and ids that look like what is looked for."""
+    ids = ["made-0", 'made-"1"', "made-\\2", "made-ü", "made-4"]
+    trap = '{"example_id": "made-4"}'
+    rows = [
+        replace(COMPLETION, example_id=name, sample=sample, texts=[f"{trap} {sample}\r\n\u2028"])
+        for sample in range(3)
+        for name in ids
+    ]
+    path = tmp_path / "rows.jsonl"
+    write_completions(path, rows)
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8").replace("\n", "\n\n", 4), encoding="utf-8")
+    found = CompletionsByQuestion(path)
+    assert list(found) == ids
+    assert len(found) == len(ids)
+    for name in reversed(ids):
+        assert found[name] == [row for row in rows if row.example_id == name]
+        assert found.sizes[name] == 3
+    assert found.get("made-9", []) == []
+    with pytest.raises(ValueError, match="stand in several places"):
+        list(iter_questions(path))
+    rows.sort(key=lambda row: row.example_id)
+    write_completions(path, rows)
+    assert [row for those in iter_questions(path) for row in those] == rows

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from curated import render
 from transformers import AutoTokenizer
 
 from stages.asking.local import from_memory
@@ -19,7 +20,6 @@ from stages.predict import predictions, student_asking
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Sequence, read_sequences, write_sequences
-from stages.render import render
 from stages.students.chat import chat_tokens, turn_of
 from stages.students.decode import decode
 from stages.students.load import load

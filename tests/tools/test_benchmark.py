@@ -17,9 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 from stages.config.base import base_sha256
+from stages.records.completion import read_completions
 from stages.records.example import Example, write_examples
 from stages.records.jsonl import write_json
-from stages.records.sequence import Segment, Sequence, write_sequences
+from stages.records.sequence import Segment, Sequence, read_sequences, write_sequences
 from stages.training.collate import collate
 from stages.training.steps import Shape
 from stages.training.trees import grow_tree
@@ -28,6 +29,7 @@ from tools.benchmark.layouts import ours, side_by_side
 from tools.benchmark.measure import Spent, summed_up, with_ratios, write_run
 from tools.benchmark.models import arithmetic, build
 from tools.benchmark.plan import TRAIN_LINES, picked, train_lines, train_plan, train_run
+from tools.benchmark.scale import made_answers, made_questions, measure_stages
 from tools.benchmark.workloads import ALPHA, EOS, SHAPES, Workload, workload
 
 CPU = torch.device("cpu")
@@ -479,3 +481,22 @@ def test_the_teachers_side_asks_reads_and_keeps(monkeypatch: pytest.MonkeyPatch,
     assert cached.startswith("cached: 8 completions in ")
     assert store.startswith("store: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_stages_are_measured_on_made_up_completions(tmp_path: Path) -> None:
+    """What curate keeps is what is right and whole, by how the answers were made."""
+    lines = list(measure_stages(tmp_path, 100))
+    assert [line.split()[1] for line in lines[:5]] == ["store", "prepare", "teach", "curate", "render"]
+    made = {example.id: (example, made_answers(example)) for example in made_questions(20)}
+    parts = json.loads((tmp_path / "split.json").read_text())
+    wanted = [
+        (name, sample)
+        for part in ("train", "validation")
+        for name in parts[part]
+        for sample, answer in made[name][1].items()
+        if answer.finish_reason == "stop" and answer.text.endswith(f"The answer is {made[name][0].answer}.")
+    ]
+    kept = read_completions(tmp_path / "kept.jsonl")
+    assert [(row.example_id, row.sample) for row in kept] == wanted
+    assert f"kept: {len(wanted)};" in lines[5]
+    assert len(read_sequences(tmp_path / "texts.jsonl")) == len(wanted)

@@ -219,6 +219,28 @@ def teach(
         typer.echo(teaching.use_store(folder, rows))
 
 
+@app.command("scale")
+def measure_scale(
+    completions: Annotated[str, typer.Option(help="How many, with commas; 5 a question.")] = "10000,100000",
+) -> None:
+    """Time and memory of merge, prepare, teach, curate and render by the number of completions.
+
+    About 1.5 minutes for 100,000, most of it for making them. Nothing is written but in a folder that goes
+    with the command: 4 GB for a million.
+    """
+    from tools.benchmark.scale import SAMPLES, measure_stages
+
+    counts = completions.split(",")
+    if bad := [text for text in counts if not text.strip().isdecimal() or int(text) < SAMPLES]:
+        raise ValueError(
+            f"--completions {completions}: got {bad}, wanted whole numbers from {SAMPLES}, with commas"
+        )
+    for count in map(int, counts):
+        with TemporaryDirectory() as scratch:
+            for line in measure_stages(Path(scratch), count):
+                typer.echo(line)
+
+
 @app.command("lengths")
 def count_lengths(
     mirror: Annotated[Path, typer.Argument(help="The folder of pinned files.")],
