@@ -1,31 +1,27 @@
 """The store of answers. An answer is paid once: first writer wins, nothing is updated.
 
-The file is described in stages/asking/database.py, its money and its jobs in stages/asking/ledger.py.
+The file is described in stages/asking/database.py, its rows in rows.py, its money and its jobs in ledger.py.
 """
 
-import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from stages.asking.database import Unreadable, now, valid
+from stages.asking.database import now, valid
 from stages.asking.ledger import Ledger
 from stages.asking.request import Answer, Request
-
-# the fields of Answer, in their order
-COLUMNS = (
-    "a.text, a.finish_reason, a.reasoning, a.tokens_in, a.tokens_out, a.tokens_cached, a.logprobs, o.model,"
-    " o.fingerprint, o.source, a.time"
+from stages.asking.rows import (
+    COLUMNS,
+    LIFT_CLAIMS,
+    PUT_REQUESTS,
+    TABLES,
+    Unwritable,
+    Values,
+    answer_row,
+    pack_request,
+    put_answers,
+    read_answer,
+    write_many,
 )
-LOGPROBS = 6  # their place in COLUMNS
-INSERT = f"INSERT OR IGNORE INTO answer VALUES ({', '.join('?' * 12)})"
-# what SQLite says of a value; for the file itself it has other errors
-OF_VALUES = (
-    *(sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
-    *(AttributeError, OverflowError, TypeError, UnicodeError),
-)
-TABLES = "answer a JOIN request r ON r.id = a.request JOIN origin o ON o.id = a.origin"
 
 
 class Store(Ledger):
@@ -45,23 +41,18 @@ class Store(Ledger):
 
         What is there stays as it is. Claims on what arrives are lifted.
         """
-        new = 0
-        pairs: list[tuple[bytes, int]] = []
-        origins: dict[tuple[str, str, str], int] = {}
+        bodies: dict[bytes, bytes | None] = {}
+        rows: list[Values] = []
+        origins: dict[Values, int] = {}
         with self.transaction() as db:
             for request, samples in answered:
                 key = bytes.fromhex(request.key if isinstance(request, Request) else request)
-                # the fastest level: a request is short, and the others take as long as all the rest of this
-                body = zlib.compress(request.body.encode(), 1) if isinstance(request, Request) else None
-                (number,) = db.execute(
-                    "INSERT INTO request (key, body) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET body ="
-                    " ifnull(body, excluded.body) RETURNING id",
-                    (key, body),
-                ).fetchone()
-                for sample, answer in samples.items():
-                    new += insert(db, number, sample, answer, origins)
-                    pairs.append((key, sample))
-            db.executemany("DELETE FROM claim WHERE key = ? AND sample = ?", pairs)
+                if bodies.get(key) is None:
+                    bodies[key] = pack_request(request) if isinstance(request, Request) else None
+                rows += (answer_row(db, key, sample, answer, origins) for sample, answer in samples.items())
+            write_many(db, PUT_REQUESTS, list(bodies.items()))
+            new = put_answers(db, rows)
+            write_many(db, LIFT_CLAIMS, [row[:2] for row in rows])
         return new
 
     def put_each(self, answered: Sequence[tuple[Request | str, dict[int, Answer]]]) -> dict[int, str]:
@@ -128,79 +119,3 @@ class Store(Ledger):
         """Lift all claims of this process, or of a job."""
         with self.transaction() as db:
             db.execute("DELETE FROM claim WHERE owner = ?", (owner or self.owner,))
-
-
-class Unwritable(ValueError):
-    """An answer with a value that SQLite does not hold."""
-
-
-def read_answer(*columns: Any) -> Answer:
-    """From COLUMNS of a row. Raises Unreadable."""
-    values = list(columns)
-    values[LOGPROBS] = unpack(values[LOGPROBS])
-    return Answer(*values)
-
-
-def insert(
-    db: sqlite3.Connection,
-    request: int,
-    sample: int,
-    answer: Answer,
-    origins: dict[tuple[str, str, str], int],
-) -> int:
-    """1, or 0 where there is an answer already: it stays as it is. Raises Unwritable.
-
-    `origins` are those that this transaction has met.
-    """
-    try:
-        texts = [valid(text) for text in (answer.text, answer.finish_reason, answer.reasoning)]
-        counts = map(storable, (answer.tokens_in, answer.tokens_out, answer.tokens_cached))
-        scores = pack(answer.logprobs)
-        check = checksum([text.encode() for text in texts], scores)
-        who = (valid(answer.model), valid(answer.fingerprint), valid(answer.source))
-        if who not in origins:
-            origins[who] = origin(db, who)
-        row = (request, sample, *texts, *counts, scores, origins[who], answer.time or now(), check)
-        return db.execute(INSERT, row).rowcount
-    except OF_VALUES as error:
-        raise Unwritable(f"sample {sample}: {error}") from error
-
-
-def checksum(texts: Iterable[bytes], logprobs: bytes | None) -> int:
-    """Of what an answer says, as it lies in the file (text, finish reason, reasoning): `cot store verify`
-    notices a byte that has changed.
-    """
-    return zlib.crc32(b"\0".join((*texts, logprobs or b"")))
-
-
-def storable(count: int | None) -> int | None:
-    """A count that SQLite holds; a longer one is as good as not told."""
-    return count if count is not None and 0 <= count < 2**63 else None
-
-
-def origin(db: sqlite3.Connection, values: tuple[str, str, str]) -> int:
-    """The row that says who answered (model, fingerprint, source), made if it is not there."""
-    found = db.execute(
-        "SELECT id FROM origin WHERE model = ? AND fingerprint = ? AND source = ?", values
-    ).fetchone()
-    return int(
-        found[0]
-        if found
-        else db.execute(
-            "INSERT INTO origin (model, fingerprint, source) VALUES (?, ?, ?) RETURNING id", values
-        ).fetchone()[0]
-    )
-
-
-def pack(logprobs: list[tuple[str, float]] | None) -> bytes | None:
-    return None if logprobs is None else zlib.compress(json.dumps(logprobs).encode())
-
-
-def unpack(blob: bytes | None) -> list[tuple[str, float]] | None:
-    """Raises Unreadable."""
-    try:
-        return (
-            None if blob is None else [(token, value) for token, value in json.loads(zlib.decompress(blob))]
-        )
-    except (zlib.error, ValueError, TypeError) as error:
-        raise Unreadable(f"log-probabilities cannot be read ({error})") from error

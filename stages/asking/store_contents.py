@@ -11,7 +11,8 @@ from typing import Any
 
 from stages.asking.database import Unreadable
 from stages.asking.request import Answer, read_request
-from stages.asking.store import COLUMNS, TABLES, Store, checksum, read_answer, unpack
+from stages.asking.rows import COLUMNS, TABLES, checksum, read_answer, unpack
+from stages.asking.store import Store
 
 PATIENCE = 5000  # milliseconds that other users of the store get to finish, before it is left as it is
 LINE = 90  # characters of a message that a table shows

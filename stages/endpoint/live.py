@@ -4,33 +4,23 @@ Every answer is committed when it arrives.
 """
 
 import asyncio
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 
 from stages.asking.conversation import Failures, Wanted
-from stages.asking.prices import dollars, price_of
 from stages.asking.store import Store
 from stages.config.cli import progress_bar
 from stages.config.endpoint import Endpoint, Price
 from stages.endpoint.calls import Caller, Outcome
-from stages.endpoint.estimate import budget_used_up, most_dollars, no_price, paced_tokens, tokens_used
+from stages.endpoint.estimate import paced_tokens
 from stages.endpoint.http import Parcel, narrow, parcels
+from stages.endpoint.keeping import Arrived, Keeper, NoDollars
 from stages.endpoint.limits import LONG, Gate, pause
 from stages.endpoint.progress import CallProgress
-from stages.endpoint.purse import Purse
+from stages.endpoint.signals import signals_cancel
 
-MOMENT = 0.01  # seconds between an answer's arrival and its commit
-LATE = 0.1  # seconds after an answer's arrival from which on its commit goes before new calls
 LOADING_LONGEST = 1800.0  # seconds that a server may load its model before a try counts as one
 DEAD = 16  # requests in a row, at least, that are given up before a server counts as gone
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-Result = TypeVar("Result")
 
 
 def fulfil(
@@ -45,48 +35,8 @@ def fulfil(
     live = Live(store, name, endpoint, prices)
     runner = asyncio.Runner()
     asking = runner.get_loop().create_task(live.ask(wanted))
-    with signals_cancel(asking), closing(live), runner:
+    with signals_cancel(asking), closing(live.keeper), runner:
         return runner.get_loop().run_until_complete(asking)
-
-
-@contextmanager
-def signals_cancel(task: asyncio.Task[Any]) -> Iterator[None]:
-    """In this block Ctrl-C and its like only cancel `task`, however often they come.
-
-    After it the first one does what it did before, unless the block fails otherwise: then that is told.
-    """
-    came: list[int] = []
-    cancelled: asyncio.CancelledError | None = None
-
-    def cancel(number: int, frame: object) -> None:
-        came.append(number)
-        if not (loop := task.get_loop()).is_closed():
-            loop.call_soon_threadsafe(task.cancel)
-
-    mine = threading.current_thread() is threading.main_thread()  # no other thread can be interrupted
-    ignored = (signal.SIG_IGN, None)  # as under nohup; and so they stay
-    heard = [number for number in STOPS if mine and signal.getsignal(number) not in ignored]
-    before = [signal.signal(number, cancel) for number in heard]
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        cancelled = error
-    finally:
-        for number, handler in zip(heard, before, strict=True):
-            signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
-    if cancelled:  # by somebody else, or whoever handles the signal has returned
-        raise cancelled
-
-
-@dataclass
-class Arrived:
-    """A call that has come back."""
-
-    parcel: Parcel
-    outcome: Outcome
-    promised: float | None  # dollars; None: no budget
 
 
 class Live:
@@ -96,18 +46,12 @@ class Live:
         self.store = store
         self.name = name
         self.endpoint = endpoint
-        self.prices = prices
+        self.keeper = Keeper(store, name, endpoint, prices)
         self.failed: Failures = {}
         self.stop: str | None = None  # why no further call is made
-        self.arrived: list[Arrived] = []  # only a commit that succeeded takes anything out
-        self.committing: asyncio.Task[None] | None = None
-        # commits that are not done, the oldest first, and when its first answer arrived
-        self.commits: deque[tuple[float, asyncio.Task[None]]] = deque()
-        self.purse = None if endpoint.budget is None else Purse(store, name, endpoint.budget)
         self.unanswered = 0  # requests in a row that were given up
         self.refused = 0  # calls in a row that met an error of which nobody knows whether it is about all
         self.loading_since: float | None = None  # seconds of the loop's clock
-        self.thread = ThreadPoolExecutor(1)  # the only one that writes: a commit does not hold up the calls
 
     async def ask(self, wanted: list[Wanted]) -> Failures:
         """Ask for all that is wanted; returns what did not come. Raises ValueError with what stopped it."""
@@ -117,6 +61,7 @@ class Live:
         async with self.caller:
             with progress_bar(telling=False) as bar:
                 self.progress = CallProgress(self.name, bar, sum(len(want.samples) for want in wanted))
+                self.keeper.progress = self.progress
                 telling = asyncio.create_task(self.progress.tell_each_minute())
                 try:
                     await self.take_turns(wanted)
@@ -127,16 +72,6 @@ class Live:
             raise ValueError(f"{self.stop} ({self.progress.answers} answers came in this run and are kept)")
         return self.failed
 
-    def close(self) -> None:
-        """When no task is left: store what arrived and is not stored, whatever became of its commit."""
-        self.thread.shutdown()
-        try:
-            self.commit()
-            if self.purse is not None:
-                self.purse.close()
-        finally:
-            self.store.release()
-
     async def take_turns(self, wanted: list[Wanted]) -> None:
         """Ask for what nobody else asks for, then look whether the others got the rest.
 
@@ -144,7 +79,7 @@ class Live:
         """
         while wanted and not self.stop:
             pairs = [(want.key, sample) for want in wanted for sample in want.samples]
-            owners = await self.in_thread(self.store.claim, pairs)
+            owners = await self.keeper.in_thread(self.store.claim, pairs)
             if job := next((owner for owner in owners.values() if owner.startswith("job ")), None):
                 raise ValueError(
                     f"endpoint {self.name!r}: answers wanted here are under way in a batch ({job}): collect"
@@ -169,7 +104,9 @@ class Live:
             self.look_for_life(len(missing) < len(parcel.samples), outcome)
             if missing:
                 self.failed |= {(parcel.key, sample): outcome.kind for sample in missing}
-                await self.in_thread(self.store.fail, parcel.key, missing, outcome.kind, outcome.message)
+                await self.keeper.in_thread(
+                    self.store.fail, parcel.key, missing, outcome.kind, outcome.message
+                )
                 self.progress.failed = len(self.failed)
                 self.progress.advance(len(missing))
 
@@ -214,14 +151,17 @@ class Live:
 
     async def call(self, parcel: Parcel) -> Outcome:
         """One HTTP call within the limits and the budget; its answers are on disk when this returns."""
-        await self.let_commits_pass()
+        await self.keeper.let_commits_pass()
         paced = self.endpoint.tokens_per_minute is not None
         await self.gate.enter(paced_tokens(parcel.request, len(parcel.samples)) if paced else 0)
         try:
-            promised = await self.reserve(parcel)
+            promised = await self.keeper.reserve(parcel, lambda: self.stop)
             if promised is None and self.stop:
                 return Outcome()
             outcome = await self.caller.call(parcel)
+        except NoDollars as error:
+            self.stop = str(error)
+            return Outcome()
         finally:
             self.gate.leave()
         if outcome.wait and outcome.wait > LONG:
@@ -239,7 +179,7 @@ class Live:
             self.gate.went_well()
         call = Arrived(parcel, outcome, promised)
         if outcome.answers or promised is not None:
-            await self.keep(call)
+            await self.keeper.keep(call)
         return call.outcome
 
     def goes_on(self, outcome: Outcome) -> bool:
@@ -248,92 +188,3 @@ class Live:
         """
         self.refused += 1
         return outcome.unsure and self.refused < max(DEAD, self.endpoint.concurrency)
-
-    # ---- the store: answers and dollars
-
-    async def reserve(self, parcel: Parcel) -> float | None:
-        """Set aside the most that a call can cost: so many dollars.
-
-        None without a budget, or with `stop` if there is none left.
-        """
-        if self.purse is None or self.stop:
-            return None
-        model = parcel.request.model
-        most = most_dollars(parcel.request, len(parcel.samples), price_of(self.prices, model))
-        if most is None:
-            self.stop = no_price(self.name, model)
-            return None
-        while not self.purse.take(most):
-            if await self.in_thread(self.purse.fill, most):
-                continue
-            if self.stop:
-                return None
-            if not self.purse.calls:
-                spent = self.store.spent(self.name)
-                self.stop = budget_used_up(self.name, self.purse.budget, spent, "the next call", most)
-                return None
-            await asyncio.sleep(0.02)  # what is under way may cost less than was set aside for it
-        return most
-
-    async def keep(self, call: Arrived) -> None:
-        """Commit what has arrived, this and whatever else comes within a moment, in one transaction.
-
-        Each costs a write to the disk.
-        """
-        self.arrived.append(call)
-        if self.committing is None:
-            self.committing = asyncio.create_task(self.commit_soon())
-            self.commits.append((asyncio.get_running_loop().time(), self.committing))
-        await asyncio.shield(self.committing)
-
-    async def commit_soon(self) -> None:
-        await asyncio.sleep(MOMENT)
-        self.committing = None  # what arrives from now on may miss this commit
-        await self.in_thread(self.commit)
-        self.commits.popleft()
-
-    async def let_commits_pass(self) -> None:
-        """What has arrived goes before what could be asked: on a machine whose processors are busy calls
-        would keep the thread that commits waiting, and a kill would lose the more.
-        """
-        now = asyncio.get_running_loop().time
-        while self.commits and now() - self.commits[0][0] > LATE:
-            await asyncio.shield(self.commits[0][1])
-
-    def commit(self) -> None:
-        """Store answers and what they cost, all in one transaction."""
-        if not (calls := self.arrived[:]):
-            return
-        costs = [self.cost_of(call.parcel, call.outcome) for call in calls]
-        pairs = [(call.promised, cost) for call, cost in zip(calls, costs, strict=True)]
-        promised = [(most, cost) for most, cost in pairs if most is not None]
-        gone = 0.0
-        with self.store.transaction():
-            refused = self.store.put_each([(call.parcel.request, call.outcome.answers) for call in calls])
-            if self.purse and promised:
-                gone = self.purse.write(promised)
-            elif paid := sum(cost or 0.0 for cost in costs):
-                self.store.pay(self.name, paid)
-        del self.arrived[: len(calls)]
-        if self.purse:
-            self.purse.settle(promised, gone)
-        self.tell_kept(calls, costs)
-        for place, why in refused.items():
-            calls[place].outcome = Outcome(kind="unwritable", message=why)
-
-    def tell_kept(self, calls: list[Arrived], costs: list[float | None]) -> None:
-        for call, cost in zip(calls, costs, strict=True):
-            if call.outcome.billed:
-                self.progress.pay(cost, tokens_used(call.outcome.answers.values())[2] or 0)
-        answers = sum(len(call.outcome.answers) for call in calls)
-        self.progress.answers += answers
-        self.progress.advance(answers)
-
-    def cost_of(self, parcel: Parcel, outcome: Outcome) -> float | None:
-        """Dollars that a call was billed; None: nobody knows, so that what was set aside stays spent."""
-        if not outcome.billed:
-            return 0.0 if outcome.billed is False else None  # None: the response was lost on the way
-        return dollars(price_of(self.prices, parcel.request.model), *tokens_used(outcome.answers.values()))
-
-    async def in_thread(self, function: Callable[..., Result], *values: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, function, *values)

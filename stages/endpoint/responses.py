@@ -34,7 +34,7 @@ def parse_json(content: bytes | str) -> Any:
     """A body as JSON. Raises Malformed for what is none, and for what is nested too deep to be read."""
     text = content.decode("utf-8-sig", "replace") if isinstance(content, bytes) else content
     try:
-        return json.loads(text, parse_int=whole_number)
+        return DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"no JSON that can be read ({error})") from error
 
@@ -42,6 +42,9 @@ def parse_json(content: bytes | str) -> Any:
 def whole_number(digits: str) -> int | float:
     """A longer one is no count: Python refuses to read one of 5,000 digits."""
     return int(digits) if len(digits) <= LONGEST_NUMBER else float(digits)
+
+
+DECODER = json.JSONDecoder(parse_int=whole_number)  # `json.loads` makes one for each text
 
 
 def as_text(value: Any) -> str:

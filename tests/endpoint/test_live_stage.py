@@ -20,6 +20,7 @@ from stage_run import StageRun
 from stages import teach
 from stages.asking.store import Store
 from stages.endpoint import live
+from stages.endpoint.keeping import Keeper
 from stages.endpoint.live import Live
 from stages.endpoint.progress import CallProgress
 from stages.methods import zero_shot_cot
@@ -180,20 +181,20 @@ OWNERS: dict[str, type] = {"look_for_life": Live, "advance": CallProgress, "put"
 
 def write_slowly(log: Path, seconds: float) -> None:
     """Every commit takes a while; what `keep` is handed is logged."""
-    put, keep = Store.put, Live.keep
+    put, keep = Store.put, Keeper.keep
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
 
     def slow(store: Store, answered: Any) -> int:
         time.sleep(seconds)
         return put(store, answered)
 
-    async def logged(run: Live, item: Any) -> None:
+    async def logged(keeper: Keeper, item: Any) -> None:
         for sample, answer in item.outcome.answers.items():
             os.write(file, (json.dumps([item.parcel.key, sample, answer.text]) + "\n").encode())
-        await keep(run, item)
+        await keep(keeper, item)
 
     Store.put = slow
-    Live.keep = logged
+    Keeper.keep = logged
 
 
 def fail_once(name: str, place: int) -> None:
