@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from operator import eq
 
-from stages.text import finders, gold, stated_values
+from stages.text import finders, gold, stated_values, stated_words
 from stages.text.gold import LETTERS
 from stages.text.mathematics import equal_latex, last_box, lenient_latex, strict_latex
 from stages.text.stated_choices import stated_choice
@@ -121,7 +121,7 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_text,
         strict=finders.strict_text,
         lenient=finders.lenient_text,
-        stated=stated_values.stated_text,
+        stated=stated_words.stated_text,
         equal=equal_texts,
         any_word=True,
     ),
@@ -130,21 +130,21 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         wanted=gold.wanted_exact,
         strict=finders.strict_exact,
         lenient=finders.lenient_exact,
-        stated=stated_values.stated_exact,
+        stated=stated_words.stated_exact,
     ),
     "date": AnswerRules(  # "05/01/2021"
         canonical=gold.canonical_date,
         wanted=gold.wanted_date,
         strict=finders.strict_dates,
         lenient=finders.lenient_dates,
-        stated=stated_values.stated_date,
+        stated=stated_words.stated_date,
     ),
     "latex": AnswerRules(  # "$2n-2$"
         canonical=gold.canonical_text,
         wanted=gold.wanted_latex,
         strict=strict_latex,
         lenient=lenient_latex,
-        stated=stated_values.stated_latex,
+        stated=stated_words.stated_latex,
         equal=equal_latex,
         marked=has_box,
     ),

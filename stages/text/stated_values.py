@@ -6,38 +6,36 @@ the type; SEVERAL: it holds more than one, so that none is stated.
 
 # ruff: noqa: RUF001  # quotes and signs of all kinds are what is looked for
 
-import html
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-from stages.text.finders import any_of, lenient_dates, which_of
-from stages.text.mathematics import strict_latex
-from stages.text.numerals import Numeral, numerals, plain_signs, spelled, written
+from stages.text.hedges import side_by_side, words_before
+from stages.text.number_words import spelled
+from stages.text.numerals import Numeral, numerals, plain_signs, written
 
 # a part, whether it is announced as the answer, the option texts -> the answer in it
 StatedValue = Callable[[str, bool, Sequence[str]], str | None]
 SEVERAL = ""
-EMPHASIS = " \t\n\"'“”‘’„«»`*_~"
-OR = re.compile(r"^[\s\"'*_)\].,]*(?:or|/|and/or|to|-)[\s\"'*_(\[]*$", re.IGNORECASE)
-LIST = re.compile(r"^[\s\"'*_)\].,]*(?:or|/|and/or|and|&|,)[\s\"'*_(\[]*$", re.IGNORECASE)
+EMPHASIS = " \t\n\"'“”‘’„«»‹›『』「」`*_~"
 NOT = re.compile(
     r"\b(?:not|never|neither|nor|isn't|instead of|rather than|than|except|excluding)\s+"
-    r"(?:option |choice )?[\"'*(\[]*$",
+    r"(?:option |choice )?[\"'“‘*(\[]*$",
     re.IGNORECASE,
 )
 OF = re.compile(r"\b(?:of|from|than)\s+(?:the |his |her |their |all )?\$?$", re.IGNORECASE)  # "8 of 12"
-
-
-AFFIRMED = ("yes", "true", "correct")
+IN = re.compile(r"\b(?:in|since|by|until|during)\s+$", re.IGNORECASE)  # "2,500 in 2021"
+YEARS = range(1500, 2100)
+BEFORE = 40  # characters
+UNIT = re.compile(r"\s*(%|[^\W\d_]+)")
+AFFIRMED = ("yes", "true", "correct", "y")
+NOUNS = (
+    "one|body|doubt|way|evidence|reason|need|problem|matter|such|other|more|longer|idea|clue|answer|further"
+)
 YES_NO = re.compile(
     r"(?<![\w-])(?P<denied>(?:not|never|\w+n['’]t)\s+(?:really |quite |at all )?)?"
-    r"(?P<word>yes|true|correct|false|incorrect|untrue"
-    r"|no(?!\s+(?:one|body|doubt|way|evidence|reason|need|problem|matter|such|other|more|longer)\b))(?![\w-])",
+    rf"(?P<word>yes|true|correct|false|incorrect|untrue|no(?!\s+(?:{NOUNS})\b))(?![\w-])",
     re.IGNORECASE,
 )
-NOT_BUT = re.compile(r",?\s+(?:not|rather than|instead of)\s", re.IGNORECASE)
-TAG = re.compile(r"</?(?:b|i|u|em|strong|code|span)>", re.IGNORECASE)
 
 
 def bare(text: str) -> str:
@@ -54,6 +52,11 @@ def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.!?])(?<!^[A-Z]\.)(?<![\s(*][A-Z]\.)[*_\"']*\s+(?=\S)", text.strip())
 
 
+def before(text: str, place: int) -> str:
+    """The words before a place, where a value may be denied."""
+    return text[max(0, place - BEFORE) : place]
+
+
 def first_sentence(text: str) -> str:
     return sentences(text)[0]
 
@@ -64,77 +67,57 @@ def stated_number(part: str, announced: bool, choices: Sequence[str]) -> str | N
     """
     plain = plain_signs(part)
     sentence = first_sentence(plain) if announced else plain
-    found = numerals(sentence) or spelled(sentence) or numerals(plain) or spelled(plain)
-    kept = [number for number in found if not NOT.search(sentence[: number.start])]
+    found = numerals(sentence) or spelled(sentence)
+    if not found:
+        sentence = plain
+        found = numerals(plain) or spelled(plain)
+    kept = [number for number in found if not NOT.search(before(sentence, number.start))]
     if not kept:
         return None
-    equals = [number for number in found if re.search(r"=\s*\$?\s*$", sentence[: number.start])]
+    equals = [number for number in found if re.search(r"=\s*\$?\s*$", before(sentence, number.start))]
     if equals:
         return written(equals[-1].value)
     if announced:
-        return SEVERAL if several(sentence, kept) else written(kept[0].value)
-    own = [number for number in kept if not OF.search(sentence[: number.start])] or kept
-    return written(own[-1].value)
+        return SEVERAL if several(sentence, kept[:2]) else written(kept[0].value)
+    own = [number for number in kept if not aside(sentence, number)] or kept
+    return SEVERAL if several(sentence, own[-2:], either=True) else written(own[-1].value)
 
 
-def several(sentence: str, found: list[Numeral]) -> bool:
-    """5 or 6, 5 to 6, between 5 and 6: two values in place of one."""
-    if len(found) < 2 or found[0].value == found[1].value:
+def aside(sentence: str, number: Numeral) -> bool:
+    """Whether another number is taken of it, or it is a year in which something is so."""
+    words = before(sentence, number.start)
+    return bool(OF.search(words) or (number.value in YEARS and IN.search(words)))
+
+
+def several(sentence: str, found: list[Numeral], either: bool = False) -> bool:
+    """5 or 6, 5 apples or 6, 5 to 6, between 5 and 6: two values in place of one; `either`: by an "or" alone.
+    Of "1 hour or 60 minutes" the second says the first anew.
+    """
+    if len(found) < 2:
         return False
-    between = sentence[found[0].end : found[1].start]
-    span = re.search(r"\bbetween\s*$", sentence[: found[0].start], re.IGNORECASE)
-    return bool(OR.match(between) or (span and between.strip() == "and"))
+    first, second = found
+    between = sentence[first.end : second.start]
+    if between.strip() == "-" and not either:
+        return True
+    words = words_before(between, either)
+    if words is None or first.value in (second.value, 100 * second.value):
+        return False
+    units = [UNIT.match(words), UNIT.match(sentence, second.end)]
+    named = [unit[1].lower().rstrip("s") for unit in units if unit]
+    return len(named) < 2 or named[0] == named[1]
 
 
 def stated_yes_no(part: str, announced: bool, choices: Sequence[str]) -> str | None:
     """Denials count: "not true" is no. SEVERAL of "yes and no"."""
-    said = [*YES_NO.finditer(plain_signs(bare(part)))]
+    plain = plain_signs(bare(part))
+    if plain.lower() in ("y", "n"):
+        return "yes" if plain.lower() == "y" else "no"
+    said = [*YES_NO.finditer(plain)]
     if not said:
         return None
     answers = [
         "yes" if (found["word"].lower() in AFFIRMED) != bool(found["denied"]) else "no" for found in said
     ]
-    if len(said) > 1 and LIST.match(part[said[0].end() : said[1].start()]) and answers[0] != answers[1]:
+    if len(said) > 1 and answers[0] != answers[1] and side_by_side(plain[said[0].end() : said[1].start()]):
         return SEVERAL
     return answers[0]
-
-
-def stated_text(part: str, announced: bool, choices: Sequence[str]) -> str | None:
-    """What is set in quotes or bold, else what follows a colon or "is", else the whole."""
-    part = TAG.sub("", html.unescape(part))
-    for pattern in (r"\*\*(.+?)\*\*", r"[\"“„«]([^\"”“»\n]+)[\"”“»]", r"(?<!\w)['‘`]([^'’`\n]+)['’`](?!\w)"):
-        if found := re.findall(pattern, part):
-            return bare(found[-1 if not announced else 0]) or None
-    tail = part if announced else re.split(r"[:=]\s|\b(?:is|are|get|gives|makes|make|spells)\b", part)[-1]
-    return bare(NOT_BUT.split(first_sentence(tail))[0]) or None
-
-
-# other forms of dates, as those that are known
-DATES = (
-    (r"\b(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?(?!\w)", r"\1-\2-\3"),
-    (r"(?<![\w./-])(\d{1,2})[.-](\d{1,2})[.-](\d{4})(?![\w-])", r"\1/\2/\3"),
-    (r"\b(\d{1,2})-([A-Za-z]{3,9})-(\d{4})\b", r"\1 \2 \3"),
-)
-
-
-def stated_date(part: str, announced: bool, choices: Sequence[str]) -> str | None:
-    plain = plain_signs(part)
-    for form, known in DATES:
-        plain = re.sub(form, known, plain)
-    found = lenient_dates(plain)
-    return found[0 if announced else -1] if found else None
-
-
-def stated_exact(part: str, announced: bool, choices: Sequence[str]) -> str | None:
-    """One of the few legal answers, in any case; where there are none, the bare text."""
-    if not choices:
-        return bare(part) or None
-    spelled = sorted(choices, key=len, reverse=True)
-    found = [which_of(spelled, one) for one in any_of(spelled).finditer(part)]
-    return found[0 if announced else -1] if found else None
-
-
-def stated_latex(part: str, announced: bool, choices: Sequence[str]) -> str | None:
-    with suppress(IndexError):
-        return strict_latex(part)[0]
-    return None

@@ -2,7 +2,12 @@
 
 import re
 
-TAG = re.compile(r"<(?P<end>/)?(?:think|thinking|thoughts?|reason|reasoning|scratchpad)>", re.IGNORECASE)
+# <think>, <seed:think>; [THINK] (Mistral); \u25c1think\u25b7 (Kimi); <|begin_of_thought|> (OpenThoughts)
+TAG = re.compile(
+    r"<(?P<end>/)?(?:\w+:)?(?:think|thinking|thoughts?|reason|reasoning|scratchpad)\s*>"
+    r"|(?-i:\[(?P<end2>/)?THINK\])|\u25c1(?P<end3>/)?think\u25b7|<\|(?:begin|(?P<end4>end))_of_thought\|>",
+    re.IGNORECASE,
+)
 
 
 def split_thoughts(text: str) -> tuple[str, str]:
@@ -17,12 +22,13 @@ def split_thoughts(text: str) -> tuple[str, str]:
     for tag in TAG.finditer(text):
         piece = text[last : tag.start()]
         last = tag.end()
-        if tag["end"] and not thinking:  # its beginning stood in the prompt
+        ends = any(tag.groups())
+        if ends and not thinking:  # its beginning stood in the prompt
             thoughts += [*said, piece]
             said = []
         else:
             (thoughts if thinking else said).append(piece)
-        thinking = not tag["end"]
+        thinking = not ends
     (thoughts if thinking else said).append(text[last:])
     return "".join(said), "".join(thoughts).strip()
 

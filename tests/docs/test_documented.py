@@ -7,8 +7,11 @@ import pytest
 from pages import ROOT, table_rows
 
 from stages.config.dataset import read_dataset
+from stages.config.load import read_params
 from stages.fetching.remote import mirror_path
 from stages.parsing.readers import parse_raw
+from stages.records.completion import Completion, read_completions
+from stages.records.example import Example
 from stages.teachers.released import Settings, complete
 from tools.readers import answers_of, right_ones
 
@@ -22,7 +25,15 @@ READ = {
     "GPT-3.5, AQuA": ("aqua", "faithful_gpt35.jsonl"),
     "GPT-4, AQuA": ("aqua", "faithful_gpt4.jsonl"),
     "GPT-3.5, StrategyQA": ("strategy_qa", "faithful_gpt35.jsonl"),
+    "GPT-4o, OpenBookQA": ("openbook_qa", "granularity_gpt4o_unseen.json"),
     "text-davinci-002, SVAMP": ("svamp", "log_zero_shot_cot.log"),
+    "GPT-3.5-instruct, six, Date Understanding": ("date_understanding", "mentor_kd_raw.json"),
+    "GPT-3.5-instruct, six, Last Letter": ("last_letter", "mentor_kd_raw.json"),
+    "GPT-3.5-instruct, six, Shuffled Objects": ("tracking_shuffled_objects", "mentor_kd_raw.json"),
+}
+KEPT = {
+    "Qwen2.5-Coder-1.5B, last letters": "gen_last_letter",
+    "Qwen2.5-Coder-1.5B, coins": "gen_coin_flip",
 }
 
 
@@ -53,8 +64,23 @@ def test_what_the_readers_make_of_released_answers(mirror: Path, tmp_path: Path,
     examples = {example.id: example for example in parse_raw(dataset, declared, tmp_path)}
     settings = Settings(backend="released", sources=[source])
     said = list(complete([*examples.values()], settings, tmp_path, ""))
+    assert_shown(completions, said, examples)
+
+
+@pytest.mark.parametrize("completions", KEPT)
+def test_what_the_readers_make_of_kept_answers(tmp_path: Path, completions: str) -> None:
+    dataset = KEPT[completions]
+    settings = read_params(ROOT / "params.yaml")["datasets"][dataset]
+    (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    examples = {example.id: example for example in parse_raw(dataset, read_dataset(dataset), tmp_path)}
+    rows = read_completions(ROOT / "stages/teachers/answers/qwen_coder.jsonl")
+    assert_shown(completions, [row for row in rows if row.example_id in examples], examples)
+
+
+def assert_shown(completions: str, said: list[Completion], examples: dict[str, Example]) -> None:
+    """The row of docs/evaluation.md has what the readers make of these."""
     right = [right_ones(answers_of(row, examples[row.example_id]), examples[row.example_id]) for row in said]
-    columns = ("kojima", "lenient", "stated")
+    columns = ("kojima", "lenient", "marked", "stated")
     shares = [f"{100 * sum(marks[reader] for marks in right) / len(right):.1f}" for reader in columns]
     row = next(row[1:] for row in table_rows(EVALUATION) if row[0] == completions)
     assert row == [f"{len(said):,}", *shares]

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from stages.text.numerals import LONGEST, numerals, plain_signs, spelled, written
+from stages.text.number_words import spelled
+from stages.text.numerals import LONGEST, numerals, plain_signs, written
 
 
 def read(text: str) -> list[str]:
