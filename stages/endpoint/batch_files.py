@@ -22,11 +22,12 @@ from stages.endpoint.calls import (
     error_text,
     filter_outcome,
 )
+from stages.endpoint.content import Malformed, name_of
 from stages.endpoint.estimate import most_dollars, tokens_used
 from stages.endpoint.http import parcels, request_body, request_path
 from stages.endpoint.jobs import Job, Left, Line, stored_request
 from stages.endpoint.keys import hide_secrets
-from stages.endpoint.responses import Malformed, name_of, parse_json, read_answers
+from stages.endpoint.responses import parse_json, read_answers
 from stages.endpoint.server import Server
 
 MOST_REQUESTS = 50_000  # the API's limits of one file

@@ -13,11 +13,12 @@ import openai
 
 from stages.asking.request import Answer
 from stages.config.endpoint import Endpoint
+from stages.endpoint.content import as_text
 from stages.endpoint.http import Parcel, request_body, request_path
 from stages.endpoint.keys import api_key, hide_secrets
 from stages.endpoint.limits import retry_after
 from stages.endpoint.refusals import about_one_prompt, nobody_knows
-from stages.endpoint.responses import NONSENSE, as_text, parse_json, read_answers
+from stages.endpoint.responses import NONSENSE, parse_json, read_answers
 
 AGAIN = {408, 409, 429}  # and every 5xx: another try may succeed
 LOADING = "Loading model"  # what llama.cpp says with 503 until it has

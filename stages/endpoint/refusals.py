@@ -10,7 +10,8 @@ ONE_PROMPT = (400, 403, 413, 422, 451, 500)  # statuses that an error about one 
 
 # the answer to it: the prompt counts as missing
 TOO_LONG = re.compile(
-    r"context[ _-]?(?:length|size|window)|maximum (?:model|context|input) length|string_above_max_length"
+    r"context[ _-]?(?:length|size|window|limit)|(?:input|prompt|sequence) length|tokens limit exceeded|长度超"
+    r"|maximum (?:model|context|input) length|string_above_max_length"
     r"|(?:prompt|input|request|message)s?[^.]{0,60} too (?:long|large)|longer than the (?:maximum )?model"
     r"|token count[^.]{0,40} exceeds|exceeds the (?:maximum|available)|must have less than \d+ tokens"
     r"|tokens[`'\" ]*\+[`'\" ]*max_(?:new_)?tokens|reduce the length|entity too large|too many tokens",
@@ -18,7 +19,7 @@ TOO_LONG = re.compile(
 )
 REFUSED = re.compile(
     r"moderation|flagged|content[ _-]?(?:policy|filter|exists risk|violat)"
-    r"|violat\w*[^.]{0,40} (?:policy|guideline)"
+    r"|violat\w*[^.]{0,40} (?:policy|guideline|terms)|llama[ _-]?guard|toxic|self[ -]harm|\brecitation\b"
     r"|(?:usage|safety|guardrail)\w* (?:policy|policies|guideline)|guardrail|safety[_ -]check|safety system"
     r"|inappropriate|data_inspection|invalid_prompt|harmful|unsafe|responsible ai|legal reasons|prohibited"
     r"|sensitive content|不安全|敏感|违规|不当",
@@ -33,7 +34,8 @@ ACCOUNT = re.compile(
 FOR_ALL = re.compile(
     r"parameter|unsupported|not support|does not (?:exist|allow)|no endpoints?|unknown model|model_not_found"
     r"|temperature|max_(?:completion_)?tokens|top_p|api key|permission|organi[sz]ation|billing|account"
-    r"|credits?\b|quota|(?:completion|choice|candidate)s? (?:is|are)|\bn\b",
+    r"|(?:have|has|no) access|invalid model|extra (?:fields|inputs)|unrecogni[sz]ed|credits?\b|quota"
+    r"|(?:completion|choice|candidate)s? (?:is|are)|\bn\b",
     re.IGNORECASE,
 )
 

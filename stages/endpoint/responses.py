@@ -10,24 +10,20 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from stages.asking.request import Answer
+from stages.endpoint.content import (
+    FAILED,
+    Malformed,
+    as_text,
+    finish_reason,
+    joined_parts,
+    name_of,
+    refused_parts,
+)
 from stages.text.thoughts import spoken
-
-# of other servers and APIs, in small letters
-FINISH_REASONS = {
-    **dict.fromkeys(("eos", "eos_token", "end_turn", "end", "stop_sequence", "completed", "finish"), "stop"),
-    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_length", "model_length"), "length"),
-    "safety": "content_filter",
-}
-
 
 # what nonsense in the place of a field can raise
 NONSENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-LONGEST_NAME = 200  # characters of a model's name and the like
 LONGEST_NUMBER = 18  # digits of a whole number: SQLite holds it
-
-
-class Malformed(ValueError):
-    """A response without the fields that the API promises."""
 
 
 def parse_json(content: bytes | str) -> Any:
@@ -45,14 +41,6 @@ def whole_number(digits: str) -> int | float:
 
 
 DECODER = json.JSONDecoder(parse_int=whole_number)  # `json.loads` makes one for each text
-
-
-def as_text(value: Any) -> str:
-    """A part of a body for people."""
-    try:
-        return value if isinstance(value, str) else json.dumps(value)
-    except RecursionError:
-        return "nested too deep to be shown"
 
 
 class Choice(NamedTuple):
@@ -128,12 +116,17 @@ def read_choice(choice: Any) -> Choice:
     if not isinstance(choice, dict):
         raise Malformed(f"a choice is {as_text(choice)}")
     reason = finish_reason(choice.get("finish_reason"))
-    if reason == "error":
+    native = finish_reason(choice.get("native_finish_reason"))  # OpenRouter's, of the provider behind it
+    if reason in FAILED or choice.get("error") or (reason == "unknown" and native in FAILED):
         raise Malformed(f"the provider failed: {as_text(choice.get('error') or 'no reason given')}")
     message = choice.get("message")
     reasoning = None
     if isinstance(message, dict):
         text, thoughts = joined_parts(message.get("content"))
+        refusals = refused_parts(message.get("content"))
+        if refusals and not text:
+            text = refusals
+            reason = "refusal"
         reasoning = message.get("reasoning_content") or message.get("reasoning") or thoughts
     else:
         text = choice.get("text")
@@ -142,39 +135,12 @@ def read_choice(choice: Any) -> Choice:
     if text is None and isinstance(message, dict) and isinstance(message.get("refusal"), str):
         text = message["refusal"]
         reason = "refusal"
-    if not isinstance(text, str):
+    if not isinstance(text, str) or (reason == "other" and not text):
         raise Malformed(f"no text in the choice {as_text(choice)}")
     thought = reasoning if isinstance(reasoning, str) else ""
     said, inline = spoken(text)
     thought = f"{thought}\n{inline}".strip() if inline else thought
     return Choice(said, thought, reason, read_logprobs(choice.get("logprobs")))
-
-
-def finish_reason(given: Any) -> str:
-    """In OpenAI's words: other servers say "eos", "end_turn", "MAX_TOKENS"."""
-    said = name_of(given).lower() or "unknown"
-    return FINISH_REASONS.get(said, said)
-
-
-def name_of(given: Any) -> str:
-    """What stands where a name is wanted; "" for none, and for what is nested."""
-    return str(given)[:LONGEST_NAME] if given and isinstance(given, str | int) else ""
-
-
-def joined_parts(content: Any) -> tuple[Any, str]:
-    """(text, thoughts) of a content that is a list of parts; another content as it is."""
-    if not isinstance(content, list):
-        return content, ""
-    texts: list[str] = []
-    thoughts: list[str] = []
-    for part in content:
-        if not isinstance(part, dict):
-            raise Malformed(f"a part of the content is {as_text(part)}")
-        if isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        elif "thinking" in part:
-            thoughts.append(str(joined_parts(part["thinking"])[0]))
-    return "".join(texts), "".join(thoughts)
 
 
 def read_logprobs(given: Any) -> list[tuple[str, float]] | None:

@@ -14,8 +14,9 @@ from stages.config.endpoint import Endpoint
 from stages.config.load import check
 from stages.endpoint.batch_files import line_outcome
 from stages.endpoint.calls import Caller, error_outcome, error_text
+from stages.endpoint.content import Malformed
 from stages.endpoint.http import request_path
-from stages.endpoint.responses import Malformed, read_answers
+from stages.endpoint.responses import read_answers
 
 
 def outcome_of(status: int, body: object) -> Any:
@@ -37,6 +38,10 @@ def said(message: str, code: object = None, kind: str | None = None) -> dict[str
         (403, {"code": "The caller does not have permission", "error": "Content violates usage guidelines."}),
         (400, said("Violated guardrail policy", "400", "invalid_request_error")),
         (451, said("Unavailable for legal reasons")),
+        (400, said("This request has been blocked by Llama Guard: S1 violent crimes")),
+        (400, said("RECITATION: the response was blocked")),
+        (400, said("input or output text contains toxic language")),
+        (400, said("Sorry, the input violates our terms of use")),
     ],
 )
 def test_refused_prompts(status: int, body: object) -> None:
@@ -73,6 +78,11 @@ def test_refused_prompts(status: int, body: object) -> None:
         (422, {"error": "Input validation error: `inputs` must have less than 1024 tokens. Given: 1361"}),
         (422, said("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097.")),
         (413, "<html><head><title>413 Request Entity Too Large</title></head></html>"),
+        (400, said("input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000")),
+        (400, said("Range of input length should be [1, 30720]", "InvalidParameter")),
+        (400, said("The sequence length 5000 is longer than the maximum sequence length 4096")),
+        (400, said("prompt tokens limit exceeded")),
+        (400, said("输入长度超过模型限制")),
     ],
 )
 def test_prompts_that_are_too_long(status: int, body: object) -> None:
@@ -92,6 +102,9 @@ def test_prompts_that_are_too_long(status: int, body: object) -> None:
         (402, said("Insufficient credits. Add more using your account", 402)),
         (403, said("This key has no permission for the model")),
         (404, said("No endpoints found that support the requested parameters", 404)),
+        (403, said("Project does not have access to model")),
+        (400, said("invalid model ID")),
+        (422, {"detail": [{"loc": ["body", "top_k"], "msg": "extra fields not permitted"}]}),
     ],
 )
 def test_what_concerns_all(status: int, body: object) -> None:
@@ -122,6 +135,15 @@ def response(content: object, reason: object = "stop", **message: object) -> dic
             "hm",
         ),
         ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "5"}], "5", "hm"),
+        ([{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "5"}], "5", "hm"),
+        ([{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "5"}], "5", "hm"),
+        ([{"type": "reasoning", "summary": [{"text": "hm"}]}, {"text": "5"}], "5", "hm"),
+        ([{"text": "hm", "thought": True}, {"text": "5"}], "5", "hm"),
+        ([{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "5"}], "5", ""),
+        (["2 + 3", " = 5"], "2 + 3 = 5", ""),
+        ({"type": "text", "text": "5"}, "5", ""),
+        ([{"type": "text", "text": {"value": "5"}}], "5", ""),
+        ([{"type": "text", "content": "5"}], "5", ""),
         ("<think>\n9, or 7.\n</think>\n\n 2 + 3 = 5.", "2 + 3 = 5.", "9, or 7."),
         ("<think>9, or 7, hm", "", "9, or 7, hm"),
         ("hm, 9</think>5", "5", "hm, 9"),
@@ -144,6 +166,15 @@ def test_parts_and_thoughts(content: object, text: str, reasoning: str) -> None:
         ("length", "length"),
         ("content_filter", "content_filter"),
         (None, "unknown"),
+        ("COMPLETE", "stop"),
+        ("end_of_turn", "stop"),
+        ("stop_token", "stop"),
+        ("FINISH_REASON_STOP", "stop"),
+        ("FINISH_REASON_MAX_TOKENS", "length"),
+        ("max_new_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("RECITATION", "content_filter"),
+        ("PROHIBITED_CONTENT", "content_filter"),
     ],
 )
 def test_finish_reasons(given: object, reason: str) -> None:
@@ -151,9 +182,24 @@ def test_finish_reasons(given: object, reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " 2 + "])
-def test_the_failure_of_a_provider_is_no_answer(text: str) -> None:
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *({"finish_reason": reason} for reason in ("error", "abort", "cancelled", "FAILED", "timeout")),
+        {"finish_reason": "insufficient_system_resource"},
+        {"finish_reason": "MALFORMED_FUNCTION_CALL"},
+        {"finish_reason": "stop", "error": {"code": 502}},
+        {"finish_reason": None, "native_finish_reason": "error"},
+    ],
+)
+def test_the_failure_of_a_provider_is_no_answer(text: str, choice: dict[str, object]) -> None:
     with pytest.raises(Malformed, match="the provider failed"):
-        read_answers(response(text, "error"), [0])
+        read_answers({"choices": [{"message": {"content": text}, **choice}]}, [0])
+
+
+def test_a_refusal_in_a_part() -> None:
+    answer = read_answers(response([{"type": "refusal", "refusal": "I cannot."}]), [0])[0]
+    assert (answer.text, answer.finish_reason) == ("I cannot.", "refusal")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
