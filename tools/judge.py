@@ -5,7 +5,6 @@ DIR/NAME.json and DIR/NAME-swapped.json (a model's answers to both orders). `rea
 answers, the page's and the models'. Source: SCoTD section 3.1.1.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 from stages.config.load import find, read_params
 from stages.judging import consult
 from stages.judging.judgement import blind, judge_prompt, judgement_results, pair_up, read_choice
-from stages.records.jsonl import write_json, write_text
+from stages.records.jsonl import parse_json, read_text, write_json, write_text
 from tools.found_rows import completions_of, examples_of
 from tools.pages.fill import with_data
 from tools.terminal import command_group
@@ -103,10 +102,7 @@ def read_sheets(
 
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object. Raises ValueError for anything else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
+    value = parse_json(read_text(path), str(path))
     if not isinstance(value, dict):
         raise ValueError(f"{path}: got {type(value).__name__}, wanted an object")
     return value

@@ -3,7 +3,6 @@
 Examples are named by their row, their position in the list. A block is a list of rows that no cut divides.
 """
 
-import json
 from collections import defaultdict
 from hashlib import sha256
 from itertools import chain
@@ -13,6 +12,7 @@ import numpy
 
 from stages.corpus.leakage import Rows
 from stages.records.example import PARTS, Example
+from stages.records.jsonl import parse_json, read_text
 
 
 def blocks_of(rows: Rows, groups: list[int]) -> list[Rows]:
@@ -110,7 +110,7 @@ def split_by_file(examples: list[Example], path: Path) -> dict[str, Rows]:
             f"{path} not found: no such split was published for {dataset}; drop it from run.datasets or this"
             " split from run.splits"
         )
-    indices: dict[str, list[int]] = json.loads(path.read_text(encoding="utf-8"))
+    indices: dict[str, list[int]] = parse_json(read_text(path), str(path))
     if not {"train", "test"} <= indices.keys() <= set(PARTS):
         raise ValueError(f"{path}: has {sorted(indices)}, wanted 'train' and 'test' and at most 'validation'")
     named = [index for part in indices.values() for index in part]

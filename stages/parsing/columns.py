@@ -20,30 +20,41 @@ def read_table(path: Path, under: str | None = None) -> Iterator[tuple[str, RawR
     """(place, row) of a .jsonl, .csv or .json file; a CSV has a header, and its first row below that is
     row 0. `under`: the key of a JSON object that its rows stand under.
     """
-    if path.suffix in (".jsonl", ".json"):
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".json"):
         yield from rows_with_place(path, under)
-    elif path.suffix == ".csv":
+    elif suffix == ".csv":
         yield from read_csv(path)
     else:
         raise ValueError(f"{path}: got {path.suffix!r}, wanted .jsonl, .csv or .json")
 
 
 def read_csv(path: Path) -> Iterator[tuple[str, RawRow]]:
-    """Cells with one kind of line end. Raises ValueError for cells without a name, and for a quote that is
-    not closed, which makes one cell of all that follows.
+    """Cells with one kind of line end. Raises ValueError for what is not UTF-8, for cells without a name, for
+    a name that stands twice, and for a quote that is not closed, which makes one cell of all that follows.
     """
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file)):
+            table = csv.DictReader(file)
+            names = table.fieldnames or []
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{path}: two columns are named {twice[0]!r}")
+            for number, row in enumerate(table):
                 if None in row:
                     raise ValueError(
                         f"{path} row {number}: more cells than the header names, left over {row[None]!r}"
                     )
-                cells = {name: "\n".join(cell.splitlines()) if cell else cell for name, cell in row.items()}
-                yield f"{path} row {number}", cells
+                yield f"{path} row {number}", {name: one_line_end(cell) for name, cell in row.items()}
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not text in UTF-8 ({error})") from error
     except csv.Error as error:
         raise ValueError(f"{path} after row {number}: {error}; is a quote not closed?") from error
+
+
+def one_line_end(cell: str | None) -> str | None:
+    """Without the last line's; what else parts lines in Unicode is text."""
+    return cell and cell.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
 def read_choices(row: RawRow, name: str, where: str) -> list[str]:
@@ -139,6 +150,8 @@ def example_of(
         question = question_text(row, columns.question, where)
     else:
         question = field(row, columns.question, where, str).strip()
+    if not question:
+        raise ValueError(f"{where}: {columns.question} is empty, wanted a question")
     choices = read_choices(row, columns.choices, where) if columns.choices else []
     if columns.responses:
         answer = gold_answer(row, columns, rules, choices, responses, where)

@@ -33,7 +33,7 @@ def rows_with_place(path: Path, under: str | None = None) -> Iterator[tuple[str,
     """(place, row) of JSON lines, or of a JSON array, which may lie `under` a key of an object. The first row
     is row 0.
     """
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         for number, (_, row) in enumerate(numbered_rows(path)):
             yield f"{path} row {number}", row
         return

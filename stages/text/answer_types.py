@@ -17,12 +17,14 @@ from stages.text.gold import LETTERS
 from stages.text.mathematics import equal_latex, last_box, lenient_latex, strict_latex
 from stages.text.stated_choices import stated_choice
 
-MILLIONTH = Fraction(1, 10**6)
+MILLION = 10**6
+SMALL = Fraction(1, 100)
 LONGEST = 2000  # digits of two numbers
 
 
 def equal_numbers(answer: str, gold: str) -> bool:
-    """To six decimals, "5,600" and "5600" alike; exactly so, however many digits there are.
+    """To six decimals, "5,600" and "5600" alike; exactly, however many digits there are, where both have no
+    more; of values below 0.01 to four digits.
 
     Differs: zero-shot-CoT compares strings, so that "12.30" misses "12.3" and a gold "5,600" can never be
     met (difference 37).
@@ -32,7 +34,11 @@ def equal_numbers(answer: str, gold: str) -> bool:
         return first == second
     if first.isdecimal() and second.isdecimal():  # most are, and fractions take ten times as long
         return int(first) == int(second)
-    return abs(Fraction(first) - Fraction(second)) <= MILLIONTH
+    one, other = Fraction(first), Fraction(second)
+    if all(MILLION % number.denominator == 0 for number in (one, other)):
+        return one == other
+    size = max(abs(one), abs(other))
+    return abs(one - other) * MILLION <= (1 if size >= SMALL else size / SMALL)
 
 
 def equal_texts(answer: str, gold: str) -> bool:

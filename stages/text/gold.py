@@ -39,10 +39,11 @@ def canonical_choice(value: object, where: str, choices: Sequence[str]) -> str:
     text = canonical_text(value, where)
     if text in list(LETTERS[: len(choices)]):
         return text
-    if list(choices).count(str(value)) != 1:
+    stated = text if text in choices else str(value)
+    if list(choices).count(stated) != 1:
         legal = LETTERS[: len(choices)]
         raise ValueError(f"{where}: answer is {value!r}, wanted a letter of {legal!r} or one of {choices!r}")
-    return LETTERS[list(choices).index(str(value))]
+    return LETTERS[list(choices).index(stated)]
 
 
 def canonical_yes_no(value: object, where: str, choices: Sequence[str] = ()) -> str:

@@ -52,6 +52,44 @@ def test_line_ends_within_a_cell(tmp_path: Path) -> None:
     assert parse_columns(tmp_path, "mine", columns("number"), ["m.csv"])[0].question == "How\nmany?"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "question"),
+    [
+        ("m.csv", 'q,a\n"x\u2028y\x0bz\x85w",3\n', "x\u2028y\x0bz\x85w"),
+        ("m.csv", 'q,a\r\n"x\r\n\r\ny",3\r\n', "x\n\ny"),
+        ("m.csv", "q,a\rx,3\r", "x"),
+        ("m.CSV", "q,a\nx,3\n", "x"),
+        ("m.JSONL", '{"q": "x\u2028y", "a": 3}\n', "x\u2028y"),
+    ],
+)
+def test_text_of_a_cell_stays_as_it_is(tmp_path: Path, name: str, text: str, question: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    (example,) = parse_columns(tmp_path, "mine", columns("number"), [name])
+    assert example.question == question
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("q,a\nx,1\n".encode("utf-16"), r"m\.csv: not text in UTF-8"),
+        ("q,a\n\xe9,1\n".encode("latin-1"), r"m\.csv: not text in UTF-8"),
+        (b"q,a,q\nx,1,y\n", r"m\.csv: two columns are named 'q'"),
+        (b"q,a\n,1\n", r"m\.csv row 0: q is empty"),
+        (b"q;a\nx;1\n", r"m\.csv row 0: no field 'q'.*q;a"),
+    ],
+)
+def test_a_table_that_is_none(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "m.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=told):
+        parse_columns(tmp_path, "mine", columns("number"), ["m.csv"])
+
+
+def test_an_option_with_blanks_around_it(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text('q,a,c\nx, v ,"[""u"", ""v""]"\n')
+    named = Columns(question="q", answer="a", answer_type="choice", choices="c")
+    assert parse_columns(tmp_path, "mine", named, ["m.csv"])[0].answer == "B"
+
+
 def test_a_quote_that_is_not_closed(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text('q,a\nx,1\n"How many,3\n' + "x,1\n" * 40_000)
     with pytest.raises(ValueError, match=r"m\.csv after row 0: .*quote"):
