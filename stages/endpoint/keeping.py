@@ -70,6 +70,8 @@ class Keeper:
         self.name = name
         self.prices = prices
         self.purse = None if endpoint.budget is None else Purse(store, name, endpoint.budget)
+        self.filling = asyncio.Lock()
+        self.poor = 0  # calls that wait for dollars
         self.arrived: list[Arrived] = []  # only a commit that succeeded takes anything out
         self.next: Commit | None = None  # the one that what arrives now will be in
         self.commits: deque[Commit] = deque()  # that are not done, the oldest first
@@ -102,7 +104,7 @@ class Keeper:
         if most is None:
             raise NoDollars(no_price(self.name, model))
         while not self.purse.take(most):
-            if await self.in_thread(self.purse.fill, most):
+            if await self.fill(self.purse, most):
                 continue
             if stopped():
                 return None
@@ -111,6 +113,15 @@ class Keeper:
                 raise NoDollars(budget_used_up(self.name, self.purse.budget, spent, "the next call", most))
             await asyncio.sleep(0.02)  # what is under way may cost less than was set aside for it
         return most
+
+    async def fill(self, purse: Purse, most: float) -> bool:
+        """Set dollars aside for all calls that wait for some: one of them does it, once."""
+        self.poor += 1
+        try:
+            async with self.filling:
+                return purse.free >= most or await self.in_thread(purse.fill, most, self.poor)
+        finally:
+            self.poor -= 1
 
     async def let_commits_pass(self) -> None:
         """What has arrived goes before what could be asked: on a machine whose processors are busy calls

@@ -6,7 +6,7 @@ import threading
 
 from stages.asking.store import Store
 
-BLOCK = 32  # calls that are set aside for at once; a kill leaves so many counted as spent
+BLOCK = 32  # calls that are set aside for beyond those that wait; a kill leaves so many more counted as spent
 
 
 class Purse:
@@ -34,14 +34,16 @@ class Purse:
             self.calls += 1
             return True
 
-    def fill(self, dollars: float) -> bool:
-        """Set a block aside for calls of so many dollars; False if the budget does not hold even one."""
+    def fill(self, dollars: float, calls: int = 1) -> bool:
+        """Set aside for `calls` of so many dollars and a block more; False if the budget does not hold even
+        one.
+        """
         if self.number is None:
             self.number = self.store.reserve(self.name, 0.0, None)
             assert self.number is not None, "nothing is always held"
         if (least := dollars - self.free) <= 0:
             return True
-        block = least + (BLOCK - 1) * dollars
+        block = least + (calls - 1 + BLOCK) * dollars
         more = self.store.raise_reservation(self.number, self.name, block, least, self.budget)
         with self.lock:
             self.free += more
@@ -49,13 +51,15 @@ class Purse:
 
     def write(self, calls: list[tuple[float, float | None]]) -> float:
         """Write down what calls cost, of (promised dollars, cost); None: nobody knows, so all that was
-        promised. Returns the dollars that have left the purse: two blocks at most stay free.
+        promised. Returns the dollars that have left the purse: two blocks at most stay free, or as
+        much as is promised now: for the calls that take the place of those.
         """
         assert self.number is not None, "what is promised was set aside"
         known = sum(cost for _, cost in calls if cost is not None)
         unknown = sum(most for most, cost in calls if cost is None)
         free = self.free + sum(most for most, _ in calls) - known - unknown
-        back = max(0.0, free - 2 * BLOCK * max(most for most, _ in calls))
+        kept = max(2 * BLOCK * max(most for most, _ in calls), self.promised)
+        back = max(0.0, free - kept)
         self.store.spend(self.number, self.name, known, unknown, back)
         return known + unknown + back
 

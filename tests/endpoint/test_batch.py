@@ -392,12 +392,14 @@ def kill_in(moment: str, api: Remote, path: Path, wanted: list[Wanted], delay: f
     return met
 
 
-def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_in_every_state_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_round: int
+) -> None:
     """15 kills, each where journal and server say that it hits; rows are added meanwhile, lines fail. No line
     that ended well is run again.
     """
     monkeypatch.setattr(batch_files, "MOST_REQUESTS", 4)
-    rng, path, met = random.Random(3), tmp_path / "store.sqlite", Counter[str]()
+    rng, path, met = random.Random(3 + kill_round), tmp_path / "store.sqlite", Counter[str]()
     faults: list[dict[str, Any]] = [{"fault": 500, "path": LINES, "share": 0.2, "seed": 1}]
     slow = [
         {"fault": "slow", "delay": 0.15, **which}
@@ -431,6 +433,10 @@ def test_killed_in_every_state_again_and_again(tmp_path: Path, monkeypatch: pyte
         assert store.spent("remote") == pytest.approx(paid(store), rel=1e-9)
         assert {job.state for job in jobs.all_jobs(store)} == {"closed"}
         assert (count(store, "claim"), count(store, "payment", "owner IS NOT NULL")) == (0, 0)
+    print(
+        f"batch, round {kill_round}: 15 kills, every restart worked; of {len(good)} answers 0 lost, 0 lines"
+        f" that ended well run again; kills by state: {dict(met)}"
+    )
 
 
 # ---- responses that get lost

@@ -119,12 +119,15 @@ def test_a_killed_process_leaves_its_part_to_the_living(folder: StageRun) -> Non
 # ---- stopped
 
 
-def test_kill_9_again_and_again_loses_and_repeats_nothing_that_was_kept(folder: StageRun) -> None:
+def test_kill_9_again_and_again_loses_and_repeats_nothing_that_was_kept(
+    folder: StageRun, kill_round: int
+) -> None:
     """Fifteen kills at random moments; the server's calls are the proof."""
-    rng = random.Random(0)
+    rng = random.Random(kill_round)
     folder.write(questions(400))
     kept: set[tuple[str, int]] = set()
     repeated = Counter[tuple[str, int]]()
+    written_out: list[float] = []  # of what was lost: seconds from its response to the run's last call
     for kill in range(15):
         before = folder.server.count()
         started = folder.start()
@@ -135,7 +138,7 @@ def test_kill_9_again_and_again_loses_and_repeats_nothing_that_was_kept(folder: 
         else:  # while it reads and opens the store
             time.sleep(rng.uniform(0, 0.2))
         started.signal(signal.SIGKILL)
-        started.end()
+        assert started.end()[0] == -signal.SIGKILL, started.said
         calls = folder.calls(before)
         now = folder.stored()
         assert not kept & set(calls), "what was in the store is asked again"
@@ -144,6 +147,7 @@ def test_kill_9_again_and_again_loses_and_repeats_nothing_that_was_kept(folder: 
         lost = set(calls) - now
         assert len(lost) <= 2 * 8, "more is lost than was under way, or waited for its commit"
         repeated.update(lost)
+        written_out += too_late(folder.server.calls()[before:], calls, lost)
         kept = now
     assert 0 < len(kept) < 1600
     code, said = folder.finish()
@@ -156,6 +160,18 @@ def test_kill_9_again_and_again_loses_and_repeats_nothing_that_was_kept(folder: 
     wanted = [(f"math-{i}", sample) for i in range(400) for sample in (0, 1)]
     assert [(row.example_id, row.sample) for row in rows] == wanted
     assert {text for row in rows for text in row.texts} <= set(written(folder.server))
+    print(
+        f"live, round {kill_round}: 15 kills, every restart worked; of {len(total)} answers 0 lost, 0 asked"
+        f" again that were stored, {repeated.total()} asked again that were not: {len(written_out)} of them"
+        f" written out by the server, at most {max(written_out, default=0.0):.3f} s before its last call"
+    )
+
+
+def too_late(calls: list[dict[str, Any]], pairs: list[tuple[str, int]], lost: set[Any]) -> list[float]:
+    """Of responses that were written out and are not stored: seconds until the last call began or ended."""
+    last = max((call["ended"] or call["begun"] for call in calls), default=0.0)
+    of_lost = (call for call, pair in zip(calls, pairs, strict=True) if pair in lost)
+    return [last - call["ended"] for call in of_lost if call["delivered"]]
 
 
 def test_ctrl_c_keeps_what_came(folder: StageRun) -> None:
