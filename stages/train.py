@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,9 +24,16 @@ from stages.config.cli import run
 from stages.config.kernels import fix_kernels, note_kernels
 from stages.config.student import HostedStudent, Student, read_student
 from stages.records.jsonl import write_json
-from stages.records.sequence import Sequence, read_sequences
+from stages.records.sequence import iter_sequences, read_sequences
 from stages.training.curve import Curve, write_curve
-from stages.training.kept import clear_recorded, keep_finished, note_outputs, read_finished, work_home
+from stages.training.kept import (
+    clear_recorded,
+    file_hash,
+    keep_finished,
+    note_outputs,
+    read_finished,
+    work_home,
+)
 from stages.training.openai_files import train_at_openai
 
 
@@ -40,7 +47,7 @@ def work_folder(settings: Student, seed: int, sequences: Path, code: Path) -> Pa
     processes = f"{os.environ.get('WORLD_SIZE', '1')} {os.environ.get('ACCELERATE_USE_FSDP', '')}"
     key = hashlib.sha256(f"{settings.model_dump_json()} {seed} {processes}".encode())
     for path in (sequences, code):
-        key.update(hashlib.sha256(path.read_bytes()).digest())
+        key.update(file_hash(path))
     return work_home() / key.hexdigest()[:32]
 
 
@@ -91,7 +98,8 @@ def settle_precision(settings: Student) -> tuple[Student, dict[str, str]]:
 def train(
     settings: Student,
     seed: int,
-    sequences: list[Sequence],
+    sequences: Path,
+    code: Path,
     work: Path,
     out: Path,
     examine: Callable[[Path], float] | None = None,
@@ -104,9 +112,9 @@ def train(
 
     loaded = load_for_training(settings, seed)
     from stages.training.fit import Fitted, fit  # takes seconds: not before the student is known to be sound
-    from stages.training.steps import tokenize_parts
+    from stages.training.tokenised import tokenised
 
-    texts = tokenize_parts(sequences, loaded, settings.max_tokens)
+    texts, questions = tokenised(sequences, code, loaded, settings)
     gc.freeze()  # what is loaded by now stays: no collection has to look through it
     with locked(work):
         if facts := read_finished(work):  # killed before DVC had what came of it
@@ -127,7 +135,7 @@ def train(
         for epoch in sorted(work.glob("epochs/*.pt")):
             save_trained(settings, epoch, out / "epochs" / epoch.stem)
     curve = [(line["epoch"], line["train_loss"], line["validation_loss"]) for line in fitted.history]
-    return curve, training_counts(sequences, texts, settings, seed, fitted)
+    return curve, training_counts(texts, questions, settings, seed, fitted)
 
 
 def examiner_for(
@@ -144,9 +152,10 @@ def examiner_for(
 
 
 def training_counts(
-    sequences: list[Sequence], texts: dict[str, list[Any]], settings: Student, seed: int, fitted: Any
+    texts: Mapping[str, Any], questions: int, settings: Student, seed: int, fitted: Any
 ) -> dict[str, Any]:
     """What was trained, as numbers to diff."""
+    from stages.training.outline import outline_of
     from stages.training.steps import labels_trained
 
     tasks = labels_trained(texts["train"], settings, seed)
@@ -154,8 +163,8 @@ def training_counts(
     return {
         "sequences_train": len(texts["train"]),
         "sequences_validation": len(texts["validation"]),
-        "questions_train": len({sequence.example_id for sequence in sequences if sequence.part == "train"}),
-        "sequences_truncated": sum(text.truncated for part in texts.values() for text in part),
+        "questions_train": questions,
+        "sequences_truncated": sum(outline_of(part).truncated for part in texts.values()),
         "tokens_trained_per_epoch": sum(task["tokens_per_epoch"] for task in tasks.values()),
         "tasks": tasks,
         "normalisation": settings.normalisation,
@@ -189,22 +198,23 @@ def main(
     a student of that kind.
     """
     settings = read_student(name)
-    texts = read_sequences(sequences)
     trained: tuple[Curve, dict[str, Any]] | None
     work: Path | None = None
     if isinstance(settings, HostedStudent):
-        trained = train_at_openai(settings, seed, texts, out)
+        trained = train_at_openai(settings, seed, read_sequences(sequences), out)
     else:
+        some = next(iter_sequences(sequences), None) is not None
         fixed = settings.precision == "float32" and fix_kernels()
         if "WORLD_SIZE" not in os.environ:  # one process, before there are several
             clear_recorded(work_home())
-        if texts:
+        if some:
             launch()
         settings = settings.model_copy(update={"base": read_pointer(base)[0]})
         settings, arithmetic = settle_precision(settings)
-        if texts:
+        if some:
             work = work_folder(settings, seed, sequences, code)
-            trained = train(settings, seed, texts, work, out, examiner_for(settings, work, asked))
+            examine = examiner_for(settings, work, asked)
+            trained = train(settings, seed, sequences, code, work, out, examine)
         else:  # a method that only asks
             from stages.students.save import save_untrained
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from stages.training.kept import clear, last_touched, read_finished, trainings, work_home
+from stages.training.kept import (
+    TOKENS,
+    clear,
+    last_touched,
+    read_finished,
+    token_folders,
+    trainings,
+    work_home,
+)
 from tools.tables import print_table
 from tools.terminal import command_group
 
@@ -16,7 +24,8 @@ app = command_group()
 
 @app.callback()
 def about() -> None:
-    """Trainings that a kill interrupted, and finished ones of which DVC has not recorded the students yet.
+    """Trainings that a kill interrupted, finished ones of which DVC has not recorded the students yet, and
+    the tokenised texts of large ones.
 
     They lie in $COT_WORK, else in a folder of your cache; `train` goes on from them.
     """
@@ -24,6 +33,8 @@ def about() -> None:
 
 def state_of(work: Path) -> str:
     """How far a training is."""
+    if work.parent.name == TOKENS:
+        return "tokenised texts"
     if (facts := read_finished(work)) is not None:
         return f"finished, epoch {facts['best']} kept"
     steps = [int(path.name.removeprefix("state-")) for path in work.glob("state-*")]
@@ -38,7 +49,7 @@ def size_of(work: Path) -> int:
 def list_trainings() -> None:
     """How far each is, and its size."""
     home = work_home()
-    found = trainings(home)
+    found = trainings(home) + token_folders(home)
     rows = [
         (work.name, state_of(work), size_of(work), f"{datetime.fromtimestamp(last_touched(work), UTC):%F %R}")
         for work in found
@@ -58,9 +69,10 @@ def clear_trainings(
 ) -> None:
     """Remove what nobody trains.
 
-    What was interrupted begins anew then.
+    What was interrupted begins anew then, and texts are tokenised anew.
     """
-    chosen = [work for work in trainings(work_home()) if time.time() - last_touched(work) >= older * 86400]
+    found = trainings(work_home()) + token_folders(work_home())
+    chosen = [work for work in found if time.time() - last_touched(work) >= older * 86400]
     size = sum(map(size_of, chosen))
     if not yes:
         typer.echo(f"would remove {len(chosen):,} trainings, {size:,} bytes; --yes does it")

@@ -1,6 +1,7 @@
 """From sequences to token ids, with a label wherever a segment has a task."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +45,17 @@ class Tokens:
         return dict(counts)
 
 
-def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: int) -> Tokens:
+def tokenize(
+    sequence: Sequence,
+    tokenizer: Any,
+    start: int | None,
+    max_tokens: int,
+    prompts: Callable[..., list[int]] | None = None,
+) -> Tokens:
     """Tokens of one sequence. What does not fit in `max_tokens` is cut off its end, be it all of its targets.
 
-    start: the token a decoder begins with (`decoder_start_token_id`), None for causal models.
+    start: the token a decoder begins with (`decoder_start_token_id`), None for causal models. prompts:
+    `prompt_tokens` with a memory.
 
     The context before the first task is tokenised alone, as it is when it is asked: a token never spans the
     boundary. A label of weight 0 is no label. A text's first token has no label without a token before it
@@ -61,7 +69,7 @@ def tokenize(sequence: Sequence, tokenizer: Any, start: int | None, max_tokens: 
             f"{sequence.example_id}: an encoder-decoder needs segments without a task before the first one"
             " with a task, got none"
         )
-    context = prompt_tokens(tokenizer, prompt, start is None, sequence.system)
+    context = (prompts or prompt_tokens)(tokenizer, prompt, start is None, sequence.system)
     closing, end = turn_marks(tokenizer, sequence.system)
     ids = context[:] if start is None else [start]
     spans = []

@@ -4,7 +4,7 @@ Mixed precision, several GPUs and hosts, and sharding are the Trainer's and acce
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from stages.students.tokens import Tokens
 from stages.training.attention import use_tree_attention
 from stages.training.layout import choose_layout
 from stages.training.objective import inner_model
+from stages.training.outline import outline_of
 from stages.training.rows import Layout
 from stages.training.steps import Shape, Steps
 from stages.training.trainer import Distiller, Hooks, from_first_process
@@ -94,7 +95,7 @@ def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path)
 
 def fit(
     student: Loaded,
-    texts: dict[str, list[Tokens]],
+    texts: Mapping[str, Sequence[Tokens]],
     settings: Student,
     seed: int,
     work: Path,
@@ -111,7 +112,8 @@ def fit(
     work.mkdir(parents=True, exist_ok=True)
     args = trainer_arguments(student, settings, seed, work)
     first = args.process_index == 0
-    longest = max(max(len(text.context), len(text.inputs)) for part in texts.values() for text in part)
+    outlines = [outline_of(part) for part in texts.values()]
+    longest = max(outline.longest for outline in outlines)
     chosen = choose_layout(student.model, longest, settings.precision) if first else None
     layout, why = from_first_process(chosen, args)
     if first:
@@ -121,7 +123,7 @@ def fit(
         use_tree_attention(inner_model(student.model))
     shape = Shape(
         layout,
-        tasks=sorted({target.task for part in texts.values() for text in part for target in text.targets}),
+        tasks=sorted({task for outline in outlines for task in outline.tasks}),
         normalisation=settings.normalisation,
         pad_id=student.tokenizer.pad_token_id,
         rank=args.process_index,

@@ -19,6 +19,7 @@ from stages.records.jsonl import write_json
 
 DAYS = 7.0  # after which a finished training goes, recorded or not
 FINISHED = "finished.json"
+TOKENS = "tokens"
 OUTPUTS = "outputs.json"
 
 
@@ -26,6 +27,17 @@ def work_home() -> Path:
     """The folder of all running states: $COT_WORK, else one of the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("COT_WORK") or cache / "cot-distill" / "training")
+
+
+def token_home() -> Path:
+    """The folder of tokenised texts, one folder for each file of them (stages/training/tokenised.py)."""
+    return work_home() / TOKENS
+
+
+def file_hash(path: Path) -> bytes:
+    """sha256 of a file of any size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def keep_finished(work: Path, facts: dict[str, Any]) -> None:
@@ -54,7 +66,12 @@ def is_recorded(work: Path, lock: str) -> bool:
 
 def trainings(home: Path) -> list[Path]:
     """The folders of all trainings, the one that was touched last at the end."""
-    return sorted((path for path in home.glob("*/") if path.is_dir()), key=last_touched)
+    return sorted((path for path in home.glob("*/") if path.name != TOKENS), key=last_touched)
+
+
+def token_folders(home: Path) -> list[Path]:
+    """Those of tokenised texts, likewise."""
+    return sorted((home / TOKENS).glob("*/"), key=last_touched)
 
 
 def last_touched(work: Path) -> float:
@@ -63,12 +80,19 @@ def last_touched(work: Path) -> float:
 
 
 def clear_recorded(home: Path, lock: Path = Path("dvc.lock")) -> None:
-    """Remove the finished trainings whose outs DVC has by now, and those that ended DAYS ago."""
+    """Remove the finished trainings whose outs DVC has by now, those that ended DAYS ago, and tokenised texts
+    that no training has used for so long.
+    """
     text = lock.read_text(encoding="utf-8") if lock.exists() else ""
     for work in trainings(home):
-        old = time.time() - last_touched(work) > DAYS * 24 * 3600
-        if read_finished(work) is not None and (old or is_recorded(work, text)):
+        if read_finished(work) is not None and (is_old(work) or is_recorded(work, text)):
             clear(work)
+    for folder in filter(is_old, token_folders(home)):
+        clear(folder)
+
+
+def is_old(work: Path) -> bool:
+    return time.time() - last_touched(work) > DAYS * 24 * 3600
 
 
 def clear(work: Path) -> bool:

@@ -6,11 +6,16 @@ whatever they came from.
 """
 
 import random
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, overload
+
+import numpy as np
 
 from stages.students.tokens import Tokens
+from stages.training.outline import Outline, outline_of
 from stages.training.trees import tree_size
 
 Layout = Literal["tree", "varlen", "mask", "padded", "packed_decoder"]
@@ -25,37 +30,81 @@ context is encoded once and its decodings lie in one decoder row, which is exact
 DECODER_TOKENS = 512  # decodings share a decoder row up to this length: its attention is dense
 
 
-def units_of(texts: Iterable[Tokens]) -> list[list[Tokens]]:
+class Units(Sequence[list[Tokens]]):
+    """Some units of a part's texts in an order; a text is looked up when its unit is asked for."""
+
+    def __init__(self, texts: Sequence[Tokens], outline: Outline, order: np.ndarray) -> None:
+        self.texts = texts
+        self.outline = outline
+        self.order = order
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @overload
+    def __getitem__(self, place: int) -> list[Tokens]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[list[Tokens]]: ...
+    def __getitem__(self, place: int | slice) -> list[Tokens] | list[list[Tokens]]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        unit = self.order[place]
+        first, last = self.outline.starts[unit : unit + 2]
+        return [self.texts[text] for text in self.outline.texts[first:last].tolist()]
+
+    def members(self) -> np.ndarray:
+        """int32[n]: places of the texts of all these units."""
+        chosen = np.zeros(len(self.outline.draw), bool)
+        chosen[self.order] = True
+        found: np.ndarray = self.outline.texts[np.repeat(chosen, np.diff(self.outline.starts))]
+        return found
+
+
+def units_of(texts: Sequence[Tokens]) -> Units:
     """Texts that belong together, in the order of their first ones. One with an empty `unit` is its own."""
-    together: dict[Any, list[Tokens]] = defaultdict(list)
-    for place, text in enumerate(texts):
-        together[(text.example_id, text.unit) if text.unit else place].append(text)
-    return list(together.values())
+    outline = outline_of(texts)
+    return Units(texts, outline, np.arange(len(outline.draw)))
 
 
-def epoch_order(texts: list[Tokens], seed: int, epoch: int, group_size: int = 1) -> list[list[Tokens]]:
+def epoch_order(
+    texts: Sequence[Tokens], seed: int, epoch: int, group_size: int = 1, outline: Outline | None = None
+) -> Units:
     """An epoch's units: every one once, in an order that (seed, epoch) decides; of an example's units with
     `draw`, one is drawn (SCoTD's code).
 
     A step is the next `batch_size` units of it. group_size: up to this many units of one example stand next
     to each other, to be computed as one tree; more than 1 correlates a step's gradients, so only for large
-    batches.
+    batches. `outline`: of the texts, where it is known already.
     """
-    rng = random.Random(f"{seed} {epoch}")
-    by_example: dict[str, list[list[Tokens]]] = defaultdict(list)
-    for unit in units_of(texts):
-        by_example[unit[0].example_id].append(unit)
-    groups = []
-    for units in by_example.values():
-        drawn = [unit for unit in units if unit[0].draw]
-        kept = [unit for unit in units if not unit[0].draw] + ([rng.choice(drawn)] if drawn else [])
+    outline = outline or outline_of(texts)
+    return Units(texts, outline, unit_order(outline, random.Random(f"{seed} {epoch}"), group_size))
+
+
+def unit_order(outline: Outline, rng: random.Random, group_size: int) -> np.ndarray:
+    """int32[units of an epoch]: their numbers."""
+    units = outline.units.data
+    draw = outline.draw.data
+    drawing = outline.draw.any()
+    kept = array("i")
+    starts = array("i")  # of the groups
+    for first, last in pairwise(outline.examples.tolist()):
+        of_example = units[first:last].tolist()
+        if drawing:
+            drawn = [unit for unit in of_example if draw[unit]]
+            of_example = [unit for unit in of_example if not draw[unit]]
+            of_example += [rng.choice(drawn)] if drawn else []
+        rng.shuffle(of_example)
+        starts.extend(range(len(kept), len(kept) + len(of_example), group_size))
+        kept.extend(of_example)
+    if group_size == 1:
         rng.shuffle(kept)
-        groups += [kept[i : i + group_size] for i in range(0, len(kept), group_size)]
+        return np.array(kept, np.int32)
+    groups = [kept[first:last] for first, last in pairwise([*starts, len(kept)])]
     rng.shuffle(groups)
-    return [unit for group in groups for unit in group]
+    return np.array([unit for group in groups for unit in group], np.int32)
 
 
-def fill_rows(units: list[list[Tokens]], budget: int, layout: Layout) -> list[list[Tokens]]:
+def fill_rows(units: Sequence[list[Tokens]], budget: int, layout: Layout) -> list[list[Tokens]]:
     """A step's units as rows of at most `budget` tokens; a single text that is longer has a row to itself."""
     texts = [text for unit in units for text in unit]
     if layout == "packed_decoder":

@@ -5,45 +5,63 @@ decide memory and speed only.
 """
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from torch.utils.data import Dataset
 
 from stages.config.student import Student
-from stages.records.sequence import Sequence
+from stages.records import sequence as records
 from stages.students.device import device
 from stages.students.load import Loaded
-from stages.students.tokens import Tokens, tokenize
+from stages.students.tokens import Tokens, prompt_tokens, tokenize
 from stages.training.collate import Normalisation, collate
+from stages.training.outline import Outline, outline_of
 from stages.training.rows import Layout, epoch_order, fill_rows, units_of
 
 ROW_TOKENS = 4096
+BLOCK = 16_384  # units of a validation part whose rows are planned together
 # on CPUs, whose caches longer rows leave; and under a dense mask, which grows with a row's square
 SHORT_ROW_TOKENS = 1024
+NOTHING = "no sequence of the train part with a target that weighs more than 0: nothing to train on"
 
 
-def tokenize_parts(sequences: list[Sequence], student: Loaded, max_tokens: int) -> dict[str, list[Tokens]]:
-    """Tokenised train and validation texts. Texts whose tasks all weigh 0 are left out: nothing is learnt
-    from them.
-
-    Raises ValueError for a text that `tokenize_text` refuses, and without a text to train on.
+def tokenize_parts(
+    sequences: Iterable[records.Sequence], student: Loaded, max_tokens: int
+) -> dict[str, list[Tokens]]:
+    """Tokenised train and validation texts. Raises ValueError as `tokenize_each`, and without a text to train
+    on.
     """
-    limit = min(max_tokens, student.positions)
     texts: dict[str, list[Tokens]] = {"train": [], "validation": []}
-    for sequence in sequences:
-        weights = [segment.weight for segment in sequence.segments if segment.task]
-        if any(weights) or not weights:
-            texts[sequence.part].append(tokenize_text(sequence, student, limit))
+    for part, text in tokenize_each(sequences, student, max_tokens):
+        texts[part].append(text)
     if not texts["train"]:
-        raise ValueError(
-            "no sequence of the train part with a target that weighs more than 0: nothing to train on"
-        )
+        raise ValueError(NOTHING)
     return texts
 
 
-def tokenize_text(sequence: Sequence, student: Loaded, limit: int) -> Tokens:
-    """One text of at most `limit` tokens.
+def tokenize_each(
+    sequences: Iterable[records.Sequence], student: Loaded, max_tokens: int
+) -> Iterator[tuple[str, Tokens]]:
+    """Each text with its part. Texts whose tasks all weigh 0 are left out: nothing is learnt from them.
+
+    Raises ValueError for a text that `tokenize_text` refuses.
+    """
+    limit = min(max_tokens, student.positions)
+    prompts = lru_cache(maxsize=8)(prompt_tokens)  # a question's texts come one after the other
+    for sequence in sequences:
+        weights = [segment.weight for segment in sequence.segments if segment.task]
+        if any(weights) or not weights:
+            yield sequence.part, tokenize_text(sequence, student, limit, prompts)
+
+
+def tokenize_text(
+    sequence: records.Sequence, student: Loaded, limit: int, prompts: Callable[..., list[int]]
+) -> Tokens:
+    """One text of at most `limit` tokens. prompts: as `tokenize` takes it.
 
     Raises ValueError for a text without a task, for one whose targets are cut away wholly, that has tokens
     which the model does not know or that the student cannot be asked for.
@@ -59,7 +77,7 @@ def tokenize_text(sequence: Sequence, student: Loaded, limit: int) -> Tokens:
             " students: asked for the answer, an encoder-decoder would read the rationale in its"
             " encoder, where training had it in the decoder"
         )
-    text = tokenize(sequence, student.tokenizer, student.start, limit)
+    text = tokenize(sequence, student.tokenizer, student.start, limit, prompts)
     if not text.targets:
         raise ValueError(
             f"{sequence.example_id}: its prompt alone fills the {limit} tokens a text may have; raise"
@@ -94,7 +112,7 @@ class Shape:
         return int(os.environ.get("COT_ROW_TOKENS") or (SHORT_ROW_TOKENS if short else ROW_TOKENS))
 
 
-def step_rows(units: list[list[Tokens]], shape: Shape) -> list[dict[str, Any]]:
+def step_rows(units: Sequence[list[Tokens]], shape: Shape) -> list[dict[str, Any]]:
     """This process's rows of a step, as stages/training/collate.py makes them.
 
     Every process has the same number of rows, as sharded models need it; where there are too few, one is
@@ -130,16 +148,21 @@ def collate_row(row: list[Tokens], shape: Shape, counts: bool) -> dict[str, Any]
 class Steps(Dataset[list[dict[str, Any]]]):
     """An epoch: item i is this process's rows of step i."""
 
-    def __init__(self, texts: list[Tokens], settings: Student, seed: int, shape: Shape) -> None:
+    def __init__(self, texts: Sequence[Tokens], settings: Student, seed: int, shape: Shape) -> None:
         self.texts = texts
         self.settings = settings
         self.seed = seed
         self.shape = shape
+        self.outline = outline_of(texts)
+        self.epoch = -1
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
         """Draw the epoch's order; every epoch has the same number of steps."""
-        self.units = epoch_order(self.texts, self.seed, epoch, self.settings.group_size)
+        if epoch != self.epoch:
+            size = self.settings.group_size
+            self.units = epoch_order(self.texts, self.seed, epoch, size, self.outline)
+            self.epoch = epoch
 
     def __len__(self) -> int:
         return -(-len(self.units) // self.settings.batch_size)
@@ -149,33 +172,53 @@ class Steps(Dataset[list[dict[str, Any]]]):
         return step_rows(self.units[step * size : (step + 1) * size], self.shape)
 
 
-def validation_rows(texts: list[Tokens], shape: Shape) -> list[dict[str, Any]]:
-    """All validation texts, as one step. Nothing is drawn: every epoch is measured on the same texts."""
-    return step_rows(units_of(texts), shape) if texts else []
+class ValidationRows:
+    """All validation texts, as one step. Nothing is drawn: every epoch is measured on the same texts.
+
+    Rows of up to BLOCK units stay in memory; of more, a block after the other is made each time.
+    """
+
+    def __init__(self, texts: Sequence[Tokens], shape: Shape) -> None:
+        self.units = units_of(texts)
+        self.shape = shape
+        self.kept = step_rows(self.units[:], shape) if 0 < len(self.units) <= BLOCK else []
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        yield from self.kept
+        if not self.kept:
+            for start in range(0, len(self.units), BLOCK):
+                yield from step_rows(self.units[start : start + BLOCK], self.shape)
+
+    def __bool__(self) -> bool:
+        return len(self.units) > 0
 
 
-def epochs_of(texts: list[Tokens], settings: Student, seed: int) -> int:
+def epochs_of(outline: Outline, settings: Student) -> int:
     """How many epochs are begun."""
-    units = len(epoch_order(texts, seed, 0, settings.group_size))
-    steps = -(-units // settings.batch_size)
+    steps = -(-outline.units_an_epoch // settings.batch_size)
     return -(-settings.max_steps // steps) if settings.max_steps else settings.epochs
 
 
-def labels_trained(texts: list[Tokens], settings: Student, seed: int) -> dict[str, dict[str, float]]:
+def labels_trained(texts: Sequence[Tokens], settings: Student, seed: int) -> dict[str, dict[str, float]]:
     """Per task: its weight, its labels and its texts in an epoch (a mean, where some are drawn)."""
-    epochs = epochs_of(texts, settings, seed) if any(text.draw for text in texts) else 1
-    found: dict[str, dict[str, float]] = {}
+    outline = outline_of(texts)
+    epochs = epochs_of(outline, settings) if outline.draw.any() else 1
+    labels = np.zeros(len(outline.tasks), np.int64)
+    seen = np.zeros(len(outline.tasks), np.int64)
     for epoch in range(epochs):
-        for unit in epoch_order(texts, seed, epoch, settings.group_size):
-            for text in unit:
-                weights = {target.task: target.weight for target in text.targets}
-                for name, labels in text.counts().items():
-                    new = {"weight": weights[name], "tokens_per_epoch": 0, "texts_per_epoch": 0}
-                    task = found.setdefault(name, new)
-                    task["tokens_per_epoch"] += labels
-                    task["texts_per_epoch"] += 1
-    for task in found.values():
-        for name in ("tokens_per_epoch", "texts_per_epoch"):
-            total = task[name]
-            task[name] = total // epochs if total % epochs == 0 else round(total / epochs, 2)
-    return found
+        trained = outline.labels
+        if outline.draw.any():
+            order = epoch_order(texts, seed, epoch, settings.group_size, outline)
+            trained = trained[:, order.members()]
+        labels += trained.sum(1)
+        seen += (trained > 0).sum(1)
+
+    def mean(total: int) -> float:
+        return total // epochs if total % epochs == 0 else round(total / epochs, 2)
+
+    totals = zip(outline.tasks, outline.weights, labels.tolist(), seen.tolist(), strict=True)
+    return {
+        task: {"weight": weight, "tokens_per_epoch": mean(tokens), "texts_per_epoch": mean(count)}
+        for task, weight, tokens, count in totals
+        if count
+    }

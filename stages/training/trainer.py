@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from stages.config.student import Student
 from stages.students.tokens import Tokens
 from stages.training.state import Progress, latest_state, replace_states, whole_or_nothing, write_weights
 from stages.training.step_trainer import StepTrainer, enough_memory
-from stages.training.steps import Steps, validation_rows
+from stages.training.steps import Steps, ValidationRows
 
 SETTLE = 16  # steps on an accelerator between two looks at the loss, each of which waits for it
 
@@ -64,7 +64,7 @@ class Distiller(StepTrainer):
         args: TrainingArguments,
         hooks: Hooks,
         steps: Steps,
-        validation: list[Tokens],
+        validation: Sequence[Tokens],
         settings: Student,
         work: Path,
         examine: Callable[[Path], float] | None = None,
@@ -73,7 +73,8 @@ class Distiller(StepTrainer):
         hooks.trainer = self
         self.work = work
         self.examine = examine
-        self.validation = validation_rows(validation, steps.shape)
+        self.validation = ValidationRows(validation, steps.shape)
+        self.denominators: torch.Tensor | None = None  # of the validation texts' labels
         parameters = model.named_parameters(remove_duplicate=False)
         self.frozen = {name for name, weights in parameters if not weights.requires_grad}
         self.progress = Progress()
@@ -116,10 +117,11 @@ class Distiller(StepTrainer):
             return None
         model = cast(torch.nn.Module, self.model_wrapped if self.is_fsdp_enabled else self.model)
         model.eval()
-        denominators = self._get_num_items_in_batch([self.validation], self.args.device)
+        if self.denominators is None:
+            self.denominators = self._get_num_items_in_batch([self.validation], self.args.device)
         with enough_memory("validation", self.steps.shape.budget), self.arithmetic():
             losses = [
-                self.compute_loss(model, row, num_items_in_batch=denominators) for row in self.validation
+                self.compute_loss(model, row, num_items_in_batch=self.denominators) for row in self.validation
             ]
             total = torch.stack([loss.double() for loss in losses]).sum()
         return self.summed(total).item()

@@ -9,9 +9,10 @@ from statistics import fmean, median, quantiles
 
 import numpy as np
 import pytest
-from curated import curate, render
+from curated import by_question, curate, render
 from pydantic import ValidationError
 
+from stages import render as render_stage
 from stages.config.curation import Curation
 from stages.corpus.filters import (
     draw_questions,
@@ -478,3 +479,25 @@ def test_what_was_asked_for_is_counted_wrong_or_right():
         "tokens_out": None,
         "tokens_cached": None,
     }
+
+
+def test_shards_of_questions_make_together_what_the_whole_makes(tmp_path, monkeypatch):
+    """Curated and rendered apart, in the order of the questions, and put one after the other."""
+    monkeypatch.chdir(tmp_path)
+    blocks = {"curations": {"right": {"filter": "answer", "dedup": True}}, "methods": {"fine_tune_cot": {}}}
+    (tmp_path / "params.yaml").write_text(json.dumps(blocks))
+    (tmp_path / "split.json").write_text(json.dumps({part: ids[::-1] for part, ids in SPLIT.items()}))
+    rows = by_question(corpus())
+    ids = [*EXAMPLES]
+    texts = {}
+    for shard, part in {"whole": ids, "a": ids[:13], "b": ids[13:]}.items():
+        files = [
+            tmp_path / f"{shard}-{name}" for name in ("examples", "said", "kept", "funnel", "texts", "counts")
+        ]
+        write_examples(files[0], [EXAMPLES[name] for name in part])
+        write_completions(files[1], [row for name in part for row in rows[name]])
+        main("right", files[0], tmp_path / "split.json", *files[1:4])
+        render_stage.main("fine_tune_cot", files[0], tmp_path / "split.json", *files[4:], corpus=files[2])
+        texts[shard] = files[4].read_bytes()
+    assert texts["a"] + texts["b"] == texts["whole"]
+    assert min(map(len, texts.values())) > 1000

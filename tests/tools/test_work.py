@@ -40,6 +40,14 @@ def test_the_list_says_how_far_each_is(home: Path) -> None:
     assert (cells["c"][0], cells["c"][2]) == ("no state yet", "1970-01-01 00:00")
 
 
+def test_tokenised_texts_are_listed_and_cleared(home: Path) -> None:
+    (home / "tokens" / "key").mkdir(parents=True)
+    (home / "tokens" / "key" / "train.arrow").write_bytes(b"x" * 99)
+    assert "tokenised texts" in said("list")
+    assert said("clear", "--yes") == "4 trainings removed\n"
+    assert not (home / "tokens" / "key").exists()
+
+
 def test_clear_takes_what_nobody_trains(home: Path) -> None:
     assert "would remove 3 trainings" in said("clear")
     assert said("clear", "--older", "7", "--yes") == "1 trainings removed\n"

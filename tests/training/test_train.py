@@ -36,7 +36,7 @@ from stages.students.tokens import tokenize
 from stages.training import kept
 from stages.training.fit import fit
 from stages.training.rows import epoch_order, units_of
-from stages.training.steps import Shape, Steps, labels_trained, step_rows, tokenize_parts, validation_rows
+from stages.training.steps import Shape, Steps, ValidationRows, labels_trained, step_rows, tokenize_parts
 
 FAMILIES = list(shapes())
 NO_DROPOUT = dict.fromkeys(
@@ -325,9 +325,9 @@ def test_one_rationale_of_each_question_is_drawn_per_epoch(byte_tokenizer) -> No
         assert sorted(unit[0].example_id for unit in steps.units) == [f"made-{i}" for i in range(5)]
         seen.update(id(unit[0]) for unit in steps.units)
     assert len(seen) == 20
-    assert len(validation_rows(texts, shape())) == 1
+    (row,) = ValidationRows(texts, shape())
     # nothing is drawn
-    assert int(validation_rows(texts, shape())[0]["counts"]) == sum(text.counts()["cot"] for text in texts)
+    assert int(row["counts"]) == sum(text.counts()["cot"] for text in texts)
 
 
 def test_numbers_of_drawn_texts_are_means_over_the_epochs(byte_tokenizer) -> None:

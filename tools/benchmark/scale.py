@@ -15,10 +15,13 @@ from pathlib import Path
 
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
+from stages.config.base import base_sha256
+from stages.config.student import Student
 from stages.records.example import Example
 from stages.records.jsonl import write_json, write_rows
 from tools.benchmark.teaching import few_shot_request, prose
 
+ROOT = Path(__file__).parents[2]
 SAMPLES = 5  # of each question
 WRONG = 0.1  # of the completions
 REQUESTS = 500  # a transaction
@@ -31,6 +34,19 @@ from stages.config import dataset
 dataset.FOLDER = Path()
 from stages.prepare import main
 main("bench", Path("raw"), Path("examples.jsonl"), Path("demonstrations.jsonl"))
+"""
+# a training until its first step is there to be computed
+START = """
+from pathlib import Path
+from stages.students.adapters import load_for_training
+from stages.training.outline import outline_of
+from stages.training.steps import Shape, Steps
+from stages.training.tokenised import tokenised
+from tools.benchmark.scale import tiny_student
+settings = tiny_student()
+texts = tokenised(Path("texts.jsonl"), Path("params.yaml"), load_for_training(settings, 0), settings).texts
+tasks = outline_of(texts["train"]).tasks
+assert Steps(texts["train"], settings, 0, Shape("tree", tasks, "batch", 0))[0]
 """
 YAML = """
 source: {kind: local, files: [rows.jsonl]}
@@ -49,10 +65,8 @@ class Cost:
 
 def cost_of(command: list[str], folder: Path) -> Cost:
     """Run a command of this project in `folder`. Raises CalledProcessError if it fails."""
-    places = {
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "COT_STORE": str((folder / "store.sqlite").resolve()),
-    }
+    here = folder.resolve()
+    places = {"PYTHONPATH": str(ROOT), "COT_STORE": f"{here}/store.sqlite", "COT_WORK": f"{here}/work"}
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, *command], cwd=folder, env={**os.environ, **places})
     _, status, used = os.wait4(process.pid, 0)
@@ -60,6 +74,13 @@ def cost_of(command: list[str], folder: Path) -> Cost:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return Cost(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def tiny_student() -> Student:
+    """The student that comes with this project."""
+    folder = ROOT / "students/tiny"
+    base = {"path": str(folder), "sha256": base_sha256(folder)}
+    return Student.model_validate({"base": base, "epochs": 1, "batch_size": 32, "lr": 1e-3})
 
 
 def made_questions(count: int) -> Iterator[Example]:
@@ -145,6 +166,8 @@ STAGES: dict[str, list[str]] = {
         ),
         *("--corpus", "kept.jsonl"),
     ],
+    "start, first": ["-c", START],
+    "start, again": ["-c", START],
 }
 
 
