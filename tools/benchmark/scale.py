@@ -6,12 +6,14 @@ Every stage runs as DVC runs it, in a process of its own, so that its peak of me
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
@@ -48,6 +50,13 @@ texts = tokenised(Path("texts.jsonl"), Path("params.yaml"), load_for_training(se
 tasks = outline_of(texts["train"]).tasks
 assert Steps(texts["train"], settings, 0, Shape("tree", tasks, "batch", 0))[0]
 """
+TELLING = """
+try:
+{code}
+finally:
+    from pathlib import Path
+    Path("status.txt").write_text(Path("/proc/self/status").read_text())
+"""
 YAML = """
 source: {kind: local, files: [rows.jsonl]}
 columns: {question: question, answer: answer, answer_type: number}
@@ -64,16 +73,27 @@ class Cost:
 
 
 def cost_of(command: list[str], folder: Path) -> Cost:
-    """Run a command of this project in `folder`. Raises CalledProcessError if it fails."""
+    """Run `python COMMAND` of this project in `folder`. Raises CalledProcessError if it fails."""
     here = folder.resolve()
     places = {"PYTHONPATH": str(ROOT), "COT_STORE": f"{here}/store.sqlite", "COT_WORK": f"{here}/work"}
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command], cwd=folder, env={**os.environ, **places})
+    words = [sys.executable, "-c", TELLING.format(code=indent(as_code(command), "    "))]
+    process = subprocess.Popen(words, cwd=folder, env={**os.environ, **places})
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Cost(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    # not the peak that `used` has: it counts what this process held when it made the other
+    peak = re.findall(r"VmHWM:\s*(\d+) kB", (folder / "status.txt").read_text(encoding="utf-8"))
+    return Cost(time.perf_counter() - began, used.ru_utime + used.ru_stime, int(peak[0]) * 1024)
+
+
+def as_code(command: list[str]) -> str:
+    """`-c CODE` or `-m MODULE WORD ...`."""
+    kind, what, *words = command
+    if kind == "-c":
+        return what
+    return f"import runpy, sys\nsys.argv = {['', *words]}\nrunpy.run_module({what!r}, run_name='__main__')"
 
 
 def tiny_student() -> Student:
