@@ -4,14 +4,18 @@ No answer found is None: that is another outcome than a wrong answer, and never 
 answer decides: stages/text/answer_types.py.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from stages.records.completion import Completion, Reader
 from stages.records.example import Example
 from stages.text.answer_types import rules_of
+from stages.text.gold import LETTERS
 from stages.text.stated import read_stated, stated_answer
 from stages.text.thoughts import split_thoughts
+
+LETTER = re.compile(r"\W*([A-Za-z])(?![\w'])")
 
 
 class Reading(NamedTuple):
@@ -35,7 +39,8 @@ def read_kojima(text: str, answer_prefix: str, answer_type: str, choices: Sequen
     """The published rule (Kojima et al. 2022): the first answer behind the first prefix.
 
     strict: None without prefix or answer. lenient: the first one found there, else the last one of the whole
-    text, as in the released evaluation of Fine-tune-CoT. A mathematical answer in a box needs no prefix.
+    text, as in the released evaluation of Fine-tune-CoT; but "the answer is (E)" of two options is none. A
+    mathematical answer in a box needs no prefix.
     """
     rules = rules_of(answer_type)
     _, prefix, tail = text.partition(answer_prefix) if answer_prefix else ("", "", text)
@@ -45,8 +50,16 @@ def read_kojima(text: str, answer_prefix: str, answer_type: str, choices: Sequen
         formatted = True
     strict = rules.strict(tail, choices)[:1] if formatted else []
     behind = rules.lenient(tail, choices)[:1] if formatted else []
-    lenient = behind or rules.lenient(text, choices)[-1:]
+    lenient = behind
+    if not behind and not (formatted and rules.lettered and names_none(tail, choices)):
+        lenient = rules.lenient(text, choices)[-1:]
     return Reading(strict[0] if strict else None, lenient[0] if lenient else None, formatted)
+
+
+def names_none(tail: str, choices: Sequence[str]) -> bool:
+    """Whether a letter is stated that no option has."""
+    letter = LETTER.match(tail)
+    return bool(letter and letter[1].upper() not in LETTERS[: len(choices)])
 
 
 def read_marked(text: str, answer_prefix: str, answer_type: str, choices: Sequence[str]) -> Reading:

@@ -77,6 +77,11 @@ def test_read(text, prefix, answer_type, n_choices, expected):
         ("The answer is (e) 5.", "he answer is", "E"),
         ("red, no: none of these", "-->", "D"),
         ("nothing", "", None),
+        # a letter that no option has is stated, and no letter of the reasoning is
+        ("It may be red. The answer is (F).", "he answer is", None),
+        ("It may be red. The answer is f.", "he answer is", None),
+        ("It may be red. The answer is unknown.", "he answer is", "A"),
+        ("It may be red. The answer is a colour.", "he answer is", "A"),
     ],
 )
 def test_written_out_options(text, prefix, expected):
