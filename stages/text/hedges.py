@@ -14,10 +14,10 @@ OPENING = r"[\s\"'“‘*_(\[$€£]*"
 CLOSING = r"[\s\"'”’*_)\].,]*"
 DOUBT = r"(?:possibly|perhaps|maybe|probably|even|also|less likely|more likely)"
 FILLERS = rf"(?:[\s,]|\b{DOUBT}\b)*(?:(?:option|choice|the|an?|to|with|in|at|on)\s+)*{OPENING}$"
-OR = r"(?:or|nor|and/or|possibly|perhaps|maybe)"
+OR = r"(?:or|nor|and/or|possibly|perhaps|maybe|but also)"
 # nothing but what joins the two
 JOINED = re.compile(
-    rf"^{CLOSING}(?:{OR}\b|(?:and|as well as|along with|plus)\b|[/&,;?]){FILLERS}", re.IGNORECASE
+    rf"^{CLOSING}(?:{OR}\b|(?:and|as well as|along with|plus)\b|[/&,;?|+]){FILLERS}", re.IGNORECASE
 )
 # some words of the first value, and then what joins
 WORDED = re.compile(

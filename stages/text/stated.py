@@ -9,7 +9,7 @@ is no answer, and of "12 apples, now has 8" it is 8.
 # ruff: noqa: RUF001  # dashes and quotes of all kinds are what is looked for
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from stages.text.answer_types import rules_of
@@ -66,13 +66,18 @@ DECLINES = re.compile(
     re.IGNORECASE,
 )
 BOLD = re.compile(r"\*\*(.+?)\*\*|__(.+?)__", re.DOTALL)
-IN_WORDS = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
+IN_WORDS = re.compile(r"\\(?:text|textbf|textit|texttt|mathrm|mathbf)\s*\{([^{}]*)\}")
 LISTED = re.compile(r"\s*\d+[.)]\s")  # "1. Mia"
 # "He has 3.": a step of the reasoning, short as it is
 TOLD = re.compile(
     r"\W*(?:(?!Option|Choice|Answer|Letter)[A-Z]\w*|[tT]h\w+|[iI]t|[sS]?[hH]e|[wW]e|[yY]ou)\s+"
     r"(?:is|are|was|were|has|have|had|\w{2,}ed|\w{3,}s|ate|bought|came|did|found|gave|get|got|kept|left|lost|made"
     r"|paid|ran|sold|spent|took|went|won|buy|eat|give|need|sell|take)\b"
+)
+QUESTIONS = re.compile(r"^(?:[^.!?\n]*\?\s+)+(?=\S)")  # "Yes or no? No."
+# behind an answer that nothing announces
+EXPLAINED = re.compile(
+    r"\n\W*(?:Explanation|Reasoning|Reason|Rationale|Justification|Note)\W*:.*\Z", re.DOTALL
 )
 OPTION_LINES = re.compile(r"^\W*\(?[A-Za-z]\)[^\n]*$", re.MULTILINE)
 SENTENCE_END = re.compile(r"[.!?][*_\"')]*\s+|\n")
@@ -139,6 +144,8 @@ def only_reply(text: str) -> str:
     first = ANNOUNCED.search(text)
     if first and (question := ANOTHER.search(text, first.end())):
         text = text[: question.start()]
+    elif not first and (end := EXPLAINED.search(text)) and text[: end.start()].strip():
+        text = text[: end.start()]
     text = text.rstrip()
     while (end := COURTESY.search(text, max(0, len(text) - LAST))) and not MARK.search(end[0]):
         text = text[: end.start()].rstrip()
@@ -160,18 +167,20 @@ def rationale_before(text: str) -> str:
     return "\n".join(lines).strip()
 
 
-def unannounced_parts(text: str, last_line: str, lettered: bool) -> Iterator[tuple[str, bool]]:
+def unannounced_parts(
+    text: str, last_line: str, lettered: bool, states: Callable[[str], bool]
+) -> Iterator[tuple[str, bool]]:
     """Where nothing is announced: a first line of a few words is the answer, with reasons behind it, and so
     is one word before a comma, "No, for ..."; else the last sentence, the last line, a first sentence.
     Nothing where these say that there is no answer, "but ..." aside. The last line of options one by one is
     none: all of them are, of which those that are denied are not meant.
     """
     first = next((line for line in text.splitlines() if line.strip(EMPHASIS)), "")
-    short = first_sentence(first)
+    short = first_sentence(QUESTIONS.sub("", first))
     if not LISTED.match(first) and len(short.split()) <= SHORT and not TOLD.match(short):
         yield short, True
-    if len((clause := first.split(",")[0]).split()) == 1:
-        yield clause, True
+    if len((clause := first.split(",")[0]).split()) == 1 and states(clause):
+        yield short, True
     if (
         lettered
         and len(options := OPTION_LINES.findall(text)) > 1
@@ -204,8 +213,12 @@ def read_stated(text: str, answer_type: str, choices: Sequence[str] = ()) -> tup
     elif rules.any_word:
         parts = [(sentences(part)[-1], False)]
     else:
-        parts = list(unannounced_parts(said, part, rules.lettered))
-    found = (rules.stated(*place, choices) for place in parts)
+
+        def states(clause: str) -> bool:
+            return bool(rules.stated(clause, True, choices))
+
+        parts = list(unannounced_parts(said, part, rules.lettered, states))
+    found = (rules.stated(QUESTIONS.sub("", part), announced, choices) for part, announced in parts)
     return next((answer for answer in found if answer is not None), None) or None, announced
 
 

@@ -27,6 +27,7 @@ LEFT_OUT = re.compile(
 ARTICLE = re.compile(r"^(?:an?|the)\s+")
 NO_ARTICLE = re.compile(r"\s+(?:and|or|nor|is|are|was|were|but|because|since|would|must|seems)\b")
 
+AMONG = re.compile(r"\b(?:between|of|among)\s+[\"'*(\[]*$", re.IGNORECASE)
 AND = re.compile(r"\b(?:and|or|nor)\b|[/&]", re.IGNORECASE)
 
 Place = tuple[int, int, str]  # where an option begins and ends in a part, and its letter
@@ -62,7 +63,7 @@ def meant_places(plain: str, places: list[Place]) -> list[Place]:
         after = plain[run[-1][1] :]
         if NOT.search(words) or LEFT_OUT.search(words) or DENIED.match(after):
             continue
-        mentioned = BESIDE.search(words) or POSSIBLE.match(after)
+        mentioned = BESIDE.search(words) or POSSIBLE.match(after) or (len(run) > 1 and AMONG.search(words))
         (beside if mentioned else kept).extend(run)
     return kept or beside
 
@@ -71,7 +72,10 @@ def runs_of(plain: str, places: list[Place]) -> list[list[Place]]:
     """Options that stand side by side, together; of "A, B" each alone, for the second may begin a clause."""
     runs: list[list[Place]] = []
     for place in places:
-        if runs and offered(plain, runs[-1][-1], place):
+        # an "and" ends a list: "of B and C, B"
+        ended = runs and AND.search(plain[runs[-1][0][1] : runs[-1][-1][0]])
+        goes_on = runs and (not ended or AND.search(plain[runs[-1][-1][1] : place[0]]))
+        if goes_on and offered(plain, runs[-1][-1], place):
             runs[-1].append(place)
         else:
             runs.append([place])
@@ -86,6 +90,7 @@ def option_places(part: str, choices: Sequence[str]) -> list[Place]:
     """(start, end, letter) of every option that a part names, in order."""
     legal = LETTERS[: len(choices)]
     both = legal + legal.lower()
+    small = "".join(letter for letter in legal.lower() if letter not in "ai") or "b"  # words of their own
     if re.fullmatch(rf"[{both}]", bare(part)):
         return [(0, len(part), bare(part).upper())]
     if value := whole_option(bare(part), choices):
@@ -95,7 +100,8 @@ def option_places(part: str, choices: Sequence[str]) -> list[Place]:
         return [(0, len(part), lettered[1].upper())]
     pattern = re.compile(
         rf"[(\[]\s*([{both}])\s*[)\]]?(?![\w'])|(?<![\w'])([{both}])[).:](?=\s|$|[*_\"'])"
-        rf"|\b(?:option|choice|answer|letter)\s+[\"'*(]*([{both}])\b|(?<![\w'])([{legal}])(?![\w'])",
+        rf"|\b(?:option|choice|answer|letter)\s+[\"'*(]*([{both}])\b|(?<![\w'])([{legal}])(?![\w'])"
+        rf"|(?<![\w'])([{small}])(?=[.!]?$)",
     )
     letters = []
     for found in pattern.finditer(part):
@@ -168,7 +174,7 @@ def option_texts(part: str, choices: Sequence[str]) -> list[Place]:
             places = [(number.start, number.end) for number in numbers if number.value == value]
         elif words := without_article(choice).split():
             spaced = r"\s+".join(re.escape(word).replace("'", "['’]") for word in words)
-            whole = re.compile(rf"(?<![\w-]){spaced}(?![\w-])", re.IGNORECASE)
+            whole = re.compile(rf"(?<![\w-])(?:(?:an?|the)\s+)?{spaced}(?![\w-])", re.IGNORECASE)
             places = [found.span() for found in whole.finditer(part)]
         else:
             places = []

@@ -18,7 +18,8 @@ StatedValue = Callable[[str, bool, Sequence[str]], str | None]
 SEVERAL = ""
 EMPHASIS = " \t\n\"'“”‘’„«»‹›『』「」`*_~"
 NOT = re.compile(
-    r"\b(?:not|never|neither|nor|isn't|instead of|rather than|than|except|excluding)\s+"
+    r"\b(?:not|never|neither|nor|isn't|instead of|rather than|than|except|excluding"
+    r"|(?:all|any|every)(?:thing)? but)\s+"
     r"(?:option |choice )?[\"'“‘*(\[]*$",
     re.IGNORECASE,
 )
@@ -26,14 +27,20 @@ OF = re.compile(r"\b(?:of|from|than)\s+(?:the |his |her |their |all )?\$?$", re.
 IN = re.compile(r"\b(?:in|since|by|until|during)\s+$", re.IGNORECASE)  # "2,500 in 2021"
 YEARS = range(1500, 2100)
 BEFORE = 40  # characters
+TERM = re.compile(r"\s*[-+*/x×÷·]\s*\$?\d")  # of "14 = 2 * 7" what comes to 14, not the 14
 UNIT = re.compile(r"\s*(%|[^\W\d_]+)")
 AFFIRMED = ("yes", "true", "correct", "y")
 NOUNS = (
     "one|body|doubt|way|evidence|reason|need|problem|matter|such|other|more|longer|idea|clue|answer|further"
 )
+OWN = "".join(  # "he has no apples"
+    rf"(?<!\b{verb} (?=no [a-z]))"
+    for verb in ("has", "have", "had", "with", "are", "were", "there is", "there was")
+)
+EITHER = re.compile(r"^\W*(?:yes|true)\s*(?:/|or)\s*(?:no|false)\s*[?:]\s*(?=\S)", re.IGNORECASE)
 YES_NO = re.compile(
     r"(?<![\w-])(?P<denied>(?:not|never|\w+n['’]t)\s+(?:really |quite |at all )?)?"
-    rf"(?P<word>yes|true|correct|false|incorrect|untrue|no(?!\s+(?:{NOUNS})\b))(?![\w-])",
+    rf"(?P<word>yes|true|correct|false|incorrect|untrue|{OWN}no(?!\s+(?:{NOUNS})\b))(?![\w-])",
     re.IGNORECASE,
 )
 
@@ -74,7 +81,11 @@ def stated_number(part: str, announced: bool, choices: Sequence[str]) -> str | N
     kept = [number for number in found if not NOT.search(before(sentence, number.start))]
     if not kept:
         return None
-    equals = [number for number in found if re.search(r"=\s*\$?\s*$", before(sentence, number.start))]
+    equals = [
+        number
+        for number in found
+        if re.search(r"=\s*\$?\s*$", before(sentence, number.start)) and not TERM.match(sentence, number.end)
+    ]
     if equals:
         return written(equals[-1].value)
     if announced:
@@ -109,7 +120,7 @@ def several(sentence: str, found: list[Numeral], either: bool = False) -> bool:
 
 def stated_yes_no(part: str, announced: bool, choices: Sequence[str]) -> str | None:
     """Denials count: "not true" is no. SEVERAL of "yes and no"."""
-    plain = plain_signs(bare(part))
+    plain = EITHER.sub("", plain_signs(bare(part)))
     if plain.lower() in ("y", "n"):
         return "yes" if plain.lower() == "y" else "no"
     said = [*YES_NO.finditer(plain)]
@@ -118,6 +129,8 @@ def stated_yes_no(part: str, announced: bool, choices: Sequence[str]) -> str | N
     answers = [
         "yes" if (found["word"].lower() in AFFIRMED) != bool(found["denied"]) else "no" for found in said
     ]
-    if len(said) > 1 and answers[0] != answers[1] and side_by_side(plain[said[0].end() : said[1].start()]):
-        return SEVERAL
+    if len(said) > 1 and answers[0] != answers[1]:
+        between = plain[said[0].end() : said[1].start()]
+        if between.strip() != "," and side_by_side(between):
+            return SEVERAL
     return answers[0]

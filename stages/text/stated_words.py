@@ -32,7 +32,9 @@ def chosen(part: str, found: list[re.Match[str]], announced: bool) -> re.Match[s
     return first if announced else second
 
 
-NOT_BUT = re.compile(r",?\s+(?:not|rather than|instead of)\s", re.IGNORECASE)
+NOT_BUT = re.compile(r",?\s+(?:not|rather than|instead of|because|since|which)\s", re.IGNORECASE)
+IS_IT = re.compile(r"\s+is (?:the|my) (?:final |correct |right )?(?:answer|result)\W*$", re.IGNORECASE)
+ROUND = re.compile(r"[(\[$]+\s*([^\s()\[\]$]+)\s*[)\]$]+\.?")
 TAG = re.compile(r"</?(?:b|i|u|em|strong|code|span)>", re.IGNORECASE)
 QUOTES = (
     re.compile(r"\*\*(.+?)\*\*"),
@@ -41,15 +43,17 @@ QUOTES = (
 )
 ITEM = re.compile(r"^\s*(?:[-•*>#]+|\d+[.)])\s+")
 LEADS = re.compile(
-    r"(?:[:=]\s|\b(?:is|are|get|gives?(?: us)?|makes?|spells?|forms?|becomes|results? in|ends? up with"
-    r"|yields?|obtain)\b)(?:\s*(?:the|a) (?:\w+ )?(?:word|string|code|sequence|letters?)\b)?"
+    r"(?:[:=→]\s|[-=]>\s|\b(?:is|are|get|gives?(?: us)?|makes?|spells?|forms?|becomes|results? in"
+    r"|ends? up with|yields?|obtain)\b)(?:\s*(?:the|a) (?:\w+ )?(?:word|string|code|sequence|letters?)\b)?"
 )
 LONGEST = 12  # words of a text that nothing announces as an answer
 
 
 def stated_text(part: str, announced: bool, choices: Sequence[str]) -> str | None:
     """What is set in quotes or bold, else what follows a colon or "is", else the whole."""
-    part = ITEM.sub("", TAG.sub("", html.unescape(part)))
+    part = IS_IT.sub("", ITEM.sub("", TAG.sub("", html.unescape(part))))
+    if alone := ROUND.fullmatch(part.strip()):
+        part = alone[1]
     for quotes in QUOTES:
         quoted = chosen(part, [*quotes.finditer(part)], announced)
         if quoted == SEVERAL:
@@ -69,9 +73,10 @@ DATES = (
     (r"\b(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?(?!\w)", r"\1-\2-\3"),
     (r"(?<![\w./-])(\d{1,2})[.-](\d{1,2})[.-](\d{4})(?![\w-])", r"\1/\2/\3"),
     (r"\b(\d{1,2})-([A-Za-z]{3,9})-(\d{4})\b", r"\1 \2 \3"),
+    (r"\b(\d{1,2})-([A-Za-z]{3,9})-(\d\d)\b", r"\1 \2 20\3"),
     (rf"\b(\d{{4}}),? ({MONTH}) ({DAY})\b", r"\2 \3, \1"),
     (rf"\b({MONTH}) the ({DAY})\b", r"\1 \2"),
-    (r"(?<=[\dhdt]),(?=\d{4}\b)", ", "),
+    (r"(?<=[\dhdt])\s*,\s*(?=\d{4}\b)", ", "),
 )
 
 

@@ -9,6 +9,7 @@ from stages.text.stated import rationale_before, stated_answer
 from stages.text.thoughts import split_thoughts
 
 FOUR = ["w", "x", "y", "z"]
+ANIMALS = ["a dog", "a cat", "a hot dog", "the bird"]
 PLACES = ["mall", "cinema", "park", "theatre", "home"]
 
 
@@ -153,6 +154,41 @@ PLACES = ["mall", "cinema", "park", "theatre", "home"]
         ("latex", "\\boxed{€50}", [], "50"),
         # declines
         ("yes_no", "There is no answer.", [], None),
+        # numbers in context
+        ("number", "The answer is 14 = 2 * 7", [], "14"),
+        ("number", "The answer is 13? No, 14.", [], "14"),
+        # choices in context
+        ("choice", "I would eliminate A and D. Between B and C, B is better.", FOUR, "B"),
+        ("choice", "Of B and C, the better one is C.", FOUR, "C"),
+        ("choice", "I pick b", FOUR, "B"),
+        ("choice", "A|B", FOUR, None),
+        ("choice", "A+B", FOUR, None),
+        ("choice", "A, B and C", FOUR, None),
+        ("choice", "all but D", FOUR, None),
+        ("choice", "anything but D", FOUR, None),
+        ("choice", "a dog, not a cat", ANIMALS, "A"),
+        ("choice", "not a dog but a cat", ANIMALS, "B"),
+        # yes no in context
+        ("yes_no", "True or False: True", [], "yes"),
+        ("yes_no", "Yes or no? No.", [], "no"),
+        ("yes_no", "Is it false? Yes.", [], "yes"),
+        ("yes_no", "Yes/No: No", [], "no"),
+        ("yes_no", "Yes, but also no.", [], None),
+        ("yes_no", "He has no apples.", [], None),
+        # dates in context
+        ("date", "May 2 , 2021", [], "05/02/2021"),
+        ("date", "2-May-21", [], "05/02/2021"),
+        # texts in context
+        ("text", "y a j o -> yajo", [], "yajo"),
+        ("text", "yajo\n\nExplanation: the last letters.", [], "yajo"),
+        ("text", '"yajo" is the answer.', [], "yajo"),
+        ("text", "yajo is the answer.", [], "yajo"),
+        ("text", "\\boxed{\\texttt{yajo}}", [], "yajo"),
+        ("text", "$\\text{yajo}$", [], "yajo"),
+        ("text", "(yajo)", [], "yajo"),
+        ("text", "[yajo]", [], "yajo"),
+        ("text", "The answer is yajo, which are the last letters.", [], "yajo"),
+        ("text", "The answer is yajo because y, a, j and o end them.", [], "yajo"),
         # short steps of the reasoning are no answer
         ("number", "He has 3. He buys 4. So he has 7.", [], "7"),
         ("number", "Tom sold 3.\nMia sold 4.\nTogether they sold 7.", [], "7"),
@@ -181,6 +217,9 @@ def test_forms(answer_type: str, text: str, choices: list[str], expected: str | 
         ("The answer is B or 'cinema'.", PLACES, "B"),
         ("The answer is A, B is wrong.", PLACES, "A"),
         ("The answer is not A, B.", PLACES, "B"),
+        ("a dog, not a cat", ANIMALS, "A"),
+        ("not a dog but a cat", ANIMALS, "B"),
+        ("The answer is dog", ANIMALS, "A"),
     ],
 )
 def test_one_beside_which_another_is_mentioned(text: str, choices: list[str], expected: str) -> None:
