@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
+from stages.asking.store import Store
 from stages.config.base import base_sha256
 from stages.records.completion import read_completions
 from stages.records.example import Example, write_examples
@@ -24,7 +25,17 @@ from stages.records.sequence import Segment, Sequence, read_sequences, write_seq
 from stages.training.collate import collate
 from stages.training.steps import Shape
 from stages.training.trees import grow_tree
-from tools.benchmark import LENGTHS, app, decoding, decoding_runs, groups, lengths, trainers, training
+from tools.benchmark import (
+    LENGTHS,
+    app,
+    decoding,
+    decoding_runs,
+    groups,
+    lengths,
+    teaching,
+    trainers,
+    training,
+)
 from tools.benchmark.layouts import ours, side_by_side
 from tools.benchmark.measure import Spent, summed_up, with_ratios, write_run
 from tools.benchmark.models import arithmetic, build
@@ -501,3 +512,14 @@ def test_stages_are_measured_on_made_up_completions(tmp_path: Path) -> None:
     assert [(row.example_id, row.sample) for row in kept] == wanted
     assert f"kept: {len(wanted)};" in lines[-1]
     assert len(read_sequences(tmp_path / "texts.jsonl")) == len(wanted)
+
+
+def test_live_calls_are_all_answered_refused_or_not(tmp_path: Path) -> None:
+    """And what they cost is what the server counts: 60 tokens in, 65 out."""
+    told = teaching.ask_live(tmp_path, 40, 4, 0.001, 0.2, True)
+    (path,) = tmp_path.glob("4 at*.sqlite")
+    assert "40 calls, 0 failed" in told
+    store = Store(path)
+    assert store.db.execute("SELECT count(*) FROM answer").fetchone() == (40,)
+    price = teaching.PRICES["bench"]
+    assert store.spent("bench") == pytest.approx(40 * (60 * price.input + 65 * price.output) / 1e6)

@@ -14,13 +14,18 @@ from pathlib import Path
 from stages.asking.conversation import Wanted
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
-from stages.config.endpoint import Endpoint
+from stages.config.endpoint import Endpoint, Price
 from stages.endpoint import live
 from stages.records.example import Example, write_examples
 from tools.benchmark.slow_server import serve
 
-LATENCY = 0.05  # seconds
-CONCURRENCY = 64
+CASES = [  # calls at once, seconds of latency, share of calls that are refused, with a budget
+    (calls, latency, refused, budget)
+    for calls, latency in ((64, 0.05), (256, 0.01))
+    for refused in (0.0, 0.05)
+    for budget in (False, True)
+]
+PRICES = {"bench": Price.model_validate({"listed": "2026-01-01", "input": 0.15, "output": 0.6})}
 WORDS = (
     "the a number of apples bought sold gives then so there are left each day week has had more than before"
     " total".split()
@@ -31,27 +36,36 @@ def prose(rng: random.Random, words: int) -> str:
     return " ".join(rng.choices(WORDS, k=words))
 
 
-def ask_live(folder: Path, calls: int) -> str:
-    """Calls a second, as a share of concurrency / latency."""
+def made_up_questions(calls: int) -> list[Wanted]:
     wanted = []
     for number in range(calls):
         prompt = f"Q: {number} {prose(random.Random(number), 45)}\nA: Let's think step by step."
         request = Request("chat", "bench", prompt, max_tokens=128)
         wanted.append(Wanted(request, request.key, [0]))
-    with serve(LATENCY, words=60) as url:
-        endpoint = Endpoint.model_validate({"base_url": url, "concurrency": CONCURRENCY})
-        live.fulfil(wanted[: 2 * CONCURRENCY], Store(folder / "warm.sqlite"), "bench", endpoint, {})
+    return wanted
+
+
+def ask_live(folder: Path, calls: int, concurrency: int, latency: float, refused: float, budget: bool) -> str:
+    """Calls a second, as a share of concurrency / latency, and the client's CPU."""
+    wanted = made_up_questions(calls)
+    name = f"{concurrency} at {latency * 1000:.0f} ms, {refused:.0%} refused, budget: {budget}"
+    with serve(latency, 60, refused) as url:
+        given = {"base_url": url, "concurrency": concurrency} | ({"budget": 1e6} if budget else {})
+        endpoint = Endpoint.model_validate(given)
+        live.fulfil(
+            wanted[: 2 * concurrency], Store(folder / f"warm {name}.sqlite"), "bench", endpoint, PRICES
+        )
         before = resource.getrusage(resource.RUSAGE_SELF)
         began = time.perf_counter()
-        failed = live.fulfil(wanted, Store(folder / "live.sqlite"), "bench", endpoint, {})
+        failed = live.fulfil(wanted, Store(folder / f"{name}.sqlite"), "bench", endpoint, PRICES)
         seconds = time.perf_counter() - began
         after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     rate = calls / seconds
-    ideal = CONCURRENCY / LATENCY
+    ideal = concurrency / latency
     return (
-        f"live: {calls:,} calls, {len(failed)} failed: {rate:,.0f}/s, {rate / ideal:.1%} of {ideal:,.0f}/s;"
-        f" client CPU {1000 * cpu / calls:.2f} s/1,000"
+        f"live, {name}: {calls:,} calls, {len(failed)} failed: {rate:,.0f}/s, {rate / ideal:.1%} of"
+        f" {ideal:,.0f}/s; client CPU {1000 * cpu / calls:.2f} s/1,000"
     )
 
 
