@@ -13,7 +13,8 @@ from stages.methods import zero_shot_cot
 from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.text.mathematics import boxes
-from stages.text.stated import HASHES, stated_answer
+from stages.text.stated import stated_answer
+from stages.text.statements import HASHES
 
 
 class Settings(Block):
