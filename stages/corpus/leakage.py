@@ -5,15 +5,24 @@ metrics/splits/DATASET-SPLIT.json.
 """
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Mapping
-from math import ceil
 from typing import Any
 
+import numpy as np
+
+from stages.corpus.overlap import (
+    ROUNDING,
+    Numbers,
+    as_sets,
+    different_sets,
+    find_near,
+    number_words,
+)
 from stages.records.example import Example
 
 Rows = list[int]  # positions in the list of examples
 NEAR = 0.8  # of all words of two questions: from there on they are twins
+WORD = re.compile(r"[^\W\d_]+")
 
 
 def plain_question(example: Example) -> str:
@@ -46,28 +55,33 @@ def seen_in_train(
     return facts
 
 
+def needed_words(first: Numbers, second: Numbers) -> Numbers:
+    """The fewest shared ones for which two sets of these sizes share NEAR of all their words."""
+    needed: Numbers = np.ceil(NEAR / (1 + NEAR) * (first + second) - ROUNDING).astype(np.int64)
+    return needed
+
+
 def near_twins(part: Rows, train: Rows, examples: list[Example]) -> int:
     """Rows of `part` with a train question of which it shares at least NEAR of all words that either has.
 
-    A pair that shares so many has one of the rarest words of either in common, and only those are looked up.
+    A question without words has none.
     """
-    words = {row: set(re.findall(r"[^\W\d_]+", examples[row].question.casefold())) for row in {*part, *train}}
-    common = Counter(word for row in train for word in words[row])
+    if not (part and train):
+        return 0
+    texts = (examples[row].question.casefold() for row in [*train, *part])
+    sets, which = different_sets(as_sets(*number_words(WORD.findall(text) for text in texts)))
+    in_train = np.zeros(sets.shape[0], np.int64)
+    in_train[which[: len(train)]] = 1
+    twins = in_train * (np.diff(sets.indptr) > 0)
 
-    def rarest(row: int) -> list[str]:
-        ordered = sorted(words[row], key=lambda word: (common[word], word))
-        return ordered[: len(ordered) - ceil(NEAR * len(ordered)) + 1]
+    def settle(left: Numbers, right: Numbers) -> Numbers:
+        pairs = in_train[left] != in_train[right]
+        twins[left[pairs]] = twins[right[pairs]] = 1
+        labels: Numbers = np.maximum(in_train, twins)  # whose twin is known is looked for no more
+        return labels
 
-    holding: dict[str, list[int]] = defaultdict(list)
-    for row in train:
-        for word in rarest(row):
-            holding[word].append(row)
-
-    def has_twin(row: int) -> bool:
-        near = {other for word in rarest(row) for other in holding[word]}
-        return any(len(words[row] & words[one]) >= NEAR * len(words[row] | words[one]) for one in near)
-
-    return sum(has_twin(row) for row in part)
+    find_near(sets, needed_words, in_train, settle)
+    return int(twins[which[len(train) :]].sum())
 
 
 def leakage_report(parts: Mapping[str, Rows], examples: list[Example], groups: list[int]) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from stages.records.example import Example
 def template_groups(examples: list[Example]) -> list[int]:
     """Group number of every example: the template that its source states, else one mined from the texts."""
     stated = sorted({example.template for example in examples if example.template is not None})
+    number = {template: place for place, template in enumerate(stated)}
     mined = iter(mine_templates([example.question for example in examples if example.template is None]))
     return [
-        len(stated) + next(mined) if example.template is None else stated.index(example.template)
+        len(stated) + next(mined) if example.template is None else number[example.template]
         for example in examples
     ]
 

@@ -8,10 +8,14 @@ Differs: the paper grouped MultiArith and Date by hand; here a rule does it for 
 
 import re
 from collections import Counter, defaultdict
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
+from sys import intern
 
-from sklearn.cluster import DBSCAN
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+from stages.corpus.overlap import ROUNDING, Numbers, as_sets, join_near, number_words
 
 # Both thresholds were looked at on MultiArith and Date only, against the sides that Fine-tune-CoT's published
 # template splits put rows on. SIMILAR: from 0.82 to 0.86 MultiArith has its 120 groups (sizes 2 to 8), none
@@ -38,7 +42,7 @@ ENDS = ".?!"
 
 def split_question(question: str) -> list[str]:
     """Words, numbers, whole dates and sentence ends of a question without its answer choices."""
-    return TOKEN.findall(CHOICES.sub("", question))
+    return list(map(intern, TOKEN.findall(CHOICES.sub("", question))))  # millions of rows, few words
 
 
 def find_names(rows: list[list[str]]) -> set[str]:
@@ -55,21 +59,26 @@ def find_names(rows: list[list[str]]) -> set[str]:
     }
 
 
-def mask_tokens(row: list[str], names: set[str]) -> list[str]:
-    """The tokens in lower case, with NUMBER, NAME and PRONOUN for what changes within a template.
+def mask_token(token: str, names: set[str]) -> str:
+    """The token in lower case, or NUMBER, NAME or PRONOUN for what changes within a template."""
+    if any(map(str.isdigit, token)) or NUMBER_WORD.fullmatch(token.lower()):
+        return "NUMBER"
+    if token in names:
+        return "NAME"
+    return "PRONOUN" if PRONOUN.fullmatch(token.lower()) else token.lower()
 
-    Runs of one mask are one.
-    """
 
-    def masked(token: str) -> str:
-        if any(map(str.isdigit, token)) or NUMBER_WORD.fullmatch(token.lower()):
-            return "NUMBER"
-        if token in names:
-            return "NAME"
-        return "PRONOUN" if PRONOUN.fullmatch(token.lower()) else token.lower()
-
-    runs = groupby(map(masked, row))
-    return [token for token, run in runs for _ in (range(1) if token.isupper() else run)]
+def mask_rows(rows: list[list[str]], names: set[str]) -> list[list[str]]:
+    """The tokens of each row, masked. Runs of one mask are one."""
+    masks = {token: mask_token(token, names) for token in set(chain.from_iterable(rows))}
+    return [
+        [
+            token
+            for token, run in groupby(map(masks.__getitem__, row))
+            for _ in (range(1) if token.isupper() else run)
+        ]
+        for row in rows
+    ]
 
 
 def split_last(row: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -97,12 +106,20 @@ def skeletons(questions: list[str]) -> list[str]:
     """What of each question its template fixes, as words with blanks between them."""
     rows = [split_question(question) for question in questions]
     names = find_names(rows)
-    return [" ".join(row) for row in drop_stock([mask_tokens(row, names) for row in rows])]
+    return [" ".join(row) for row in drop_stock(mask_rows(rows, names))]
 
 
-def word_pairs(skeleton: str) -> list[str]:
-    """Neighbouring words with both ends of the text, so that every skeleton has at least one pair."""
-    return [" ".join(pair) for pair in pairwise(["", *skeleton.split(), ""])]
+def word_pairs(skeletons: list[str]) -> csr_array:
+    """The set of neighbouring words of each, with both ends of the text: none is empty."""
+    words, sizes = number_words(["", *skeleton.split()] for skeleton in [*skeletons, ""])
+    # the mark before a text is the one after the text before it
+    return as_sets(words[:-1] * (int(words.max()) + 1) + words[1:], sizes[:-1])
+
+
+def needed_pairs(first: Numbers, second: Numbers) -> Numbers:
+    """The fewest shared ones for which the cosine of two sets of these sizes is SIMILAR."""
+    needed: Numbers = np.ceil(SIMILAR * np.sqrt(first * second) - ROUNDING).astype(np.int64)
+    return needed
 
 
 def mine_templates(questions: list[str]) -> list[int]:
@@ -116,8 +133,6 @@ def mine_templates(questions: list[str]) -> list[int]:
         return []
     each = skeletons(questions)
     different = sorted(set(each))
-    pairs = CountVectorizer(analyzer=word_pairs, binary=True).fit_transform(different)
-    # with min_samples=1: connected components
-    labels = DBSCAN(eps=1 - SIMILAR, min_samples=1, metric="cosine").fit_predict(pairs)
-    number = dict(zip(different, map(int, labels), strict=True))
+    labels = join_near(word_pairs(different), needed_pairs).tolist()
+    number = dict(zip(different, labels, strict=True))
     return [number[skeleton] for skeleton in each]

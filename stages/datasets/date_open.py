@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stages.datasets.date_understanding import template
 from stages.parsing.fields import field, rows_with_place
 from stages.records.example import Example
 from stages.text.gold import canonical_date
@@ -12,5 +13,6 @@ def parse(raw: Path) -> list[Example]:
     for row, (where, source) in enumerate(rows_with_place(raw / "faithful_questions.jsonl")):
         question, answer = (field(source, name, where, str).strip() for name in ("question", "answer"))
         date = canonical_date(answer.removeprefix("#### "), where)
-        examples.append(Example(f"date_open-{row}", "date_open", question, date, "date"))
+        told = template(question)
+        examples.append(Example(f"date_open-{row}", "date_open", question, date, "date", template=told))
     return examples

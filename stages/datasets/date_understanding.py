@@ -12,6 +12,13 @@ from stages.parsing.fields import field, right_choice, rows_with_place, with_cho
 from stages.records.example import Example
 
 
+def template(text: str) -> str:
+    """What is told before the date is asked for: the nine questions after it are on one side of the published
+    template split.
+    """
+    return text.split("What is the date")[0].strip()
+
+
 def parse(raw: Path) -> list[Example]:
     # one generator for the whole file, so a row's letters depend on the rows before it
     shuffler = random.Random(1)
@@ -21,9 +28,13 @@ def parse(raw: Path) -> list[Example]:
         choices = list(scores)
         for _ in range(3):
             shuffler.shuffle(choices)
-        question = with_choices(field(source, "input", where, str).strip(), choices)
+        text = field(source, "input", where, str).strip()
+        question = with_choices(text, choices)
         answer = right_choice(scores, choices, where)
+        told = template(text)
         examples.append(
-            Example(f"date_understanding-{row}", "date_understanding", question, answer, "choice", choices)
+            Example(
+                f"date_understanding-{row}", "date_understanding", question, answer, "choice", choices, told
+            )
         )
     return examples

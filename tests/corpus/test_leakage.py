@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from toy_cell import sums
 
 from stages.corpus.leakage import NEAR, cluster_label, leakage_report, near_twins
@@ -34,9 +35,10 @@ def test_leakage_report() -> None:
     }
 
 
-def test_near_twins_are_those_that_brute_force_finds() -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_near_twins_are_those_that_brute_force_finds(seed: int) -> None:
     """Of 200 made questions of up to eight words, those that share four fifths of their words with one."""
-    rng = random.Random(0)
+    rng = random.Random(seed)
     texts = [" ".join(rng.choices("abcdefgh", k=rng.randrange(1, 9))) for _ in range(200)]
     examples = [replace(example, question=text) for example, text in zip(sums(200), texts, strict=True)]
     train, test = [*range(0, 200, 2)], [*range(1, 200, 2)]
@@ -48,6 +50,15 @@ def test_near_twins_are_those_that_brute_force_finds() -> None:
     found = near_twins(test, train, examples)
     assert 0 < found < len(test)
     assert found == sum(any(twins(row, other) for other in train) for row in test)
+
+
+def test_a_question_without_words_has_no_twin() -> None:
+    texts = ["1 + 2?", "1 + 2?", "Why 3?", "why 4", "Why not?"]
+    examples = [replace(example, question=text) for example, text in zip(sums(5), texts, strict=True)]
+    assert near_twins([1, 3, 4], [0, 2], examples) == 1
+    assert (
+        near_twins([1, 3], [], examples) == near_twins([], [0], examples) == near_twins([], [], examples) == 0
+    )
 
 
 def test_clusters_are_pairs_then_tasks_then_templates() -> None:

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from stages.corpus.schemes import (
     split_by_template,
     take_blocks,
 )
+from stages.datasets import date_understanding
 from stages.records.example import PARTS, Example, write_examples
 from stages.split import split_rows, template_groups
 
@@ -483,6 +485,19 @@ def test_template_splits_of_the_paper(
     assert abs(counts[0] - train) <= 2
     assert abs(counts[1] - test) <= 1
     assert seen_in_train(ours["test"], ours["train"], examples, groups)["template_rows"] == 0
+
+
+def test_no_template_of_date_is_on_both_sides_of_its_published_split(tmp_path: Path, mirror: Path) -> None:
+    """41 texts, nine questions each, as the data set's parser states them: 29 and 12."""
+    index_file(tmp_path, published(mirror, "date_understanding__template"))
+    (tmp_path / "task.json").write_bytes((mirror / ZERO_SHOT_COT / "Bigbench_Date/task.json").read_bytes())
+    examples = date_understanding.parse(tmp_path)
+    groups = template_groups(examples)
+    assert Counter(Counter(groups).values()) == {9: 41}
+    settings = Split(scheme="published", validation=0, by_template=True)
+    facts = leakage_report(split_rows(examples, groups, settings, tmp_path), examples, groups)
+    assert facts["groups"] == {"train": 29, "validation": 0, "test": 12, "all": 41}
+    assert facts["test_seen_in_train"]["template_rows"] == facts["test_seen_in_train"]["text_rows"] == 0
 
 
 def test_aqua_without_its_train_file_says_so(tmp_path: Path, mirror: Path) -> None:

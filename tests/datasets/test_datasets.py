@@ -111,6 +111,7 @@ ROWS: dict[str, tuple[list[str], str | None, dict[str, Any], dict[str, Any]]] = 
             ),
             "answer": "A",
             "choices": ["01/03/2020", "01/03/2019", "01/02/2020"],
+            "template": "Today is 1/2/2020.",
         },
     ),
     "tracking_shuffled_objects": (

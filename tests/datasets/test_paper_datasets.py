@@ -68,7 +68,7 @@ ASKED = (
     " true?\nOPTIONS:\n- yes\n- no\n- "
 )
 NLI = ["yes", "no", "it is not possible to tell"]
-DATE = "Today is 1/2/2020. Tomorrow in MM/DD/YYYY?"
+DATE = "Today is 1/2/2020. What is the date tomorrow in MM/DD/YYYY?"
 OLYMPIAD = {"id": 7, "subfield": "Number Theory", "question": "Find all n.", "final_answer": ["$1$,$3$"]}
 LEFT = {
     "passage": "Ann sits left of Bob.",
@@ -137,7 +137,7 @@ ROWS: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
     "date_open": (
         ["faithful_questions.jsonl"],
         {"id": 7, "question": DATE, "answer": "#### 1/3/2020"},
-        {"question": DATE, "answer": "01/03/2020", "answer_type": "date"},
+        {"question": DATE, "answer": "01/03/2020", "answer_type": "date", "template": "Today is 1/2/2020."},
     ),
     "aime24": (
         ["test.jsonl"],

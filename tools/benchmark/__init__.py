@@ -243,6 +243,28 @@ def measure_scale(
                 typer.echo(line)
 
 
+@app.command("split")
+def split_questions(
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Of arithmetic, objects, words; may be repeated. Default: all.")
+    ] = None,
+    rows: Annotated[list[int] | None, typer.Option(min=10, help="May be repeated.")] = None,
+) -> None:
+    """How long `split` takes for how many questions.
+
+    About 1 minute; 10 minutes for a million rows of a kind. Nothing is written but in a folder that goes with
+    the command.
+    """
+    from tools.benchmark import splitting
+
+    if unknown := set(kind or ()) - splitting.KINDS.keys():
+        raise ValueError(f"--kind {', '.join(sorted(unknown))}: wanted some of {', '.join(splitting.KINDS)}")
+    for count in rows or [10_000, 100_000]:
+        for one in kind or splitting.KINDS:
+            with TemporaryDirectory() as scratch:
+                typer.echo(splitting.measure(Path(scratch), one, count))
+
+
 @app.command("lengths")
 def count_lengths(
     mirror: Annotated[Path, typer.Argument(help="The folder of pinned files.")],
