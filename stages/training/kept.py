@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,13 @@ def token_home() -> Path:
 
 
 def file_hash(path: Path) -> bytes:
-    """sha256 of a file of any size."""
+    """sha256 of a file of any size, read once as long as it stays as it is: a second a gigabyte."""
+    found = path.stat()
+    return hash_of(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def hash_of(path: Path, size: int, changed: int) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 

@@ -225,10 +225,10 @@ def teach(
 def measure_scale(
     completions: Annotated[str, typer.Option(help="How many, with commas; 5 a question.")] = "10000,100000",
 ) -> None:
-    """Time and memory from the merge of a store to a training's first step, by the number of completions.
+    """Every stage before training, by the number of completions.
 
-    About 1.5 minutes for 100,000, most of it for making them. Nothing is written but in a folder that goes
-    with the command: 4 GB for a million.
+    Time and memory, from the merge of a store to a training's first step. About 2 minutes for 100,000, most
+    of it for tokens. Nothing is written but in a folder that goes with the command: 5 GB for a million.
     """
     from tools.benchmark.scale import SAMPLES, measure_stages
 
