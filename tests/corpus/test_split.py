@@ -25,13 +25,14 @@ from stages.corpus.schemes import (
     split_by_template,
     take_blocks,
 )
-from stages.datasets import date_understanding
+from stages.datasets import date_understanding, svamp
 from stages.records.example import PARTS, Example, write_examples
 from stages.split import split_rows, template_groups
 
 ROOT = Path(__file__).parents[2]
 ZERO_SHOT_COT = "github/kojima-takeshi188/zero_shot_cot/5ef330fcdeec0cd26aee27943504f91f8ec1c33c/dataset"
 SPLITS = "github/itsnamgyu/reasoning-teacher/a2ca4d28d3bbabbd77106b76d06885d1a5eac0d9/data/split"
+SVAMP = "github/arkilpatel/SVAMP/689d7ccac74b9983a2ac7cc3b264f441b99e7c53/SVAMP.json"
 RANDOM = (
     *("addsub", "coin_flip", "date_understanding", "last_letter_concatenation", "multiarith", "single_eq"),
     *("strategy_qa", "svamp", "tracking_shuffled_objects"),
@@ -498,6 +499,20 @@ def test_no_template_of_date_is_on_both_sides_of_its_published_split(tmp_path: P
     facts = leakage_report(split_rows(examples, groups, settings, tmp_path), examples, groups)
     assert facts["groups"] == {"train": 29, "validation": 0, "test": 12, "all": 41}
     assert facts["test_seen_in_train"]["template_rows"] == facts["test_seen_in_train"]["text_rows"] == 0
+
+
+def test_svamp_has_near_twins_across_templates(tmp_path: Path, mirror: Path) -> None:
+    """What docs/datasets.md says of them, counted by comparing all with all."""
+    (tmp_path / "SVAMP.json").write_bytes((mirror / SVAMP).read_bytes())
+    examples = svamp.parse(tmp_path)
+    parts = parts_of(examples, scheme="template", test=0.3, validation=0.1)
+    words = [{*"".join(c if c.isalpha() else " " for c in one.question.lower()).split()} for one in examples]
+    pairs = [[(words[row], words[other]) for other in parts["train"]] for row in parts["test"]]
+    near = sum(any(5 * len(one & two) >= 4 * len(one | two) for one, two in of) for of in pairs)
+    same = sum(any(one == two for one, two in of) for of in pairs)
+    facts = leakage_report(parts, examples, template_groups(examples))
+    assert (len(pairs), near, same) == (356, 110, 12)
+    assert (facts["test_near_train"], facts["test_seen_in_train"]["template_rows"]) == (110, 0)
 
 
 def test_aqua_without_its_train_file_says_so(tmp_path: Path, mirror: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from stages.reporting.lines import Line
-from stages.reporting.spec import Item, read_paper
+from stages.reporting.spec import Item, printed_numbers, read_paper
 from stages.reporting.tables import (
     fitting_counts,
     impossible_ours,
@@ -46,6 +46,19 @@ def test_fine_tune_cot_prints_shares_of_other_questions_than_its_test_part() -> 
     assert fitting_counts([12.84, 19.27, 16.51], 111, 2) == [109]
     assert cascod[1][1:] == []
     assert {row[2] for row in scotd[1][1:]} == {"QuaRel"}
+
+
+def test_table_3b_of_scotd_prints_shares_of_its_questions() -> None:
+    """Its 30 numbers stand by panel, and are not among the 50 that are looked at; n is Table 3a's."""
+    items = read_paper("scotd").items
+    printed = [
+        (panel, percent)
+        for row in items["table_3b"].rows.values()
+        for panel in items["table_3b"].panels
+        for percent in printed_numbers(row, panel)
+    ]
+    assert len(printed) == 30
+    assert all(is_possible(percent, items["table_3a"].columns[panel].n or 0, 1) for panel, percent in printed)
 
 
 @pytest.mark.parametrize(
