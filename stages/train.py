@@ -139,16 +139,16 @@ def train(
 
 
 def examiner_for(
-    settings: Student, work: Path, asked: tuple[str, Path, Path, Path] | None
+    settings: Student, work: Path, exam: tuple[str, Path] | None
 ) -> Callable[[Path], float] | None:
-    """What chooses the epoch by answers; None where the loss does. Raises ValueError without `asked`."""
+    """What chooses the epoch by answers; None where the loss does. Raises ValueError without an exam."""
     if settings.select == "loss":
         return None
-    if asked is None:
-        raise ValueError("`select: accuracy` needs --asked, as dvc.yaml gives it: what is to be answered?")
-    from stages.training.accuracy import Exam, examiner
+    if exam is None:
+        raise ValueError("`select: accuracy` needs --exam, as dvc.yaml gives it: what is to be answered?")
+    from stages.training.accuracy import examiner
 
-    return examiner(Exam(*asked), settings, work)
+    return examiner(*exam, settings, work)
 
 
 def training_counts(
@@ -186,11 +186,11 @@ def main(
     out: Annotated[Path, typer.Argument(help="Folder for the student.")],
     loss_csv: Annotated[Path, typer.Argument(help="Where the loss curve goes.")],
     counts_json: Annotated[Path, typer.Argument(help="Where the counts go.")],
-    asked: Annotated[
-        tuple[str, Path, Path, Path] | None,
+    exam: Annotated[
+        tuple[str, Path] | None,
         typer.Option(
-            metavar="METHOD EXAMPLES SPLIT DEMONSTRATIONS",
-            help="How the validation questions are asked, where `select: accuracy` chooses the epoch.",
+            metavar="METHOD EXAM",
+            help="How the questions of data/exams are asked, where `select: accuracy` chooses the epoch.",
         ),
     ] = None,
 ) -> None:
@@ -213,7 +213,7 @@ def main(
         settings, arithmetic = settle_precision(settings)
         if some:
             work = work_folder(settings, seed, sequences, code)
-            examine = examiner_for(settings, work, asked)
+            examine = examiner_for(settings, work, exam)
             trained = train(settings, seed, sequences, code, work, out, examine)
         else:  # a method that only asks
             from stages.students.save import save_untrained

@@ -128,6 +128,12 @@ def of_training(student: str, params: Params, run: Run) -> Stamp:
     return found
 
 
+def of_exam(student: str, params: Params) -> Stamp:
+    """Whether its answers choose its epoch, and then the code: else nothing is asked."""
+    chosen = params["students"][student].get("select") == "accuracy"
+    return code("stages.exam") | {f"params.yaml: students.{student}.select": value_hash(chosen)}
+
+
 def of_report() -> Stamp:
     printed = sorted((ROOT / "stages/reporting/published").glob("*.yaml"))
     tables = {path.relative_to(ROOT).as_posix(): value_hash(read_yaml(path)) for path in printed}
@@ -144,6 +150,7 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
         found[f"predict-{method}"] = code("stages.predict", methods=method)
     for student in run.students:
         found[f"base-{student}"] = of_base(student, params)
+        found[f"exam-{student}"] = of_exam(student, params)
         found[f"train-{student}"] = of_training(student, params, run)
     for curation in run.curations:
         found[f"curate-{curation}"] = code("stages.curate") | local_files(params["curations"][curation])

@@ -5,10 +5,8 @@ What is here is in the stamp of those students only (stages/checking/stamps.py):
 student anew that is chosen by its loss.
 """
 
-import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from stages.config.decoding import Decoding
@@ -16,44 +14,27 @@ from stages.config.load import block
 from stages.config.method import read_method
 from stages.config.student import Student
 from stages.predict import place_of, predictions, student_asking, who_answers
-from stages.records.example import read_examples
+from stages.records.exam import read_exam
 from stages.results.metrics import grade, rates
 from stages.students.save import save_trained
 
 
-@dataclass(frozen=True)
-class Exam:
-    """What a student is asked, and how: a method of stages/methods, and three files."""
-
-    method: str
-    examples: Path
-    split: Path
-    demonstrations: Path
-
-
-def examiner(exam: Exam, settings: Student, work: Path) -> Callable[[Path], float]:
-    """The accuracy on the validation questions, from 0 to 1, of the student with the weights in a file.
-
-    Raises ValueError for a split without such questions.
+def examiner(asked_with: str, exam_file: Path, settings: Student, work: Path) -> Callable[[Path], float]:
+    """The accuracy on an exam, from 0 to 1, of the student with the weights in a file. `asked_with`: a method
+    of the run.
     """
-    method, own, reader = read_method(exam.method)
+    method, own, reader = read_method(asked_with)
+    exam = read_exam(exam_file)
     decoding = block("decoding", Decoding)
-    ids = set(json.loads(exam.split.read_text(encoding="utf-8"))["validation"])
-    questions = [example for example in read_examples(exam.examples) if example.id in ids]
-    if not questions:
-        raise ValueError(
-            f"{exam.split}: no validation questions, so `select: accuracy` has nothing to choose an epoch by"
-        )
-    shown = exam.demonstrations.read_text(encoding="utf-8")
-    by_id = {example.id: example for example in questions}
+    by_id = {example.id: example for example in exam.questions}
 
     def accuracy(weights: Path) -> float:
         student = work / "asked"
         save_trained(settings, weights, student)
         place = place_of(student)
-        asking = student_asking(place, method, own, shown, decoding, reader)
-        who = who_answers(place, asking, questions, decoding, "validation questions")
-        said = predictions("student", "validation", questions, asking, who)
+        asking = student_asking(place, method, own, exam.demonstrations, decoding, reader)
+        who = who_answers(place, asking, exam.questions, decoding, "validation questions")
+        said = predictions("student", "validation", exam.questions, asking, who)
         shutil.rmtree(student)
         return rates(grade(said, by_id))["accuracy"]
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from test_train import environment, write_project
 
-from stages.checking.stamps import of_training
+from stages.checking.stamps import of_exam, of_training
 from stages.config.load import read_params
 from stages.config.run import Run
+from stages.exam import main
+from stages.records.exam import Exam, read_exam, write_exam
 from stages.records.example import Example, write_examples
 from stages.training.state import Progress
 
@@ -34,17 +36,16 @@ def test_the_epoch_that_is_kept(epochs: list[tuple[float | None, float | None]],
     assert progress.best == kept
 
 
+QUESTIONS = [Example(f"q{n}", "made", f"question {n}", str(n), "number") for n in range(4)]
+
+
 @pytest.fixture
 def project(random_student, tmp_path: Path) -> list[str]:
     """A training of a random student, and the questions that it is asked between epochs."""
     more = "    select: accuracy\ndecoding: {max_new_tokens: 8}\nmethods: {fine_tune_cot: {format: paper}}\n"
     command = write_project(tmp_path, random_student("llama"), rows=6, more=more)
-    examples = [Example(f"q{n}", "made", f"question {n}", str(n), "number") for n in range(4)]
-    write_examples(tmp_path / "examples.jsonl", examples)
-    split = {"train": ["q0"], "validation": ["q1", "q2"], "test": ["q3"]}
-    (tmp_path / "split.json").write_text(json.dumps(split))
-    (tmp_path / "demonstrations.txt").write_text("")
-    return [*command, "--asked", "fine_tune_cot", "examples.jsonl", "split.json", "demonstrations.txt"]
+    write_exam(tmp_path / "exam.json", Exam(QUESTIONS[1:3], ""))
+    return [*command, "--exam", "fine_tune_cot", "exam.json"]
 
 
 def test_a_training_says_how_many_it_answers_and_goes_as_without(project: list[str], tmp_path: Path) -> None:
@@ -64,12 +65,33 @@ def test_a_training_says_how_many_it_answers_and_goes_as_without(project: list[s
 
 def test_what_it_needs_is_named(project: list[str], tmp_path: Path) -> None:
     given = environment(tmp_path / "work")
-    ended = subprocess.run(project[:-5], cwd=tmp_path, env=given, check=False, capture_output=True, text=True)
-    assert "`select: accuracy` needs --asked" in ended.stderr
-    (tmp_path / "split.json").write_text(json.dumps({"train": ["q0"], "validation": [], "test": ["q3"]}))
-    ended = subprocess.run(project, cwd=tmp_path, env=given, check=False, capture_output=True, text=True)
-    assert "split.json: no validation questions" in ended.stderr
+    ended = subprocess.run(project[:-3], cwd=tmp_path, env=given, check=False, capture_output=True, text=True)
+    assert "`select: accuracy` needs --exam" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def write_exam_of(folder: Path, select: str, validation: list[str]) -> str:
+    """What the stage writes for a student that is chosen so."""
+    (folder / "params.yaml").write_text(f"students: {{one: {{model: local/one, select: {select}}}}}\n")
+    write_examples(folder / "examples.jsonl", QUESTIONS)
+    split = {"train": ["q0"], "validation": validation, "test": ["q3"]}
+    (folder / "split.json").write_text(json.dumps(split))
+    (folder / "demonstrations.txt").write_text("Q: shown\n")
+    main("one", *(Path(name) for name in ("examples.jsonl", "split.json", "demonstrations.txt", "exam.json")))
+    return (folder / "exam.json").read_text()
+
+
+def test_an_exam_is_the_validation_part_and_for_a_student_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_exam_of(tmp_path, "accuracy", ["q2", "q1"])
+    assert read_exam(Path("exam.json")) == Exam(QUESTIONS[1:3], "Q: shown\n")
+    nothing = write_exam_of(tmp_path, "loss", ["q1"])
+    assert nothing == write_exam_of(tmp_path, "loss", ["q0", "q2"]) == write_exam_of(tmp_path, "loss", [])
+    assert read_exam(Path("exam.json")).questions == []
+    with pytest.raises(ValueError, match=r"split\.json: no validation questions"):
+        write_exam_of(tmp_path, "accuracy", [])
 
 
 def test_asking_and_reading_are_in_the_stamp_only_where_they_choose() -> None:
@@ -79,7 +101,9 @@ def test_asking_and_reading_are_in_the_stamp_only_where_they_choose() -> None:
     assert "stages/training/trainer.py" in by_loss
     reading = {"stages/text/answers.py", "stages/training/accuracy.py", "params.yaml: decoding"}
     assert not reading & by_loss.keys()
+    nobody = of_exam("tiny", params)
     params["students"]["tiny"]["select"] = "accuracy"
     by_accuracy = of_training("tiny", params, run)
     assert reading < by_accuracy.keys()
     assert by_loss.items() <= by_accuracy.items()
+    assert of_exam("tiny", params) != nobody

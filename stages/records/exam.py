@@ -1,0 +1,23 @@
+"""Exam: what a student is asked between epochs: questions, and what few-shot methods show before each."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stages.records.example import Example
+from stages.records.jsonl import write_json
+
+
+@dataclass(frozen=True)
+class Exam:
+    questions: list[Example]  # none: nothing is asked
+    demonstrations: str
+
+
+def read_exam(path: Path) -> Exam:
+    row = json.loads(path.read_text(encoding="utf-8"))
+    return Exam([Example(**question) for question in row["questions"]], row["demonstrations"])
+
+
+def write_exam(path: Path, exam: Exam) -> None:
+    write_json(path, asdict(exam))
