@@ -72,7 +72,9 @@ def test_what_it_needs_is_named(project: list[str], tmp_path: Path) -> None:
 
 def write_exam_of(folder: Path, select: str, validation: list[str]) -> str:
     """What the stage writes for a student that is chosen so."""
-    (folder / "params.yaml").write_text(f"students: {{one: {{model: local/one, select: {select}}}}}\n")
+    (folder / "params.yaml").write_text(
+        f"students: {{one: {{base: {{path: x, sha256: y}}, select: {select}}}}}\n"
+    )
     write_examples(folder / "examples.jsonl", QUESTIONS)
     split = {"train": ["q0"], "validation": validation, "test": ["q3"]}
     (folder / "split.json").write_text(json.dumps(split))
