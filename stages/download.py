@@ -16,7 +16,8 @@ import typer
 from stages.config.cli import progress, run
 from stages.config.dataset import LOCAL, dataset_names, read_dataset
 from stages.config.source import Generated, Hub, Local, RemoteFile, Several, Source, Url, source_files
-from stages.fetching.remote import mirror_folder, mirror_path, receive, sha256_of
+from stages.fetching.remote import mirror_folder, mirror_path, receive
+from stages.records.files import sha256_of
 from stages.records.jsonl import write_json, write_rows
 
 SETTINGS = "settings.json"

@@ -5,15 +5,13 @@ with the least validation loss (the last one without a validation slice), its lo
 and started again, it goes on where it was.
 """
 
-import fcntl
 import gc
 import hashlib
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +21,7 @@ from stages.config.base import read_pointer
 from stages.config.cli import run
 from stages.config.kernels import fix_kernels, note_kernels
 from stages.config.student import HostedStudent, Student, read_student
+from stages.records.files import locked
 from stages.records.jsonl import write_json
 from stages.records.sequence import iter_sequences, read_sequences
 from stages.training.curve import Curve, write_curve
@@ -51,17 +50,12 @@ def work_folder(settings: Student, seed: int, sequences: Path, code: Path) -> Pa
     return work_home() / key.hexdigest()[:32]
 
 
-@contextmanager
-def locked(work: Path) -> Iterator[None]:
-    """Wait for another training of the same content: when dvc is killed, the stage that it ran may live on.
-
-    Of several processes, each waits for its like.
+def lock_of(work: Path) -> Path:
+    """The lock by which a training waits for another one of the same content: when dvc is killed, the stage
+    that it ran may live on. Of several processes, each waits for its like.
     """
-    work.parent.mkdir(parents=True, exist_ok=True)
     rank = os.environ.get("RANK", "0")
-    with work.with_suffix(".lock" if rank == "0" else f".{rank}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return work.with_suffix(".lock" if rank == "0" else f".{rank}.lock")
 
 
 def launch() -> None:
@@ -116,7 +110,7 @@ def train(
 
     texts, questions = tokenised(sequences, code, loaded, settings)
     gc.freeze()  # what is loaded by now stays: no collection has to look through it
-    with locked(work):
+    with locked(lock_of(work)):
         if facts := read_finished(work):  # killed before DVC had what came of it
             fitted = Fitted(**facts, main=os.environ.get("RANK", "0") == "0")
         else:

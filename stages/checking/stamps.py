@@ -14,6 +14,7 @@ from stages.checking.code import ROOT, closure, source
 from stages.config.dataset import demonstrations_file, prepare_part, source_part
 from stages.config.load import read_yaml
 from stages.config.run import Run
+from stages.records.files import sha256_of
 from stages.records.jsonl import write_text
 
 LOCAL = Path("local")
@@ -29,11 +30,6 @@ PLAIN = ("split", "cost", "appraise", "score", "summarize", "cost_accuracy")
 def value_hash(value: Any) -> str:
     """sha256 of plain data, whatever the order of its keys and the layout of its file."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def code(module: str, without: str = "", **plug_ins: str | None) -> Stamp:
@@ -57,7 +53,7 @@ def local_files(block: Any) -> Stamp:
     """The files of local/ that a block names, with or without the folder: what they hold decides a result."""
     named = {text.removeprefix("local/") for text in texts(block)}
     paths = [LOCAL / name for name in sorted(named) if name and not Path(name).is_absolute()]
-    return {path.as_posix(): file_hash(path) for path in paths if ".." not in path.parts and path.is_file()}
+    return {path.as_posix(): sha256_of(path) for path in paths if ".." not in path.parts and path.is_file()}
 
 
 def block(params: Params, axis: str, name: str) -> Stamp:
@@ -74,7 +70,7 @@ def of_dataset(name: str, params: Params) -> dict[str, Stamp]:
         f"download-{name}": code("stages.download") | {f"data set {name}: source": value_hash(source)},
         f"prepare-{name}": code("stages.prepare", datasets=name)
         | {f"data set {name}": value_hash(prepared)}
-        | ({shown.relative_to(ROOT).as_posix(): file_hash(shown)} if shown else {})
+        | ({shown.relative_to(ROOT).as_posix(): sha256_of(shown)} if shown else {})
         | local_files(prepared),
     }
 
@@ -91,7 +87,7 @@ def of_teacher(dataset: str, values: Mapping[str, Any], method: str | None, para
     return (
         stamp
         | (block(params, "methods", method) if method else {})
-        | ({str(given): file_hash(Path(given))} if given else {})
+        | ({str(given): sha256_of(Path(given))} if given else {})
         | local_files(values)
     )
 

@@ -5,17 +5,15 @@ is fetched goes into the cache under a temporary name and gets its own once its 
 """
 
 import errno
-import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from stages.config.base import Base, ModelSource, check_terms
-from stages.fetching.remote import mirror_folder, mirror_path, receive, sha256_of
+from stages.fetching.remote import mirror_folder, mirror_path, receive
 from stages.fetching.wheels import join_wheels
+from stages.records.files import locked, sha256_of
 
 
 def model_folder(base: Base) -> Path:
@@ -78,15 +76,6 @@ def from_source(source: ModelSource, base: Base, home: Path) -> Path:
     return path
 
 
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """One process at a time: the others find what the first has made."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def model_file(base: Base) -> Path:
     """The file of a `gguf` base, its bytes checked.
 
@@ -95,7 +84,7 @@ def model_file(base: Base) -> Path:
     check_terms(base)
     home = model_folder(base)
     failures = []
-    with locked(home / ".fetching"):
+    with locked(home / ".fetching"):  # the others find what the first has made
         for path in filter(Path.is_file, [home / str(base.gguf), *mirrored(base)]):
             try:
                 verify(path, base)

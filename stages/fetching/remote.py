@@ -1,6 +1,5 @@
-"""Remote: a file from an address or from a mirror of addresses, and its checksum."""
+"""Remote: a file from an address or from a mirror of addresses."""
 
-import hashlib
 import os
 import time
 from pathlib import Path
@@ -10,11 +9,6 @@ import httpx
 
 TRIES = 4
 WAIT_SECONDS = 1.0  # before the second try, doubled before each further one
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def mirror_folder() -> Path | None:

@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from stages.config.base import Base, base_sha256, read_pointer, write_pointer
-from stages.fetching.model_file import check_room, locked, model_file, model_folder
+from stages.fetching.model_file import check_room, model_file, model_folder
+from stages.records.files import locked
 from stages.records.jsonl import write_json
 
 

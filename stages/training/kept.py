@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from stages.records.files import sha256_of
 from stages.records.jsonl import write_json
 
 DAYS = 7.0  # after which a finished training goes, recorded or not
@@ -43,8 +44,7 @@ def file_hash(path: Path) -> bytes:
 
 @lru_cache(maxsize=8)
 def hash_of(path: Path, size: int, changed: int) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return bytes.fromhex(sha256_of(path))
 
 
 def keep_finished(work: Path, facts: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ def clear(work: Path) -> bool:
 
 @contextmanager
 def only_if_idle(work: Path) -> Iterator[bool]:
-    """Hold the lock of a training in this block; False if somebody else does (stages/train.py, `locked`)."""
+    """Hold the lock of a training in this block; False if somebody else does (stages/train.py, `lock_of`)."""
     with work.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,6 @@
 The next training of the same texts starts from those files, whatever its seed and its rate of learning.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from stages.config.cli import progress
 from stages.config.student import Student
 from stages.records import sequence as records
+from stages.records.files import locked
 from stages.records.jsonl import write_json
 from stages.students.load import Loaded
 from stages.students.tokens import Tokens
@@ -45,9 +45,7 @@ def tokenised(sequences: Path, code: Path, student: Loaded, settings: Student) -
         rows = questions_in(records.iter_sequences(sequences), seen)
         return Tokenised(tokenize_parts(rows, student, settings.max_tokens), len(seen))
     folder = token_home() / token_key(sequences, code, settings)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:  # of several processes one tokenises
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder.with_suffix(".lock")):  # of several processes one tokenises
         if not folder.exists():
             part = folder.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)

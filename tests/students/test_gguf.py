@@ -15,7 +15,7 @@ from stages import base as stage
 from stages import train
 from stages.config.base import Base, base_sha256, read_pointer
 from stages.fetching import model_file
-from stages.fetching.remote import sha256_of
+from stages.records.files import sha256_of
 from stages.records.sequence import Segment, Sequence, write_sequences
 from stages.students.load import load_trained
 

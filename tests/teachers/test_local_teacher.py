@@ -27,10 +27,10 @@ from stages.asking.store import Store
 from stages.config.base import Base, base_sha256
 from stages.config.decoding import Decoding
 from stages.config.load import check
-from stages.fetching.remote import sha256_of
 from stages.predict import predictions, student_asking
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example, write_examples
+from stages.records.files import sha256_of
 from stages.students import decode as decoder
 from stages.students import load as students
 from stages.students.load import load

@@ -17,7 +17,7 @@ from conftest import ROOT
 from made_models import write_gguf
 from ruamel.yaml import YAML
 
-from stages.fetching.remote import sha256_of
+from stages.records.files import sha256_of
 from tools import serve
 
 # In place of the package: a server that loads for a second and then answers.
