@@ -45,6 +45,7 @@ COURTESY = re.compile(
 )
 LAST = 300  # characters of a text in which a courtesy is looked for
 BULLET = re.compile(r"^[\s*_:]*\n\s*[-*]\s+")
+OPENED = " ([{$*_\"'\\"  # an answer may begin so; a text that was cut there states none
 QUOTED = ("***", "**", "__", "*", "_", "`", '"', "'")  # one that only begins belongs to what stands before
 BOLD = re.compile(r"\*\*(.+?)\*\*|__(.+?)__", re.DOTALL)
 # behind an answer that nothing announces
@@ -85,7 +86,7 @@ def announcements(text: str) -> Iterator[tuple[Statement, bool]]:
     """What follows each "the answer is", the last one first; and whether that is said of the answer only."""
     for mark in reversed(list(MARK.finditer(text))):
         line = line_behind(text[mark.start() + len(mark[0].rstrip()) :])
-        if line:
+        if line.strip(OPENED):
             of_it = OF_IT.search(text[max(0, mark.start() - 20) : mark.start()]) or SAID_OF_IT.match(line)
             yield Statement(line, True, mark.start()), bool(of_it)
 

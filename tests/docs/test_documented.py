@@ -34,6 +34,7 @@ READ = {
 KEPT = {
     "Qwen2.5-Coder-1.5B, last letters": "gen_last_letter",
     "Qwen2.5-Coder-1.5B, coins": "gen_coin_flip",
+    "Qwen2.5-Coder-1.5B, shuffled objects": "gen_shuffled_objects",
 }
 
 

@@ -98,6 +98,16 @@ PLACES = ["mall", "cinema", "park", "theatre", "home"]
         ("choice", "The answer is twelve.", ["10", "12"], "B"),
         # letters
         ("choice", "(A) no: too small\n(B) yes, it fits\n(C) no: too large", FOUR, None),
+        # cut where it says it once more
+        ("choice", "At the end Ann has red: (B). The answer is (B). The answer is (", FOUR, "B"),
+        ("choice", "The answer is (B). The answer is", FOUR, "B"),
+        ("choice", "The answer is (B).\n\n**Answer: **(", FOUR, "B"),
+        ("choice", "Ann has red: (B). The answer is (", FOUR, "B"),
+        ("choice", "(A) or (B)? The answer is (", FOUR, None),
+        ("number", "The answer is $8. The answer is $", [], "8"),
+        ("number", "The answer is 8. The answer is \\(", [], "8"),
+        ("text", 'The answer is yajo. The answer is "', [], "yajo"),
+        ("text", "The answer is ] ).", [], "] )"),
         ("choice", "(A) w is wrong.\n(B) x is wrong.\n(C) y is right.\n(D) z is wrong.", FOUR, "C"),
         # option texts
         ("choice", "dark-red", ["red", "blue", "green", "dark red"], None),
