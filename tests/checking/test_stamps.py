@@ -119,7 +119,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
         lambda c: c.append("stages/training/trainer.py", "\nX = 1\n"), {"train-tiny"}
     ),
     "the student's block model": (
-        lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"train-tiny"}
+        lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"exam-tiny", "train-tiny"}
     ),
     "how a student is trained": (lambda c: c.set("students", "tiny", "lr", to=0.5), set()),
     "the base of a student": (

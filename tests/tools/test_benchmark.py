@@ -487,8 +487,9 @@ def test_the_teachers_side_asks_reads_and_keeps(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.delenv("COT_MODE", raising=False)
     words = ["teach", "--calls", "20", "--questions", "4", "--samples", "2", "--rows", "3"]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
-    live, cached, store = done.stdout.splitlines()
-    assert live.startswith("live: 20 calls, 0 failed: ")
+    *live, cached, store = done.stdout.splitlines()
+    assert len(live) == 8
+    assert all(line.startswith("live, ") and ": 20 calls, 0 failed: " in line for line in live)
     assert cached.startswith("cached: 8 completions in ")
     assert store.startswith("store: ")
     assert list(tmp_path.iterdir()) == []

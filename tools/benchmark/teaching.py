@@ -48,7 +48,8 @@ def made_up_questions(calls: int) -> list[Wanted]:
 def ask_live(folder: Path, calls: int, concurrency: int, latency: float, refused: float, budget: bool) -> str:
     """Calls a second, as a share of concurrency / latency, and the client's CPU."""
     wanted = made_up_questions(calls)
-    name = f"{concurrency} at {latency * 1000:.0f} ms, {refused:.0%} refused, budget: {budget}"
+    name = f"{concurrency} at {latency * 1000:.0f} ms" + (", with a budget" if budget else "")
+    name += f", {refused:.0%} refused" if refused else ""
     with serve(latency, 60, refused) as url:
         given = {"base_url": url, "concurrency": concurrency} | ({"budget": 1e6} if budget else {})
         endpoint = Endpoint.model_validate(given)
