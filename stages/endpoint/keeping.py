@@ -152,7 +152,7 @@ class Keeper:
         failed: Exception | None = None
         try:
             await self.in_thread(self.commit)
-        except Exception as error:
+        except Exception as error:  # whatever it is, those who wait are told
             failed = error
         self.commits.remove(commit)
         commit.tell(failed)
