@@ -10,6 +10,9 @@ from stages.config.base import Base
 from stages.config.load import Block, check, find, read_params
 from stages.config.precision import Precision
 
+# a task's loss over a step: the mean over its tokens, the mean over its texts of a text's mean, or of its sum
+# (stages/training/objective.py)
+Normalisation = Literal["batch", "sequence", "tokens"]
 # OpenAI's base models that can be fine-tuned; its "gpt-" models answer under chat
 COMPLETIONS_ONLY = ("babbage-002", "davinci-002")
 
@@ -49,8 +52,7 @@ class Student(Block):
     weight_decay: float = Field(0.0, ge=0)
     eps: float = Field(1e-8, gt=0)  # AdamW's
     clip: float = Field(1.0, gt=0)  # largest norm of a step's gradient
-    # a task's mean over a step: over its tokens, or over its texts' own means
-    normalisation: Literal["batch", "sequence"] = "batch"
+    normalisation: Normalisation = "batch"  # a task's loss over a step
     # completions of one question that stand in the same step, to share its computation: for large batches
     group_size: int = Field(1, ge=1)
     max_tokens: int = Field(1024, ge=2)  # longer texts are cut and counted

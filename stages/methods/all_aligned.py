@@ -3,8 +3,8 @@ equation 7, Figure 5).
 
 loss = 0.7 x CE(rationale) + 0.3 x CE(answer) on l(q + [Rationale], r + [EOS] + [Answer] + a); [Answer] may be
 masked.
-Differs: equation 7 sums omega x l over tokens; here each of the two means has its weight, as in
-Weight-Aligned (difference 30).
+Differs: equation 7 sums omega x l over tokens; by default each of the two means has its weight, as in
+Weight-Aligned. `normalisation: tokens` is the equation (difference 30).
 
 It is asked in two steps, because the student stops after the rationale; the second prompt
 holds that end-of-text token, so that a causal student reads what it was trained on. An encoder-decoder

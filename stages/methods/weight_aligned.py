@@ -3,8 +3,8 @@
 
 loss = 0.7 x CE(rationale) + 0.3 x CE(answer), both in one text l(q, r + a); the answer's part begins with
 "Therefore, the answer is".
-Differs: equation 7 sums omega x l over tokens; here, as in the released code, each of the two means has its
-weight (difference 31).
+Differs: equation 7 sums omega x l over tokens; by default, as in the released code, each of the two means
+has its weight. `normalisation: tokens` is the equation (difference 31).
 """
 
 from pydantic import Field

@@ -1,16 +1,15 @@
 """Collate: the texts of one forward pass as tensors, in each layout."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
+from stages.config.student import Normalisation
 from stages.students.tokens import Tokens, pad
 from stages.training.plans import dense_mask, gather_plan, varlen_plan
 from stages.training.rows import Layout, pack_by_context
 from stages.training.trees import grow_tree
-
-Normalisation = Literal["batch", "sequence"]  # which mean a task's loss is: stages/training/objective.py
 
 
 def collate(
@@ -39,7 +38,7 @@ def collate(
             counts[number[task]] += n if normalisation == "batch" else 1
         for target in text.targets:
             n = len(target.labels)
-            divisor = 1 if normalisation == "batch" else trained[target.task]
+            divisor = trained[target.task] if normalisation == "sequence" else 1
             places.append(path[target.start : target.start + n])
             labels.append(target.labels)
             task_of.append(np.full(n, number[target.task]))

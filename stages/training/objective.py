@@ -1,20 +1,26 @@
-"""The one objective of every training method: a weighted sum over tasks of the mean cross-entropy over that
-task's labels.
+"""The one objective of every training method: a weighted sum over tasks of a mean of the task's
+cross-entropies.
 
     loss = sum over tasks of weight[task] x sum / denominator[task],
     sum = sum over the task's labels of coefficient x cross-entropy
 
-Two means occur, and they differ where texts differ in length:
+`students.NAME.normalisation` says which mean; they differ where texts or tasks differ in length:
 
-    batch     coefficient 1; denominator: the task's labels in the whole step (CasCoD's released code, Hugging
-              Face's default)
-    sequence  coefficient 1 / (the task's labels in its text); denominator: the step's texts with the task. It
-              is the mean over texts that the papers' expectations are (SCoTD section 2, CasCoD eq. 3-7)
+    batch     over the task's labels: coefficient 1; denominator: its labels in the whole step (CasCoD's
+              released code, Hugging Face's default)
+    sequence  over texts, of each text's mean: coefficient 1 / (the task's labels in its text); denominator:
+              the step's texts with the task
+    tokens    over texts, of each text's sum: coefficient 1; denominator: the step's texts with the task. It
+              is what the papers write down: an expectation over (q, r, a) of the negative log-likelihood of
+              a whole target (SCoTD section 2; CasCoD eqs. 2 to 7)
+
+Under `tokens` a task counts by its length too: a rationale of 100 tokens and an answer of 2, weighed 0.7 and
+0.3, are to each other as 70 to 0.6; under the two others as 0.7 to 0.3.
 
 The step is all rows of all processes: a denominator is the sum of their `counts`. No label smoothing; padding
 has no label.
-Differs: CasCoD eq. 2 sums over a text's tokens; here each text's mean counts, so that a longer rationale is
-no larger step (difference 28).
+Differs: CasCoD eq. 2 sums over a text's tokens; the default is, as in its released code, the mean over the
+step's tokens. `tokens` is the equation (difference 28).
 Differs: CasCoD's code divides each micro-batch by its own labels, so that its loss depends on how a step is
 cut (difference 29).
 """

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from stages.config.student import Student
+from stages.config.student import Normalisation, Student
 from stages.records import sequence as records
 from stages.students.device import device
 from stages.students.load import Loaded
 from stages.students.tokens import Tokens, prompt_tokens, tokenize
-from stages.training.collate import Normalisation, collate
+from stages.training.collate import collate
 from stages.training.outline import Outline, outline_of
 from stages.training.rows import Layout, epoch_order, fill_rows, units_of
 

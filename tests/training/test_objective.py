@@ -3,7 +3,7 @@ forwards, plain cross-entropy.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from conftest import shapes
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+from stages.config.student import Normalisation
 from stages.records.sequence import Segment, Sequence
 from stages.students.tokens import tokenize
 from stages.training.attention import use_tree_attention
@@ -170,8 +171,8 @@ def plain_row(
 
 
 def naive(model: Any, sequences: list[Sequence], tokenizer: Any, normalisation: str) -> torch.Tensor:
-    """sum over tasks of weight x mean cross-entropy, each text in a forward pass of its own, padded to the
-    longest.
+    """sum over tasks of weight x mean cross-entropy (tokens: x mean over texts of its sum), each text in a
+    forward pass of its own, padded to the longest.
     """
     inner = inner_model(model)
     start = inner.config.decoder_start_token_id if inner.config.is_encoder_decoder else None
@@ -210,6 +211,8 @@ def naive(model: Any, sequences: list[Sequence], tokenizer: Any, normalisation: 
     for task, texts in losses.items():
         if normalisation == "batch":
             total = total + weights[task] * torch.stack([value for text in texts for value in text]).mean()
+        elif normalisation == "tokens":
+            total = total + weights[task] * sum(value for text in texts for value in text) / len(texts)
         else:
             total = total + weights[task] * torch.stack([torch.stack(text).mean() for text in texts]).mean()
     return total
@@ -304,7 +307,7 @@ def test_loss_and_gradients_are_the_naive_ones(
         if layout == "tree":
             use_tree_attention(models[key])
     sequences = [sequence for i in range(3) for sequence in method(i)]
-    for normalisation in ("batch", "sequence"):
+    for normalisation in get_args(Normalisation):
         whole = assert_equal(
             models[key], sequences, byte_tokenizer, layout, normalisation, 10**6, tolerance(family, dtype)
         )

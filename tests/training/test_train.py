@@ -124,7 +124,7 @@ def test_one_step_is_the_naive_full_batch_step(
 ) -> None:
     monkeypatch.setenv("COT_ROW_TOKENS", budget)
     method = {"": cascod, "150": uneven, "60": completions}[budget]
-    normalisation = "sequence" if budget == "150" else "batch"
+    normalisation = {"": "tokens", "150": "sequence", "60": "batch"}[budget]
     assert_one_step(
         steady(family, byte_tokenizer),
         [text for i in range(3) for text in method(i)],
@@ -202,7 +202,7 @@ def test_the_student_has_the_weights_of_the_best_epoch(random_student, tmp_path)
     assert found == pytest.approx(fitted.history[fitted.best - 1]["validation_loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("normalisation", ["batch", "sequence"])
+@pytest.mark.parametrize("normalisation", ["batch", "sequence", "tokens"])
 def test_validation_is_the_same_objective_over_the_whole_part(
     normalisation: str, byte_tokenizer, tmp_path, monkeypatch
 ) -> None:
