@@ -74,9 +74,10 @@ def setting_departures(result: Result, paper: Made, trained: bool) -> list[str]:
 
 
 def rank(result: Result, presets: Collection[str]) -> tuple[bool, bool, str]:
-    """Least first: the tree's own, kept runs of the item's presets (small ones too), others; then by name."""
+    """Least first: the tree's own, kept runs of the item's presets (any grid and size), others; by name."""
     preset = result["settings"].get("preset", result.get("kept", ""))
-    return "kept" in result, preset.removesuffix("_small") not in presets, result.get("kept", "")
+    own = any(preset == one or preset.startswith(f"{one}_") for one in presets)
+    return "kept" in result, not own, result.get("kept", "")
 
 
 def that_stand(results: Sequence[Result], presets: Collection[str]) -> list[Result]:

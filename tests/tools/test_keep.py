@@ -19,7 +19,8 @@ from stages.config.run import Run
 from stages.reporting.pools import read_kept, read_results, settings_of
 from stages.results.cells import group_seeds, group_targets, read_own, read_transfers, summarize_cells
 from tools import keep
-from tools.presets import merge, read_preset
+from tools.presets.reading import preset_names, sizes_of
+from tools.presets.writing import preset_params
 
 RUN: dict[str, Any] = {
     "preset": "made_up_small",
@@ -157,13 +158,13 @@ def test_a_name_without_a_block_is_said() -> None:
 
 def test_the_settings_of_every_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for path in sorted((ROOT / "presets").glob("*.yaml")):
-        for small in (False, True) if "small" in YAML(typ="safe").load(path) else (False,):
-            params = YAML(typ="safe").load(ROOT / "params.yaml")
-            merge(params, read_preset(path.stem, small), path.stem)
+    for name in preset_names():
+        for params in (one for size in sizes_of(name) for one in preset_params(name, size).values()):
             made = settings_of(params, {})
             assert made["preset"] == params["run"]["preset"]
             assert made["students"].keys() == set(params["run"]["students"])
-            assert (made["subtasks"] != {}) == (small and path.stem.startswith("cascod"))
+            few = params["datasets"]["bbh"]["subtasks"] if "bbh" in params["run"]["datasets"] else None
+            assert made["subtasks"].get("bbh") == few
             json.dumps(made)

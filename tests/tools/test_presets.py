@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkouts import GIT
 from conftest import ROOT
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
@@ -13,17 +15,25 @@ from typer.testing import CliRunner, Result
 from stages.check import check_all
 from stages.config.load import read_params
 from tools import presets
+from tools.presets import running
+from tools.presets.reading import label, read_items, read_preset, sizes_of
 
 PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
 
 
-def overlay(name: str) -> dict:
-    return YAML(typ="safe").load(ROOT / "presets" / f"{name}.yaml")
+def grids() -> list[tuple[str, str, str]]:
+    """Every preset in every size and grid."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return [
+            (name, size, grid)
+            for name in PRESETS
+            for size in sizes_of(name)
+            for grid in read_preset(name, size)
+        ]
 
 
-VARIANTS = [
-    (name, small) for name in PRESETS for small in ([False, True] if "small" in overlay(name) else [False])
-]
+GRIDS = grids()
 
 
 def params() -> dict:
@@ -65,28 +75,134 @@ def comments(path: Path) -> list[str]:
     return [line[line.index("#") :].strip() for line in path.read_text().splitlines() if "#" in line]
 
 
-@pytest.mark.parametrize(("name", "small"), VARIANTS)
+@pytest.mark.parametrize(("name", "size", "grid"), GRIDS)
 def test_use_writes_a_valid_file_keeps_the_comments_and_can_be_taken_back(
-    name: str, small: bool, copy: Path
+    name: str, size: str, grid: str, copy: Path
 ) -> None:
-    done = call("use", name, *(["--small"] if small else []))
+    done = call("use", name, "--size", size, "--grid", grid)
     assert done.exit_code == 0, done.exception
     written = read_params(copy / "params.yaml")
-    preset = overlay(name)
     check_all(written)
-    smaller = preset.get("small", {}).get("run", {}) | {"preset": f"{name}_small"} if small else {}
-    assert written["run"] == params()["run"] | preset["run"] | smaller
-    assert preset["run"]["preset"] == name
+    assert written["run"] == read_preset(name, size)[grid]["run"]
+    assert written["run"]["preset"] == label(name, grid, size)
     assert comments(copy / "params.yaml") == comments(ROOT / "params.yaml")
     assert call("use", "embedded").exit_code == 0
+    assert read_params(copy / "params.yaml")["run"] == params()["run"]
+
+
+MADE = """
+run: {datasets: [gen_coin_flip], curations: [d4]}
+items: {ft: [table_1]}
+grids:
+  one: {run: {curations: [d1]}}
+  two: {run: {splits: [sample]}}
+sizes:
+  tiny: {run: {seeds: [7]}, grids: {two: {run: {seeds: [8]}}}}
+  smol: {grids: {one: null, three: {run: {seeds: [9]}}}}
+"""
+WANTED = {  # size -> grid -> curations, splits, seeds
+    "full": {"one": (["d1"], 2, [0]), "two": (["d4"], 1, [0])},
+    "tiny": {"one": (["d1"], 2, [7]), "two": (["d4"], 1, [8])},
+    "smol": {"two": (["d4"], 1, [0]), "three": (["d4"], 2, [9])},
+}
+
+
+@pytest.mark.parametrize("size", WANTED)
+def test_a_grid_lies_over_the_size_and_the_size_over_the_rest(size: str, copy: Path) -> None:
+    (copy / "presets" / "made.yaml").write_text(MADE)
+    read = {grid: overlay["run"] for grid, overlay in read_preset("made", size).items()}
+    assert WANTED[size] == {
+        grid: (run["curations"], len(run["splits"]), run["seeds"]) for grid, run in read.items()
+    }
+    assert [run["preset"] for run in read.values()] == [label("made", grid, size) for grid in WANTED[size]]
+    for grid in WANTED[size]:
+        assert call("use", "made", "--size", size, "--grid", grid).exit_code == 0
+        assert read_params(copy / "params.yaml")["run"] == params()["run"] | read[grid]
+
+
+WRONG_WORDS = {
+    ("made", "--size", "small"): "presets/made.yaml has no size 'small'; it has: tiny, smol, full",
+    ("made",): "has several grids in size full: --grid with one of one, two",
+    (
+        "made",
+        "--size",
+        "smol",
+        "--grid",
+        "one",
+    ): "has no grid 'one' in size smol: --grid with one of two, three",
+    ("sizes",): "`sizes` has ['large'], wanted tiny, smol",
+}
+
+
+@pytest.mark.parametrize("words", WRONG_WORDS)
+def test_a_size_or_grid_that_there_is_not(words: tuple[str, ...], copy: Path) -> None:
+    (copy / "presets" / "made.yaml").write_text(MADE)
+    (copy / "presets" / "sizes.yaml").write_text("sizes: {large: {}}")
+    assert WRONG_WORDS[words] in str(call("use", *words).exception)
+
+
+def test_items_are_those_of_the_papers(copy: Path) -> None:
+    for name in PRESETS:
+        read_items(name)
+    (copy / "presets" / "wrong.yaml").write_text("items: {ft: [table_1, table_99]}")
+    with pytest.raises(ValueError, match=r"`items\.ft` has \['table_99'\]; wanted some of: table_1"):
+        read_items("wrong")
+
+
+@pytest.fixture
+def committed(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The folder as a repository, and what `run` does there: a cell of a grid fails where it is said so."""
+    (copy / "presets" / "made.yaml").write_text(MADE)
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
+        subprocess.run([*GIT, *words], cwd=copy, check=True)
+    done: list[str] = []
+
+    def repro(jobs: int | None) -> None:
+        done.append(f"repro {read_params()['run']['preset']} {jobs}")
+        if failure := FAILURES.get(len(done)):
+            raise failure
+
+    monkeypatch.setattr(running.repro, "main", repro)
+    monkeypatch.setattr(running.keep, "main", lambda name, force: done.append(f"keep {name} {force}"))
+    monkeypatch.setattr(running.repro, "dvc_repro", lambda root, *words: done.append(f"dvc {words}"))
+    yield done
+    FAILURES.clear()
     assert (copy / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+FAILURES: dict[int, BaseException] = {}
+FIRST = ["repro made_one_tiny 2", "keep made_one_tiny True"]
+
+
+def test_run_makes_keeps_and_reports_every_grid(committed: list[str]) -> None:
+    said = call("run", "made", "--size", "tiny", "--jobs", "2").stdout
+    assert committed == [*FIRST, "repro made_two_tiny 2", "keep made_two_tiny True", "dvc ('report',)"]
+    assert said.endswith("metrics/report/ft.html\n")
+
+
+@pytest.mark.parametrize(
+    "failure", [SystemExit("error: a cell failed"), KeyboardInterrupt(), ValueError("no")]
+)
+def test_run_gives_params_back_whatever_ends_it(failure: BaseException, committed: list[str]) -> None:
+    FAILURES[3] = failure
+    assert call("run", "made", "--size", "tiny", "--jobs", "2").exit_code != 0
+    assert committed == [*FIRST, "repro made_two_tiny 2"]
+
+
+def test_run_refuses_changes_that_are_not_committed(committed: list[str], copy: Path) -> None:
+    before = (copy / "params.yaml").read_bytes()
+    (copy / "params.yaml").write_bytes(before + b"# mine")
+    assert "params.yaml has changes that are not committed" in str(call("run", "made").exception)
+    assert committed == []
+    (copy / "params.yaml").write_bytes(before)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_args_say_the_same_as_use(name: str, copy: Path) -> None:
-    words = call("args", name).stdout.split("\n")[:-1]
+    grid = next(iter(read_preset(name)))
+    words = call("args", name, "--grid", grid).stdout.split("\n")[:-1]
     assert words[::2] == ["-S"] * (len(words) // 2)
-    listed = ",".join(YAML(typ="safe").load(ROOT / "presets" / f"{name}.yaml")["run"]["datasets"])
+    listed = ",".join(read_preset(name)[grid]["run"]["datasets"])
     assert f"run.datasets=[{listed}]" in words[1::2]
 
 
