@@ -105,8 +105,13 @@ def who_answers(
     place: Place, asking: Asking, examples: list[Example], decoding: Decoding, what: str
 ) -> Answerer:
     """An endpoint, through the store that teachers use (an answer is paid once), or the weights in a folder,
-    loaded when they are needed.
+    loaded when they are needed. Raises ValueError for beam search behind an endpoint.
     """
+    if "endpoint" in place and decoding.beams > 1:
+        raise ValueError(
+            f"`beams: {decoding.beams}` at the endpoint {place['endpoint']!r}: the API has no beam search;"
+            " drop `beams`, or ask a student of this machine in this process (unset $COT_DECODER)"
+        )
     if "endpoint" in place:
         return transport.connect(place["endpoint"], examples, asking)
 

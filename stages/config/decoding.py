@@ -11,10 +11,15 @@ class Decoding(Block):
     max_new_tokens: int = Field(1024, ge=1)
     temperature: float = Field(0.0, ge=0)
     samples: int = Field(1, ge=1)
+    beams: int = Field(1, ge=1)  # above 1: beam search, of so many texts at once (SCoTD section 2)
     seed: int = 0
 
     @model_validator(mode="after")
-    def samples_differ(self) -> "Decoding":
+    def settings_agree(self) -> "Decoding":
+        if self.beams > 1 and (self.temperature > 0 or self.samples > 1):
+            raise ValueError(
+                "beam search gives one answer and draws nothing: drop `beams`, or `temperature` and `samples`"
+            )
         if self.samples > 1 and self.temperature == 0:
             raise ValueError("greedy samples are all the same: give a temperature with samples > 1")
         return self

@@ -1,16 +1,19 @@
-"""Decode: what a student says after each prompt, greedy or sampled, stopped at a mark; by
-stages/students/generate.py or stages/students/continuous.py.
+"""Decode: what a student says after each prompt, greedy, sampled or by beam search, stopped at a mark; by
+stages/students/generate.py, stages/students/continuous.py or stages/students/beams.py.
 """
 
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 import torch
 
 from stages.config.cli import advance, progress_bar
 from stages.config.decoding import Decoding
+from stages.students.beams import search
 from stages.students.device import autocast, out_of_memory
 from stages.students.generate import AfterToken, affordable_rows, check_model, generate
 from stages.students.load import Loaded
@@ -22,6 +25,7 @@ from stages.students.tokens import prompt_tokens, turn_marks
 ROWS = 128  # answered at once, if memory allows
 NEWS = 256  # tokens between two updates of the bar while no answer is complete
 DECODERS = ("loop", "batching")
+Beams = Callable[[list[AnswerRow], AfterToken, int], None]  # stages/students/beams.py, but for the rows
 
 
 def rows_at_once(student: Loaded, rows: list[AnswerRow]) -> int:
@@ -34,10 +38,14 @@ def rows_at_once(student: Loaded, rows: list[AnswerRow]) -> int:
 
 
 def decode_in_loop(
-    student: Loaded, rows: list[AnswerRow], decoding: Decoding, after_token: AfterToken
+    student: Loaded,
+    rows: list[AnswerRow],
+    decoding: Decoding,
+    after_token: AfterToken,
+    beams: Beams | None = None,
 ) -> Counter[str]:
-    """stages/students/generate.py; out of memory, the answers that are not complete begin anew with half the
-    rows. Raises ValueError if one is too many.
+    """stages/students/generate.py, or `beams` in its place; out of memory, the answers that are not complete
+    begin anew with half the rows. Raises ValueError if one is too many.
     """
     check_model(student)
     done: set[AnswerRow] = set()
@@ -52,7 +60,10 @@ def decode_in_loop(
     most = rows_at_once(student, rows)
     while left:
         try:
-            counts += generate(student, left, token_chooser(decoding), after, most)
+            if beams:
+                beams(left, after, most)
+            else:
+                counts += generate(student, left, token_chooser(decoding), after, most)
             short = False
         except RuntimeError as error:
             if not out_of_memory(error):
@@ -120,9 +131,9 @@ def decode(
     system text, asked through the student's chat template.
 
     $COT_DECODER: "loop" (default) or "batching" (`transformers`' continuous batching, causal students only:
-    others take the loop). $COT_DECODE_ROWS: answers at once; without it as many as are likely to fit into
-    memory, at most ROWS. Raises ValueError for a prompt without a token, a setting that is none, or too
-    little memory for one answer.
+    others, and beam search, take the loop). $COT_DECODE_ROWS: answers (or beams) at once; without it as many
+    as are likely to fit into memory, at most ROWS. Raises ValueError for a prompt without a token, a setting
+    that is none, or too little memory for one answer.
     """
     decoder = decoder_name()
     student.model.eval()
@@ -156,10 +167,11 @@ def decode(
             advance(bar, task, tokens=said)
             return True
 
-        if decoder == "batching" and causal:
+        beams = partial(search, student, decoding.beams, stops, ends) if decoding.beams > 1 else None
+        if decoder == "batching" and causal and not beams:
             from stages.students.continuous import decode_by_batching
 
             decode_by_batching(student, rows, decoding, after_token)
         else:
-            decode_in_loop(student, rows, decoding, after_token)
+            decode_in_loop(student, rows, decoding, after_token, beams)
     return answers
