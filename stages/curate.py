@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from stages.config.cli import progress, run
-from stages.config.curation import Curation
+from stages.config.curation import Curation, golden_file
 from stages.config.load import block
 from stages.corpus.fates import print_fates
 from stages.corpus.filters import (
@@ -37,12 +37,13 @@ from stages.records.jsonl import line_of, read_text, write_json, write_lines
 
 
 def read_golden(path: Path, examples: Mapping[str, Example]) -> set[str]:
-    """The listed ids that are of these examples.
+    """The listed ids that are of these examples; a line that begins with "#" is a remark.
 
     Raises ValueError where an id of this dataset names no example or none is listed.
     """
     datasets = {example.dataset for example in examples.values()}
-    listed = {line.strip() for line in read_text(path).splitlines() if line.strip()}
+    lines = (line.strip() for line in read_text(path).splitlines())
+    listed = {line for line in lines if line and not line.startswith("#")}
     ours = {example_id for example_id in listed if example_id.rpartition("-")[0] in datasets}
     strange = sorted(ours - examples.keys())
     if not ours or strange:
@@ -187,7 +188,7 @@ def read_inputs(name: str, examples: Path, split: Path, completions: Path) -> In
     """The curation `name` of params.yaml, the files, and the golden list where the curation has one."""
     curation = block(f"curations.{name}", Curation)
     by_id = {example.id: example for example in read_examples(examples)}
-    golden = read_golden(Path("local", curation.golden), by_id) if curation.golden else set()
+    golden = read_golden(golden_file(curation.golden), by_id) if curation.golden else set()
     rows = Questions(completions, by_id)
     return Inputs(rows, by_id, json.loads(split.read_text(encoding="utf-8")), curation, golden)
 

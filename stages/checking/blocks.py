@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.config.contracts import Method, Teacher, load_plug_in
-from stages.config.curation import Curation
+from stages.config.curation import Curation, golden_file
 from stages.config.dataset import Dataset
 from stages.config.decoding import Decoding
 from stages.config.endpoint import Endpoint, Price
@@ -95,6 +95,13 @@ def check_students(params: Params) -> dict[str, Student | HostedStudent]:
     return {name: check_student(f"students.{name}", values) for name, values in blocks.items()}
 
 
+def check_golden_lists(params: Params, run: Run) -> None:
+    for name in run.curations:
+        values = find(params, "curations").get(name) or {}
+        if values.get("golden"):
+            golden_file(values["golden"])
+
+
 def check_blocks(params: Params) -> Checked:
     """Raises ValueError for the first fault found."""
     check_names(params)
@@ -106,6 +113,7 @@ def check_blocks(params: Params) -> Checked:
     for axis, model in PLAIN.items():
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)
+    check_golden_lists(params, run)
     check("decoding", find(params, "decoding"), Decoding)
     splits = {name: check(f"splits.{name}", values, Split) for name, values in find(params, "splits").items()}
     return Checked(run, datasets, splits, teachers, methods, check_students(params))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.checking.code import ROOT, closure, source
+from stages.config.curation import golden_file
 from stages.config.dataset import demonstrations_file, prepare_part, source_part
 from stages.config.load import read_yaml
 from stages.config.run import Run
@@ -102,6 +103,14 @@ def of_allotment(values: Mapping[str, Any], splits: list[str], params: Params) -
     return stamp
 
 
+def of_golden(values: Mapping[str, Any]) -> Stamp:
+    """The list that a curation names, of local/ or of ours."""
+    if not values.get("golden"):
+        return {}
+    path = golden_file(values["golden"])
+    return {(path if path.parts[0] == "local" else path.relative_to(ROOT)).as_posix(): sha256_of(path)}
+
+
 def of_simulator(dataset: str, values: Mapping[str, Any]) -> Stamp:
     stamp = code("stages.las", datasets=dataset, teachers=values["backend"], methods="bare")
     return stamp | local_files(values)
@@ -149,7 +158,7 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
         found[f"exam-{student}"] = of_exam(student, params)
         found[f"train-{student}"] = of_training(student, params, run)
     for curation in run.curations:
-        found[f"curate-{curation}"] = code("stages.curate") | local_files(params["curations"][curation])
+        found[f"curate-{curation}"] = code("stages.curate") | of_golden(params["curations"][curation])
     for teacher in run.teachers:
         found[f"allot-{teacher}"] = of_allotment(params["teachers"][teacher], run.splits, params)
     for dataset in run.datasets:

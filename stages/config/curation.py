@@ -1,10 +1,13 @@
 """`curations.NAME` of params.yaml: which of a teacher's completions become training data."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from stages.config.load import Block
+
+LISTS = Path(__file__).parents[1] / "corpus"  # golden lists that were published
 
 
 class Select(Block):
@@ -48,7 +51,7 @@ class Curation(Block):
     # the other
     train_on: Literal["thoughts", "summary", "both"] = "summary"
     keep_cut_thoughts: bool = False  # those that ended at the length limit before anything was said
-    # a file of local/: example ids, one per line, of one or more datasets
+    # a file of local/, else of stages/corpus: example ids, one per line, of one or more datasets
     golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")
     # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps
     match_size: Literal["golden"] | None = None
@@ -79,3 +82,15 @@ class Curation(Block):
                 f"`select.keep` is {self.select.keep}, wanted at most `per_question`, {self.per_question}"
             )
         return self
+
+
+def golden_file(name: str) -> Path:
+    """The list that `golden` names. Raises ValueError where there is none."""
+    paths = [Path("local", name), LISTS / name]
+    for path in paths:
+        if path.is_file():
+            return path
+    raise ValueError(
+        f"golden: no list {name!r}: wanted local/{name}, with example ids of your own, or one of"
+        f" {', '.join(sorted(path.name for path in LISTS.glob('*_golden.txt')))}"
+    )

@@ -370,7 +370,7 @@ def test_curation_refuses(values):
 
 def test_golden_list(tmp_path):
     path = tmp_path / "golden.txt"
-    path.write_text("toy-3\nother-99\n\n toy-5 \n")
+    path.write_text("# a remark\ntoy-3\nother-99\n\n toy-5 \n")
     assert read_golden(path, EXAMPLES) == {"toy-3", "toy-5"}  # one list may serve several datasets
     path.write_text("toy-3\ntoy-400\n")
     with pytest.raises(ValueError, match="toy-400"):

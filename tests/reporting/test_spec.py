@@ -41,7 +41,7 @@ def test_every_table_and_figure_is_filled_or_explained(name: str) -> None:
 KNOWN = {
     "dataset": {*dataset_names()},
     "split": {*PARAMS["splits"]},
-    "curation": {*PARAMS["curations"], "golden", "golden_size"},
+    "curation": {*PARAMS["curations"]},
     "method": {path.stem for path in (ROOT / "stages/methods").glob("*.py")},
     "target": {*dataset_names(), "OOD"},
     "simulator": {*PARAMS["simulators"], "gpt_3_5", "gpt_4"},
