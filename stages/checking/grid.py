@@ -2,9 +2,11 @@
 
 from itertools import product
 
+from stages.asking.prices import price_of
 from stages.checking.blocks import Checked, Params
 from stages.config.base import check_terms
-from stages.config.load import find
+from stages.config.endpoint import Price
+from stages.config.load import check, find
 from stages.config.method import method_settings
 from stages.config.run import Run
 from stages.config.split import cannot_split
@@ -81,6 +83,23 @@ def check_hosted(params: Params, checked: Checked, run: Run) -> None:
             )
 
 
+def check_training_prices(params: Params, checked: Checked, run: Run) -> None:
+    """A budget can only be kept to where the price of training is known."""
+    prices = {name: check(f"prices.{name}", values, Price) for name, values in params["prices"].items()}
+    for name in run.students:
+        student = checked.students[name]
+        if not isinstance(student, HostedStudent):
+            continue
+        price = price_of(prices, f"ft:{student.model}")
+        known = price is not None and price.training is not None
+        if not known and params["endpoints"][student.endpoint].get("budget") is not None:
+            raise ValueError(
+                f"params.yaml: `run` names student {name!r}, but no price of training {student.model!r} is"
+                f" known and endpoint {student.endpoint!r} has a budget: add it, with `training`, under"
+                f" `prices.ft:{student.model}`"
+            )
+
+
 def check_bases(checked: Checked, run: Run) -> None:
     """The terms of what is to be fetched are accepted, before hours of other cells."""
     for name in run.students:
@@ -114,6 +133,7 @@ def check_grid(params: Params, checked: Checked) -> None:
     check_methods(checked, run)
     check_transfers(params, run)
     check_hosted(params, checked, run)
+    check_training_prices(params, checked, run)
     check_bases(checked, run)
     check_splits(checked, run)
     check_teaching(checked, run)

@@ -75,3 +75,19 @@ def test_a_pair_that_cannot_be_is_named(params: dict[str, Any], what: str) -> No
         params["methods"]["fine_tune_cot"] = {"format": "chat"}
     with pytest.raises(ValueError, match=complaint):
         check_all(params)
+
+
+def test_a_student_whose_training_has_no_price_is_refused_where_there_is_a_budget(
+    params: dict[str, Any],
+) -> None:
+    params["run"] |= {"students": ["babbage_002"], "methods": ["fine_tune_cot"], "baselines": []}
+    params["endpoints"]["openai"]["budget"] = 5.0
+    check_all(params)
+    price = params["prices"].pop("ft:babbage-002")
+    told = r"student 'babbage_002', but no price of training 'babbage-002' .* under `prices\.ft:babbage-002`"
+    for listed in ({}, {"ft:babbage-002": {key: price[key] for key in ("listed", "input", "output")}}):
+        params["prices"] |= listed
+        with pytest.raises(ValueError, match=told):
+            check_all(params)
+    params["endpoints"]["openai"]["budget"] = None
+    check_all(params)
