@@ -67,6 +67,14 @@ def check() -> Any:
 
 
 @app.command(rich_help_panel=BEFORE)
+def doctor() -> Any:
+    """What would stop a run, what it costs and takes, what it does."""
+    from tools.doctor import main
+
+    return main
+
+
+@app.command(rich_help_panel=BEFORE)
 def datasets() -> Any:
     """Page, licence, citation and rows of every data set."""
     from tools.datasets import main

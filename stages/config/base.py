@@ -59,6 +59,11 @@ class Base(Block):
     # this
     sha256: str | None = None
     bytes: int | None = Field(None, ge=1)  # of the file: so that a full disk is known beforehand
+    parameters: int | None = Field(None, ge=1)  # numbers in it: so that disk and memory are known beforehand
+    gated: bool = False  # of a hub id: its page hands it out to those who accepted its licence, with a token
+    safetensors: bool = (
+        True  # of a hub id: false where the commit has pickled weights alone, which are refused
+    )
     licence: str | None = None
     terms: str | None = None  # what has to be accepted before the file is fetched: where it stands, in short
     accept_terms: bool = False

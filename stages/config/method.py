@@ -38,10 +38,10 @@ def max_tokens_of(method: Method) -> int:
     return int(getattr(method, "MAX_TOKENS", MAX_TOKENS))
 
 
-def read_method(name: str) -> tuple[Method, Any, Reader]:
-    """A method of stages/methods, and what its block of params.yaml says, which may be missing: its settings
-    have defaults.
+def read_method(name: str, params: dict[str, Any] | None = None) -> tuple[Method, Any, Reader]:
+    """A method of stages/methods, and what its block of `params` (none given: ./params.yaml) says, which may
+    be missing: its settings have defaults.
     """
     method: Method = load_plug_in("methods", name, f"methods.{name}")
-    values = find(read_params(), "methods").get(name) or {}
+    values = find(read_params() if params is None else params, "methods").get(name) or {}
     return method, *method_settings(name, method, values)

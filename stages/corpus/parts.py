@@ -15,7 +15,6 @@ from stages.corpus.schemes import (
     split_by_template,
     take_blocks,
 )
-from stages.corpus.templates import mine_templates
 from stages.records.example import Example
 
 
@@ -23,11 +22,19 @@ def template_groups(examples: list[Example]) -> list[int]:
     """Group number of every example: the template that its source states, else one mined from the texts."""
     stated = sorted({example.template for example in examples if example.template is not None})
     number = {template: place for place, template in enumerate(stated)}
-    mined = iter(mine_templates([example.question for example in examples if example.template is None]))
+    texts = [example.question for example in examples if example.template is None]
+    mined = iter(mined_groups(texts) if texts else [])
     return [
         len(stated) + next(mined) if example.template is None else number[example.template]
         for example in examples
     ]
+
+
+def mined_groups(texts: list[str]) -> list[int]:
+    """Those of templates.py, whose libraries take seconds to import: few splits need them."""
+    from stages.corpus.templates import mine_templates
+
+    return mine_templates(texts)
 
 
 def question_groups(examples: list[Example]) -> list[int]:

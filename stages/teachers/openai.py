@@ -100,9 +100,14 @@ def to_request(settings: Settings, method: Method, how: Any) -> Callable[[str], 
     return request
 
 
-def asking(settings: Settings, demonstrations: str, fewer: Fewer | None = None) -> Asking:
-    """The method's asking side with this teacher's request."""
-    method, how, reader = read_method(settings.method)
+def asking(
+    settings: Settings,
+    demonstrations: str,
+    fewer: Fewer | None = None,
+    params: dict[str, Any] | None = None,
+) -> Asking:
+    """The method's asking side with this teacher's request. `params`: in place of ./params.yaml."""
+    method, how, reader = read_method(settings.method, params)
     request = to_request(settings, method, how)
     return Asking(
         method,

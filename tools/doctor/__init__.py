@@ -1,0 +1,121 @@
+"""Doctor: what would stop a run or is worth knowing of it, and what it has to do, before anything is fetched,
+asked or trained.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.table import Table
+
+from stages.checking.blocks import Params
+from stages.config.load import read_params
+from tools.doctor.asked import Question
+from tools.doctor.cells import Count, count_stages
+from tools.doctor.examine import examine, new_shelf, of_all_grids
+from tools.doctor.findings import VERDICTS, Finding, cell_text, worst
+from tools.doctor.presets import FULL, preset_names, preset_params, sizes_of
+from tools.doctor.shelf import Shelf
+from tools.tables import console, print_table
+from tools.terminal import checkout
+
+
+class Examined(NamedTuple):
+    """A preset in a size, or params.yaml as it stands."""
+
+    grids: Mapping[str, Params]
+    findings: list[Finding]
+    asked: list[Question]
+
+
+def examine_grids(grids: Mapping[str, Params], shelf: Shelf) -> Examined:
+    found = {}
+    asked: dict[Question, None] = {}
+    for grid, params in grids.items():
+        found[grid], questions = examine(params, shelf)
+        asked |= dict.fromkeys(questions)
+    return Examined(grids, of_all_grids(found), list(asked))
+
+
+def print_findings(findings: list[Finding]) -> None:
+    """The worst first; what is well, without a word, on one line at the end."""
+    table = Table("verdict", "concern", "where", "why, and what to do")
+    told = [finding for finding in findings if finding.why]
+    for finding in sorted(told, key=lambda finding: -VERDICTS.index(finding.verdict)):
+        table.add_row(finding.verdict, finding.concern, finding.where, cell_text(finding))
+    if told:
+        console().print(table)
+    spoken = {finding.concern for finding in told}
+    quiet = dict.fromkeys(finding.concern for finding in findings if finding.concern not in spoken)
+    typer.echo(f"ok: {', '.join(quiet) or 'nothing else'}")
+
+
+def print_plan(examined: Examined) -> None:
+    """What a run has to do, stage by stage, and who is asked how much."""
+    counts: dict[str, Count] = {}
+    for params in examined.grids.values():
+        for stage, count in count_stages(params).items():
+            counts[stage] = counts.get(stage, Count()) + count
+    rows = [(stage, count.cells, count.recorded, count.here) for stage, count in counts.items()]
+    print_table(("stage", "cells", "in dvc.lock", "and here"), rows)
+    asked = [(one.teacher, one.dataset, one.model, one.completions, one.missing) for one in examined.asked]
+    print_table(("teacher", "data set", "model", "completions", "not in the store"), asked)
+
+
+def print_briefly(params: Params) -> None:
+    """What stops a run and what is worth a warning, a line each; on stderr, for `cot presets use`."""
+    with new_shelf() as shelf:
+        findings, _ = examine(params, shelf)
+    for finding in findings:
+        if finding.verdict != "ok":
+            line = f"{finding.verdict}: {finding.concern}, {finding.where}: {cell_text(finding)}"
+            print(line, file=sys.stderr)
+
+
+def table_row(name: str, size: str, findings: list[Finding]) -> str:
+    """A line of markdown: a preset in a size, its verdict, and the concerns behind it with their blocks."""
+    reasons = []
+    for verdict in reversed(VERDICTS[1:]):
+        places: dict[str, list[str]] = {}
+        for finding in findings:
+            if finding.verdict == verdict:
+                places.setdefault(finding.concern, []).append(finding.where)
+        told = [f"{concern} ({', '.join(where)})" for concern, where in places.items()]
+        reasons += [f"{verdict}: {', '.join(told)}"] if told else []
+    return f"| {name} | {size} | {worst(findings)} | {'; '.join(reasons)} |"
+
+
+def print_all() -> bool:
+    """Every preset in every size; whether one is stopped."""
+    typer.echo("| preset | size | verdict | reasons |\n| --- | --- | --- | --- |")
+    stopped = False
+    with new_shelf() as shelf:
+        for name in preset_names():
+            for size in sizes_of(name):
+                findings = examine_grids(preset_params(name, size), shelf).findings
+                stopped |= worst(findings) == "stops"
+                typer.echo(table_row(name, size, findings))
+    return stopped
+
+
+def main(
+    preset: Annotated[
+        str | None, typer.Argument(metavar="PRESET", help="A file of presets/. [params.yaml as it stands]")
+    ] = None,
+    size: Annotated[str, typer.Option(help="tiny, smol or full.")] = FULL,
+    every: Annotated[bool, typer.Option("--all", help="Every preset in every size, a line each.")] = False,
+) -> None:
+    """Say what would stop a run, what is worth a warning, and what the run has to do.
+
+    Status 1 if it would stop. Nothing is fetched, asked or trained, and no server elsewhere is called.
+    """
+    checkout()
+    if every:
+        raise typer.Exit(int(print_all()))
+    grids = preset_params(preset, size) if preset else {"": read_params()}
+    with new_shelf() as shelf:
+        examined = examine_grids(grids, shelf)
+    print_findings(examined.findings)
+    print_plan(examined)
+    raise typer.Exit(int(worst(examined.findings) == "stops"))

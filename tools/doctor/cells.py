@@ -1,0 +1,76 @@
+"""Cells: how often each stage of dvc.yaml runs, and what of it dvc.lock has already.
+
+DVC itself is not asked: it knows one params.yaml, this one any.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from stages.config.load import find, read_yaml
+
+AXIS = re.compile(r"\$\{(run\.\w+)\}")
+LEFT_OUT = ("check", "summarize", "cost_accuracy", "report")  # seconds, and they run every time
+
+
+@dataclass
+class Count:
+    """Of a stage: its cells, those that dvc.lock has with these parameters, those of them whose outputs are
+    here.
+    """
+
+    cells: int = 0
+    recorded: int = 0
+    here: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(self.cells + other.cells, self.recorded + other.recorded, self.here + other.here)
+
+
+def matrix_keys(stage: Mapping[str, Any], params: dict[str, Any]) -> list[str]:
+    """The cells of a stage, as DVC joins the values of its matrix; [""] of one without."""
+    if "matrix" not in stage:
+        return [""]
+    lists = []
+    for values in stage["matrix"].values():
+        if isinstance(values, str):
+            block, _, axis = AXIS.fullmatch(values)[1].partition(".")  # type: ignore[index]
+            values = find(params, block)[axis]
+        lists.append(map(str, values))
+    return list(dict.fromkeys("-".join(names) for names in product(*lists)))
+
+
+def has_same_params(entry: Mapping[str, Any], params: dict[str, Any]) -> bool:
+    """Whether an entry of dvc.lock was made with these parameters."""
+    for where, value in entry.get("params", {}).get("params.yaml", {}).items():
+        there: Any = params
+        for key in where.split("."):
+            there = there.get(key) if isinstance(there, dict) else None
+        if there != value:
+            return False
+    return True
+
+
+def count_stages(params: dict[str, Any]) -> dict[str, Count]:
+    """Stage -> its cells, in the order of dvc.yaml.
+
+    What dvc.lock has may run anew all the same, if its code or files moved: `dvc repro --dry` knows.
+    """
+    lock = Path("dvc.lock")
+    entries = read_yaml(lock)["stages"] if lock.is_file() else {}
+    counts = {}
+    for name, stage in read_yaml(Path("dvc.yaml"))["stages"].items():
+        if name in LEFT_OUT:
+            continue
+        keys = matrix_keys(stage, params)
+        recorded = [
+            entry
+            for key in keys
+            if (entry := entries.get(f"{name}@{key}" if key else name)) and has_same_params(entry, params)
+        ]
+        here = [entry for entry in recorded if all(Path(out["path"]).exists() for out in entry["outs"])]
+        counts[name] = Count(len(keys), len(recorded), len(here))
+    return {name: count for name, count in counts.items() if count.cells}

@@ -1,0 +1,210 @@
+"""Hours: what trainings and answers take, from rates that were measured here and counts of tokens.
+
+An estimate, and it says on what it rests. Tokens: questions by their characters, rationales as in
+metrics/rendered, else as in tools/benchmark/lengths.json. Rates: metrics/benchmarks, float32 on one core. No
+GPU has been measured: its hours are arithmetic.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from stages.config.decoding import Decoding
+from stages.config.load import check
+from stages.config.student import Student
+from stages.teachers.released import SOURCES
+from tools.benchmark import LENGTHS
+from tools.doctor.findings import Finding
+from tools.doctor.setting import Setting
+from tools.doctor.weights import free_memory, sized
+
+BENCHMARKS = Path("metrics/benchmarks")
+RENDERED = Path("metrics/rendered")
+CHARACTERS = 4  # a token of English prose (OpenAI's rule of thumb)
+ANSWER = 6  # tokens of a bare answer with its marks
+# a GPU by arithmetic: 6 operations a weight and token that is trained, 2 a token that is written, at a share
+# of the 312e12 a second of an A100. The shares are guesses, the second one low: one token at a time
+A100 = 312e12
+TRAINING_SHARE = 0.3
+WRITING_SHARE = 0.02
+DAY = 24.0  # hours on one core from which on a GPU is advised
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of one student: tokens that are trained and written, at most, without data sets that are not here."""
+
+    trained: float
+    written: float
+    unknown: tuple[str, ...]
+
+
+@cache
+def rendered_tokens() -> dict[tuple[str, str], float]:
+    """(data set, method) -> tokens of a target, as the tree's cells have them."""
+    found = {}
+    for path in sorted(RENDERED.glob("*.json")):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        tasks = told["train"]["tasks"].values()
+        if sequences := told["train"].get("sequences"):
+            characters = sum(task["characters"] for task in tasks)
+            found[path.stem.split("-")[0], told["method"]] = characters / sequences / CHARACTERS
+    return found
+
+
+@cache
+def published_tokens() -> dict[str, float]:
+    """Data set -> tokens of a published rationale."""
+    lengths = json.loads(LENGTHS.read_text(encoding="utf-8"))["datasets"]
+    return {name: one["means"][1] for name, one in lengths.items()}
+
+
+def target_tokens(setting: Setting, dataset: str, method: str) -> float:
+    if (known := rendered_tokens().get((dataset, method))) is not None:
+        return known
+    if setting.method(method)[0].LEARNS_FROM == "answers":
+        return ANSWER
+    means = published_tokens()
+    return means.get(dataset, means["bbh_cascod"] if dataset == "bbh" else mean(means.values()))
+
+
+def samples_of(settings: Any) -> int:
+    """Completions a question, at most."""
+    sources = getattr(settings, "sources", None)
+    if sources:
+        return sum(SOURCES[source].samples for source in sources)
+    return int(getattr(settings, "samples", None) or 1)
+
+
+def completions_kept(setting: Setting, teacher: str, curation: str) -> int:
+    """Completions a question that become texts, at most: if all are right."""
+    there = samples_of(setting.checked.teachers[teacher][1])
+    budget = setting.params["curations"][curation]
+    wanted = budget.get("per_question") or (budget.get("select") or {}).get("keep")
+    return min(there, wanted) if wanted else there
+
+
+def decoding_of(setting: Setting) -> Decoding:
+    return check("decoding", setting.params["decoding"], Decoding)
+
+
+def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] | None:
+    """(train questions, test questions, tokens of a question); None: not here."""
+    book = setting.book(dataset)
+    try:
+        parts = book.parts(setting.checked.splits[split])
+    except ValueError:  # another finding
+        return None
+    if parts is None:
+        return None
+    characters = mean(len(example.question) for example in book.examples or [])
+    return len(parts["train"]), len(parts["test"]), characters / CHARACTERS
+
+
+def work_of(setting: Setting, student: Student) -> Work:
+    run = setting.run
+    trained = written = 0.0
+    unknown = []
+    decoding = decoding_of(setting)
+    corpora = [completions_kept(setting, *pair) for pair in product(run.teachers, run.curations)]
+    for dataset, split in product(run.datasets, run.splits):
+        targets = [texts(setting, dataset, split)]
+        targets += [texts(setting, target, split_of(setting, target, split)) for target in run.transfers]
+        if targets[0] is None or None in targets:
+            unknown.append(dataset)
+        train, _, question = targets[0] or (0, 0, 0.0)
+        tests = sum(one[1] for one in targets if one)
+        cells = [(method, kept) for method in run.methods for kept in corpora]
+        cells += [(method, 1) for method in run.baselines]
+        for method, kept in cells:
+            learns = setting.method(method)[0].LEARNS_FROM != "nothing"
+            target = target_tokens(setting, dataset, method)
+            if learns:
+                trained += seen(student, train * kept) * (question + target)
+            length = min(target, decoding.max_new_tokens) if learns else decoding.max_new_tokens
+            written += tests * decoding.samples * length
+    return Work(trained * len(run.seeds), written * len(run.seeds), tuple(dict.fromkeys(unknown)))
+
+
+def split_of(setting: Setting, target: str, split: str) -> str:
+    return "extra" if target in setting.run.extra_datasets else split
+
+
+def seen(student: Student, sequences: int) -> int:
+    """Texts of a training, each as often as it is seen."""
+    return student.max_steps * student.batch_size if student.max_steps else student.epochs * sequences
+
+
+# ---- rates
+
+
+@cache
+def measured(kind: str) -> dict[int, float]:
+    """Weights -> tokens a second, in float32 on one core. kind: "train" or "write"."""
+    five = lines("train_cpu.json", "gsm8k 5M")
+    weights = five["weights_body"] + five["weights_head"]
+    from_files = {
+        "train": [
+            (weights, five, "ours"),
+            (None, lines("student_cpu.json", "train smollm2"), "ours float32"),
+        ],
+        "write": [
+            (weights, lines("generate_cpu.json", "plain 5M"), "ours_128"),
+            (None, lines("student_cpu.json", "greedy smollm2"), "ours float32"),
+        ],
+    }
+    smollm2 = 134_515_008  # its float32 weights, tied
+    return {
+        count or smollm2: next(line for line in run["lines"] if line["layout"] == layout)["tokens_per_second"]
+        for count, run, layout in from_files[kind]
+    }
+
+
+def lines(file: str, name: str) -> dict[str, Any]:
+    runs = json.loads((BENCHMARKS / file).read_text(encoding="utf-8"))["runs"]
+    found: dict[str, Any] = next(run for run in runs if run["name"] == name)
+    return found
+
+
+def rate(kind: str, parameters: int) -> float:
+    """Tokens a second: of the measured model of the next size up, else of the largest, divided by how many
+    times larger this one is.
+    """
+    known = measured(kind)
+    larger = [weights for weights in sorted(known) if weights >= parameters]
+    if larger:
+        return known[larger[0]]
+    return known[max(known)] * max(known) / parameters
+
+
+def find_hours(setting: Setting) -> Iterator[Finding]:
+    _, device = free_memory()
+    for where, student, parameters in sized(setting):
+        if parameters is None:
+            continue
+        work = work_of(setting, student)
+        core = work.trained / rate("train", parameters) + work.written / rate("write", parameters)
+        gpu = 6 * work.trained / TRAINING_SHARE + 2 * work.written / WRITING_SHARE
+        told = (
+            f"at most {work.trained / 1e6:,.1f} M tokens trained and {work.written / 1e6:,.1f} M written:"
+            f" {duration(core)} of one core by measured rates, {duration(gpu * parameters / A100)} of an A100"
+            " by arithmetic"
+        )
+        if work.unknown:
+            told += f" (without {', '.join(work.unknown)}, not here yet)"
+        slow = device == "CPU" and core > DAY * HOUR
+        remedy = "take a GPU, or a smaller size" if slow else ""
+        yield Finding("hours", "warning" if slow else "ok", where, told, remedy)
+
+
+def duration(seconds: float) -> str:
+    """In the unit that suits."""
+    if seconds < 90 * 60:
+        return f"{max(1, round(seconds / 60)):,} min"
+    return f"{seconds / HOUR:,.0f} h"

@@ -1,0 +1,176 @@
+"""Weights: models that will not be handed out or are refused, and the disk and memory that training takes."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from math import prod
+from pathlib import Path
+
+from stages.config.base import Base, check_terms
+from stages.config.student import Student
+from stages.fetching.model_file import mirrored, model_folder
+from tools.doctor.findings import Finding
+from tools.doctor.setting import Setting
+
+FLOAT32 = 4  # bytes
+BFLOAT16 = 2
+TRAINED = 16  # bytes a weight that is trained: itself, its gradient and AdamW's two means, in float32
+COPIES = 2  # of what a stage makes: in data/ and in DVC's cache, where the disk can share nothing
+GIB = 2**30
+
+
+def bases(setting: Setting) -> Iterator[tuple[str, Base]]:
+    """(block, base) of the run's students here, and of its teachers in this process."""
+    for name in setting.run.students:
+        if isinstance(student := setting.checked.students[name], Student):
+            yield f"students.{name}", student.base
+    for name, settings in setting.teachers():
+        if settings.backend == "transformers":
+            yield f"teachers.{name}", settings.base
+
+
+def cached_on_disk(base: Base) -> bool:
+    """Whether a base's files are here, so that nothing has to be fetched."""
+    if base.path:
+        return True
+    if base.gguf:
+        return any(path.is_file() for path in (model_folder(base) / base.gguf, *mirrored(base)))
+    from huggingface_hub import try_to_load_from_cache  # takes a third of a second
+
+    found = try_to_load_from_cache(str(base.hub), "model.safetensors", revision=base.revision)
+    index = try_to_load_from_cache(str(base.hub), "model.safetensors.index.json", revision=base.revision)
+    return isinstance(found, str) or isinstance(index, str)
+
+
+def has_token() -> bool:
+    from huggingface_hub import get_token
+
+    return get_token() is not None
+
+
+def find_weights(setting: Setting) -> Iterator[Finding]:
+    """Gated, unsafe or offline: what loading would fail of. The hub is not asked."""
+    for where, base in bases(setting):
+        try:
+            check_terms(base)
+        except ValueError as error:
+            yield Finding("weights", "stops", where, str(error))
+        if not base.safetensors:
+            remedy = (
+                "convert them once (`model.save_pretrained(folder)`) and give `base: {path, sha256}`, or name"
+                " a commit that has"
+            )
+            why = f"{base.hub} has no safetensors at this commit, and pickled weights could run code"
+            yield Finding("weights", "stops", where, why, remedy)
+        elif base.gated and not cached_on_disk(base):
+            yield gated(where, base)
+        elif base.hub and os.environ.get("HF_HUB_OFFLINE") == "1" and not cached_on_disk(base):
+            why = f"{base.hub} is not in the hub's cache, and HF_HUB_OFFLINE is 1"
+            yield Finding("weights", "stops", where, why, "unset it, or give `base: {path, sha256}`")
+
+
+def gated(where: str, base: Base) -> Finding:
+    why = f"{base.hub} is gated ({base.licence or 'its page has the licence'})"
+    accept = f"accept the licence at huggingface.co/{base.hub}"
+    if has_token():
+        return Finding(
+            "weights", "warning", where, f"{why}: whether your token may have it is not asked", accept
+        )
+    return Finding(
+        "weights", "stops", where, f"{why}, and no token is here", f"{accept}, then `hf auth login`"
+    )
+
+
+# ---- sizes
+
+
+def parameters_of(base: Base) -> int | None:
+    """How many numbers a base has; None: unknown. Of a GGUF file at most two a byte, where nothing tells."""
+    if base.parameters:
+        return base.parameters
+    if base.gguf:
+        return 2 * base.bytes if base.bytes else None
+    file = Path(str(base.path), "model.safetensors")
+    if not base.path or not file.is_file():
+        return None
+    from safetensors import safe_open
+
+    with safe_open(file, "numpy") as tensors:
+        shapes: list[list[int]] = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
+    return sum(map(prod, shapes))
+
+
+def trainings_of(setting: Setting) -> int:
+    """Trainings of one student: those of the grid, but for methods that only ask."""
+    run = setting.run
+    taught = len(run.teachers) * len(run.curations) * len(run.methods)
+    learning = [name for name in run.baselines if setting.method(name)[0].LEARNS_FROM != "nothing"]
+    return len(run.datasets) * len(run.splits) * (taught + len(learning)) * len(run.seeds)
+
+
+def disk_bytes(setting: Setting, student: Student, parameters: int) -> int:
+    """Bytes for one student: its base, its state while it is trained, and what every training leaves."""
+    base = student.base
+    fetched = 0 if base.path or cached_on_disk(base) else base.bytes or parameters * FLOAT32
+    made = COPIES * parameters * FLOAT32 if base.gguf else 0
+    if student.lora and not student.lora.merge:
+        return fetched + made
+    saved = student.epochs if student.keep_epochs else 1
+    state = (saved + 2) * parameters * FLOAT32
+    half = student.precision != "float32" and free_memory()[1] == "GPU"  # then it is saved in bfloat16
+    left = saved * trainings_of(setting) * parameters * (BFLOAT16 if half else FLOAT32)
+    return fetched + made + state + COPIES * left
+
+
+def memory_bytes(student: Student, parameters: int) -> int:
+    """Bytes of a training's weights and their means; what it computes with comes on top."""
+    return parameters * (BFLOAT16 if student.lora else TRAINED)
+
+
+@cache
+def free_memory() -> tuple[int, str]:
+    """(bytes, where) of the GPU with the most memory, else what this machine has free."""
+    if program := shutil.which("nvidia-smi"):
+        query = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        told = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
+        if told and all(number.isdigit() for number in told):
+            return max(map(int, told)) * 2**20, "GPU"
+    lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
+    free = next((int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), 0)
+    return free * 1024, "CPU"
+
+
+def sized(setting: Setting) -> Iterator[tuple[str, Student, int | None]]:
+    """(block, student, parameters) of the run's students here."""
+    for name in setting.run.students:
+        if isinstance(student := setting.checked.students[name], Student):
+            yield f"students.{name}", student, parameters_of(student.base)
+
+
+def find_disk(setting: Setting) -> Iterator[Finding]:
+    needed = 0
+    for where, student, parameters in sized(setting):
+        if parameters is None:
+            remedy = f"say `{where}.base.parameters`"
+            yield Finding("disk", "warning", where, "the size of its weights is unknown", remedy)
+        else:
+            needed += disk_bytes(setting, student, parameters)
+    free = shutil.disk_usage(Path.cwd()).free
+    told = f"weights take at most {gib(needed)}, {gib(free)} are free"
+    yield Finding("disk", "stops" if needed > free else "ok", "this disk", told)
+
+
+def find_memory(setting: Setting) -> Iterator[Finding]:
+    free, device = free_memory()
+    for where, student, parameters in sized(setting):
+        if parameters is not None and trainings_of(setting):
+            needed = memory_bytes(student, parameters)
+            told = f"training holds {gib(needed)} of weights; the {device} has {gib(free)}"
+            if free:
+                yield Finding("memory", "stops" if needed > free else "ok", where, told)
+
+
+def gib(count: float) -> str:
+    return f"{count / GIB:,.1f} GiB"
