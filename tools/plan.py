@@ -1,4 +1,7 @@
-"""Plan: what a run would ask of teachers and simulators, and what that would cost. Nothing is asked."""
+"""Plan: what a run would do, what it would ask of teachers and simulators, and what that would cost.
+
+Nothing is asked.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,10 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from stages import allot, las, teach
+from stages.checking.blocks import check_blocks
 from stages.config.load import check, find, read_params
 from stages.config.run import Axes, Run, declared_cells
 from stages.judging import simulate
 from stages.records.example import read_examples
+from tools.doctor.asked import Question, print_questions, questions
+from tools.doctor.cells import print_stages
+from tools.doctor.examine import new_shelf
+from tools.doctor.setting import Setting
 from tools.terminal import checkout, made_by
 
 DATA = Path("data")
@@ -54,6 +62,13 @@ def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[li
     return teachers, simulators
 
 
+def foreseen(params: dict[str, Any], datasets: list[str]) -> list[Question]:
+    """What teachers at endpoints will be asked about data sets that are not prepared yet."""
+    with new_shelf() as shelf:
+        asked = questions(Setting(params, check_blocks(params), shelf))
+    return [question for question in asked if question.dataset in datasets]
+
+
 def main(
     name: Annotated[
         str | None,
@@ -63,15 +78,21 @@ def main(
         list[str] | None, typer.Argument(metavar="DATASET", help="All of this run by default.")
     ] = None,
 ) -> None:
-    """Say what of a run's questions is not in the store yet, and what asking would cost. Nothing is asked.
+    """Say what a run would do, what of its questions is not in the store, and what asking would cost.
 
-    After `dvc repro prepare`. For a judge: cot judge pairs --dry-run.
+    Nothing is asked. Exact after `dvc repro prepare`, before that in numbers alone. For a judge: cot judge
+    pairs --dry-run.
     """
     checkout()
     params = read_params()
     run = check("run", params["run"], Run)
     teachers, simulators = who_is_asked(params, run, name)
     wanted = datasets or run.datasets
+    if name is None:
+        print_stages([params])
+        unseen = [dataset for dataset in wanted if not (DATA / f"examples/{dataset}.jsonl").is_file()]
+        print_questions(foreseen(params, unseen) if unseen else [])
+        wanted = [dataset for dataset in wanted if dataset not in unseen]
     for teacher in teachers:
         for dataset in wanted:
             plan_teacher(teacher, dataset)

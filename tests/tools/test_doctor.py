@@ -26,7 +26,8 @@ from tools.doctor.asked import Question
 from tools.doctor.examine import CONCERNS, OF_QUESTIONS, examine, new_shelf, of_all_grids
 from tools.doctor.findings import Finding, worst
 from tools.doctor.money import cost
-from tools.doctor.presets import preset_names, preset_params, sizes_of
+from tools.presets.reading import preset_names, sizes_of
+from tools.presets.writing import preset_params
 
 SECRET = "sk-of-nobody-0123456789"
 NOBODY = "http://127.0.0.1:9/v1"
@@ -229,10 +230,10 @@ def test_costs_against_a_budget(
     expected: float | None, at_most: float | None, budget: float | None, verdict: str
 ) -> None:
     half = Question("t", "d", "e", "m", 1, 1, plan(expected, at_most))
-    assert cost("e", [half], budget).verdict == verdict
+    assert cost("e", [half], budget, 0.0).verdict == verdict
     # half of the questions were rehearsed: twice the dollars
     quarter = plan(expected and expected / 2, at_most and at_most / 2)
-    assert cost("e", [replace(half, plan=quarter, seen=0.5)], budget).verdict == verdict
+    assert cost("e", [replace(half, plan=quarter, seen=0.5)], budget, 0.0).verdict == verdict
 
 
 # ---- estimates

@@ -1,10 +1,12 @@
 """`cot show` and `cot plan`: a name is enough, the files follow from it, and what is not there is said."""
 
 import json
+import shutil
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from rich.console import Console
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
@@ -75,6 +77,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
     monkeypatch.delenv("COT_MODE", raising=False)
     YAML().dump(PARAMS, tmp_path / "params.yaml")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
     examples = [Example(f"made-{row}", "made", f"Question {row}?", str(row), "number") for row in range(6)]
     ids = [example.id for example in examples]
     parts = {"train": ids[:3], "validation": ids[3:4], "test": ids[4:], "templates": dict.fromkeys(ids, "t")}

@@ -11,13 +11,14 @@ from rich.table import Table
 
 from stages.checking.blocks import Params
 from stages.config.load import read_params
-from tools.doctor.asked import Question
-from tools.doctor.cells import Count, count_stages
+from tools.doctor.asked import Question, print_questions
+from tools.doctor.cells import print_stages
 from tools.doctor.examine import examine, new_shelf, of_all_grids
 from tools.doctor.findings import VERDICTS, Finding, cell_text, worst
-from tools.doctor.presets import FULL, preset_names, preset_params, sizes_of
 from tools.doctor.shelf import Shelf
-from tools.tables import console, print_table
+from tools.presets.reading import FULL, preset_names, sizes_of
+from tools.presets.writing import preset_params
+from tools.tables import console
 from tools.terminal import checkout
 
 
@@ -49,18 +50,6 @@ def print_findings(findings: list[Finding]) -> None:
     spoken = {finding.concern for finding in told}
     quiet = dict.fromkeys(finding.concern for finding in findings if finding.concern not in spoken)
     typer.echo(f"ok: {', '.join(quiet) or 'nothing else'}")
-
-
-def print_plan(examined: Examined) -> None:
-    """What a run has to do, stage by stage, and who is asked how much."""
-    counts: dict[str, Count] = {}
-    for params in examined.grids.values():
-        for stage, count in count_stages(params).items():
-            counts[stage] = counts.get(stage, Count()) + count
-    rows = [(stage, count.cells, count.recorded, count.here) for stage, count in counts.items()]
-    print_table(("stage", "cells", "in dvc.lock", "and here"), rows)
-    asked = [(one.teacher, one.dataset, one.model, one.completions, one.missing) for one in examined.asked]
-    print_table(("teacher", "data set", "model", "completions", "not in the store"), asked)
 
 
 def print_briefly(params: Params) -> None:
@@ -117,5 +106,6 @@ def main(
     with new_shelf() as shelf:
         examined = examine_grids(grids, shelf)
     print_findings(examined.findings)
-    print_plan(examined)
+    print_stages(examined.grids.values())
+    print_questions(examined.asked)
     raise typer.Exit(int(worst(examined.findings) == "stops"))

@@ -1,7 +1,7 @@
 """Asked: who is asked at which endpoint - models without a name, servers that do not answer, missing keys."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stages.asking.reseed import reseed
-from stages.asking.store import Store
 from stages.config.endpoint import Endpoint
 from stages.config.student import HostedStudent
 from stages.endpoint.estimate import Plan
@@ -21,6 +20,7 @@ from stages.teach import less_often
 from stages.teachers import openai
 from tools.doctor.findings import Finding
 from tools.doctor.setting import Setting
+from tools.tables import print_table
 
 PLACEHOLDER = "MODEL"  # what params.yaml says where only the user knows the name
 HERE = ("localhost", "127.0.0.1", "::1")
@@ -70,7 +70,7 @@ def question(setting: Setting, name: str, settings: openai.Settings, dataset: st
     if book.examples is None or text is None:
         completions = None if book.rows is None else book.rows * settings.samples
         return Question(*told, completions, None if settings.answers else completions)
-    store = Store()
+    store = setting.shelf.store
     reseed(store, Path(settings.answers) if settings.answers else None)
     fewer = less_often(name, settings, not_learned(setting, settings, dataset)).get("fewer")
     asked = openai.asking(settings, text, fewer, setting.params)
@@ -170,3 +170,9 @@ def scaled(plan: Plan, share: float) -> Plan:
         return None if value is None else value / share
 
     return replace(plan, dollars=whole(plan.dollars), at_most=whole(plan.at_most))
+
+
+def print_questions(asked: Iterable[Question]) -> None:
+    """Who is asked how much."""
+    rows = [(one.teacher, one.dataset, one.model, one.completions, one.missing) for one in asked]
+    print_table(("teacher", "data set", "model", "completions", "not in the store"), rows)

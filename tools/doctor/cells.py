@@ -4,13 +4,14 @@ DVC itself is not asked: it knows one params.yaml, this one any.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from stages.config.load import find, read_yaml
+from tools.tables import print_table
 
 AXIS = re.compile(r"\$\{(run\.\w+)\}")
 LEFT_OUT = ("check", "summarize", "cost_accuracy", "report")  # seconds, and they run every time
@@ -38,7 +39,7 @@ def matrix_keys(stage: Mapping[str, Any], params: dict[str, Any]) -> list[str]:
     for values in stage["matrix"].values():
         if isinstance(values, str):
             block, _, axis = AXIS.fullmatch(values)[1].partition(".")  # type: ignore[index]
-            values = find(params, block)[axis]
+            values = find(params, block).get(axis) or []
         lists.append(map(str, values))
     return list(dict.fromkeys("-".join(names) for names in product(*lists)))
 
@@ -74,3 +75,13 @@ def count_stages(params: dict[str, Any]) -> dict[str, Count]:
         here = [entry for entry in recorded if all(Path(out["path"]).exists() for out in entry["outs"])]
         counts[name] = Count(len(keys), len(recorded), len(here))
     return {name: count for name, count in counts.items() if count.cells}
+
+
+def print_stages(grids: Iterable[dict[str, Any]]) -> None:
+    """What a run has to do, stage by stage."""
+    counts: dict[str, Count] = {}
+    for params in grids:
+        for stage, count in count_stages(params).items():
+            counts[stage] = counts.get(stage, Count()) + count
+    rows = [(stage, count.cells, count.recorded, count.here) for stage, count in counts.items()]
+    print_table(("stage", "cells", "in dvc.lock", "and here"), rows)

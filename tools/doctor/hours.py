@@ -23,7 +23,7 @@ from tools.doctor.findings import Finding
 from tools.doctor.setting import Setting
 from tools.doctor.weights import free_memory, sized
 
-BENCHMARKS = Path("metrics/benchmarks")
+BENCHMARKS = Path(__file__).parents[2] / "metrics/benchmarks"
 RENDERED = Path("metrics/rendered")
 CHARACTERS = 4  # a token of English prose (OpenAI's rule of thumb)
 ANSWER = 6  # tokens of a bare answer with its marks

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from stages.asking.prices import price_of
-from stages.asking.store import Store
 from stages.config.student import HostedStudent
 from stages.endpoint.estimate import no_price
 from stages.endpoint.transport import mode_of
@@ -45,15 +44,15 @@ def find_costs(setting: Setting, asked: list[Question]) -> Iterator[Finding]:
                 what = "an unknown number of" if missing is None else f"{missing:,}"
                 yield Finding("costs", "stops", where, f"replay, and {what} answers are not in the store")
         elif missing != 0 and answers(endpoint) is None:
-            yield cost(name, there, endpoint.budget)
+            yield cost(name, there, endpoint.budget, setting.shelf.store.spent(name))
 
 
-def cost(name: str, asked: list[Question], budget: float | None) -> Finding:
+def cost(name: str, asked: list[Question], budget: float | None, spent: float) -> Finding:
     """Expected: prompts by their bytes, answers as long as stored ones. At most: no answer is cut short."""
     plans = [scaled(one.plan, one.seen) if one.plan else None for one in asked]
     expected = total([plan.dollars if plan else None for plan in plans])
     at_most = total([plan.at_most if plan else None for plan in plans])
-    left = None if budget is None else budget - Store().spent(name)
+    left = None if budget is None else budget - spent
     told = f"expected {dollars(expected)}, at most {dollars(at_most)}"
     if any(one.seen < 1 for one in asked):
         told += " (of every few questions, scaled)"

@@ -10,6 +10,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from stages.asking.database import default_path
+from stages.asking.store import Store
 from stages.config.dataset import LOCAL, Dataset, read_dataset
 from stages.config.source import Generated, Local, Several, Source, Url, source_files
 from stages.config.split import Split
@@ -105,11 +107,17 @@ class Book:
 
 
 class Shelf:
-    """The data sets of one or more settings; each is read once."""
+    """The data sets of one or more settings, each read once, and the store of answers."""
 
     def __init__(self, place: str) -> None:
         self.place = place  # an empty folder
         self.books: dict[str, Book] = {}
+
+    @cached_property
+    def store(self) -> Store:
+        """The user's; where there is none yet, an empty one that goes with this shelf."""
+        there = default_path().is_file()
+        return Store() if there else Store(Path(self.place, "store.sqlite"))
 
     def book(self, name: str, params: Mapping[str, Any]) -> Book:
         dataset = read_dataset(name, dict(params))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from stages.config.load import parse_yaml
+from stages.config.load import parse_yaml, read_params
 from tools.presets.reading import (
     FULL,
     PRESETS,
@@ -45,11 +45,14 @@ def list_presets() -> None:
 def use(name: Name, size: Size = FULL, grid: Grid = None) -> None:
     """Write a preset into params.yaml, comments kept.
 
-    `git checkout params.yaml` takes it back.
+    What would stop it is said, and stops nothing here. `git checkout params.yaml` takes it back.
     """
     overlay = read_grid(name, size, grid)
     write_preset(overlay, name)
     typer.echo(f"params.yaml now holds the preset {overlay['run']['preset']}: `dvc repro` builds it")
+    from tools.doctor import print_briefly
+
+    print_briefly(read_params())
 
 
 @app.command()
