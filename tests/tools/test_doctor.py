@@ -1,6 +1,7 @@
 """`cot doctor`: each concern with and without its fault, no network, no secret told."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(weights, "free_memory", lambda: (2**40, "CPU"))
     monkeypatch.setattr(hours, "free_memory", lambda: (2**40, "CPU"))
-    monkeypatch.setattr(weights.shutil, "disk_usage", lambda _: type("Disk", (), {"free": 2**40}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Disk", (), {"free": 2**40}))
 
 
 def changed(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -135,8 +136,8 @@ CASES = [
     ("prices", GPT, "ok", ""),
     (
         "prices",
-        {**runs(students=["hosted"]), "students.hosted": HOSTED},
-        "stops",
+        {**runs(students=["hosted"]), "students.hosted": HOSTED, "endpoints.openai.budget": None},
+        "warning",
         "the price of 'ft:gpt-4-of-nobody' is unknown",
     ),
     (

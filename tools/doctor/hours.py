@@ -90,8 +90,13 @@ def completions_kept(setting: Setting, teacher: str, curation: str) -> int:
     return min(there, wanted) if wanted else there
 
 
-def decoding_of(setting: Setting) -> Decoding:
-    return check("decoding", setting.params["decoding"], Decoding)
+def decodings_of(setting: Setting) -> list[Decoding]:
+    """The ways in which every student is asked."""
+    blocks = setting.params.get("decodings") or {"": setting.params.get("decoding")}
+    return [
+        check(f"decodings.{name}", blocks[name], Decoding)
+        for name in setting.params["run"].get("decodings", [""])
+    ]
 
 
 def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] | None:
@@ -111,7 +116,7 @@ def work_of(setting: Setting, student: Student) -> Work:
     run = setting.run
     trained = written = 0.0
     unknown = []
-    decoding = decoding_of(setting)
+    decodings = decodings_of(setting)
     corpora = [completions_kept(setting, *pair) for pair in product(run.teachers, run.curations)]
     for dataset, split in product(run.datasets, run.splits):
         targets = [texts(setting, dataset, split)]
@@ -127,8 +132,9 @@ def work_of(setting: Setting, student: Student) -> Work:
             target = target_tokens(setting, dataset, method)
             if learns:
                 trained += seen(student, train * kept) * (question + target)
-            length = min(target, decoding.max_new_tokens) if learns else decoding.max_new_tokens
-            written += tests * decoding.samples * length
+            for one in decodings:
+                length = min(target, one.max_new_tokens) if learns else one.max_new_tokens
+                written += tests * one.samples * length
     return Work(trained * len(run.seeds), written * len(run.seeds), tuple(dict.fromkeys(unknown)))
 
 
