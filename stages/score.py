@@ -33,6 +33,8 @@ from stages.results.predictions import SELECTED, by_origin
 from stages.results.statistics import rounded, wilson
 from stages.results.voting import at_k, majority_correct
 
+CONTAMINATION = ("equal_rows", "ngram_rows")  # what a transfer says of its test questions
+
 
 def best_on_test(groups: Mapping[str, list[Completion]], examples: Mapping[str, Example]) -> dict[str, float]:
     """The paper's protocol, where epochs were kept: best test accuracy over epochs (appendix A).
@@ -170,6 +172,10 @@ def main(
         Path | None,
         typer.Option(help="The split that the student learned from, if that is another dataset's."),
     ] = None,
+    contamination: Annotated[
+        Path | None,
+        typer.Option(help="metrics/contamination/..., what it had read of the target's questions."),
+    ] = None,
 ) -> None:
     """Score one cell of the grid."""
     groups, by_id, parts = read_inputs(examples_file, split_file, predictions)
@@ -183,6 +189,9 @@ def main(
     if learned:
         own_parts = json.loads(learned.read_text(encoding="utf-8"))
         scores["n_train"] = count_learned(parts["test"], own_parts, str(split_file))
+    if contamination:
+        facts = json.loads(contamination.read_text(encoding="utf-8"))
+        scores["contamination"] = {name: facts[name] for name in CONTAMINATION}
     axes = (dataset, split, teacher, curation, method, student, seed, target)
     write_json(out, rounded(scores) | dict(zip(AXES, axes, strict=True)))
 

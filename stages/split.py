@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 from stages.config.cli import run
-from stages.config.load import block
+from stages.config.contamination import read_contamination
+from stages.config.load import block, read_params
 from stages.config.split import Split
+from stages.corpus.contamination import refuse_contaminated
 from stages.corpus.leakage import leakage_report
 from stages.corpus.parts import split_rows, template_groups
 from stages.records.example import read_examples
@@ -41,7 +43,10 @@ def main(
     ids = [example.id for example in examples]
     ids_of_parts = {part: [ids[row] for row in rows] for part, rows in parts.items()}
     write_json(out, {**ids_of_parts, "templates": dict(zip(ids, groups, strict=True))})
-    write_json(leakage, leakage_report(parts, examples, groups))
+    report = leakage_report(parts, examples, groups)
+    write_json(leakage, report)
+    dataset = source.stem
+    refuse_contaminated(dataset, dataset, report["test_wording_in_train"], read_contamination(read_params()))
 
 
 if __name__ == "__main__":

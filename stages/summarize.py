@@ -35,6 +35,7 @@ from stages.results.tables import (
     TRANSFERS_NOTE,
     accuracy_table,
     as_markdown,
+    contamination_note,
     print_table,
     sample_table,
     task_table,
@@ -84,7 +85,8 @@ def transfer_page(own: Groups, targets: Targets, declared: Run, reports: Reports
             if not table:
                 continue
             print_table(f"learned on {dataset}, split {split}: accuracy in %", table)
-            text += section(f"## Learned on {dataset}, split {split}", table, TRANSFERS_NOTE)
+            note = TRANSFERS_NOTE + contamination_note(targets, split, dataset)
+            text += section(f"## Learned on {dataset}, split {split}", table, note)
             elsewhere = groups_elsewhere(targets, dataset)
             others = [target for target in targets if target != dataset]
             text += paired_sections(elsewhere, split, others, reports)

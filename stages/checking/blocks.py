@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stages.config.contamination import read_contamination
 from stages.config.contracts import Method, Teacher, load_plug_in
 from stages.config.curation import Curation, golden_file
 from stages.config.dataset import Dataset
@@ -25,7 +26,8 @@ PLAIN: dict[str, type[Block]] = {
     "prices": Price,
     "splits": Split,
 }
-KNOWN = ("run", "decoding", "datasets", "teachers", "simulators", "judges", "methods", "students", *PLAIN)
+SINGLE = ("run", "decoding", "contamination")
+KNOWN = (*SINGLE, "datasets", "teachers", "simulators", "judges", "methods", "students", *PLAIN)
 
 
 class Checked(NamedTuple):
@@ -115,5 +117,6 @@ def check_blocks(params: Params) -> Checked:
             check(f"{axis}.{name}", values, model)
     check_golden_lists(params, run)
     check("decoding", find(params, "decoding"), Decoding)
+    read_contamination(params)
     splits = {name: check(f"splits.{name}", values, Split) for name, values in find(params, "splits").items()}
     return Checked(run, datasets, splits, teachers, methods, check_students(params))

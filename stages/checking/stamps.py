@@ -25,7 +25,7 @@ Stamp = dict[str, str]  # part -> sha256
 ANSWERS = "stages/training/accuracy.py"  # chooses an epoch by what the student answers
 
 # Stages whose code is the same for all of their cells.
-PLAIN = ("split", "cost", "appraise", "score", "summarize", "cost_accuracy")
+PLAIN = ("split", "contamination", "cost", "appraise", "score", "summarize", "cost_accuracy")
 
 
 def value_hash(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.corpus.contamination import contamination
 from stages.corpus.overlap import (
     ROUNDING,
     Numbers,
@@ -100,6 +101,9 @@ def leakage_report(parts: Mapping[str, Rows], examples: list[Example], groups: l
         ),
         "test_seen_in_train": seen_in_train(test, parts["train"], examples, groups),
         "test_near_train": near_twins(test, parts["train"], examples),
+        "test_wording_in_train": contamination(
+            [examples[row] for row in parts["train"]], [examples[row] for row in test]
+        ),
         "validation_seen_in_train": seen_in_train(parts["validation"], parts["train"], examples, groups),
         "test_ids": " ".join(examples[row].id for row in test),
         "test_clusters": " ".join(cluster_label(examples[row], groups[row]) for row in test),

@@ -180,3 +180,19 @@ def transfer_table(own: Groups, targets: Targets, split: str, dataset: str) -> l
     rows = [["chance", *transfer_row(expected, [dataset, *others], intervals=False)]]
     rows += [[label, *transfer_row(scores, [dataset, *others])] for label, scores in students.items()]
     return [["", f"{dataset} (own)", *others, *averages], *rows]
+
+
+def contamination_note(targets: Targets, split: str, dataset: str) -> str:
+    """A line for each target of which questions stand in the train part, word for word; "" where none do."""
+    lines = []
+    for target, groups in targets.items():
+        cells = [group[0] for place, group in groups.items() if (place[0], place[2]) == (split, dataset)]
+        known = next((cell["contamination"] for cell in cells if "contamination" in cell), None)
+        if target == dataset or not known or not any(known.values()):
+            continue
+        lines.append(
+            f"Contamination: {known['equal_rows']:,} of {cells[0]['n']:,} questions of {target} stand word"
+            f" for word in the train part of {dataset}, {known['ngram_rows']:,} share eight words in a row"
+            " with it.\n"
+        )
+    return "".join(lines)

@@ -77,6 +77,8 @@ WRONG = [
     (("curations", "d1", "filter"), "anwser", "`curations.d1.filter`: .*'answer'"),
     (("splits", "sample", "scheme"), "random", "`splits.sample.scheme`: .*'template'.*got 'random'"),
     (("decoding", "samples"), 2, "`decoding`: .*give a temperature"),
+    (("contamination", "share"), 10, "`contamination.share`: .*less than or equal to 1, got 10"),
+    (("contamination", "allow"), [["aqua"]], "`contamination.allow.0`: .*at least 2 items"),
     (
         ("datasets", "gen_coin_flip", "coins"),
         2,
@@ -88,7 +90,7 @@ WRONG = [
         r"stages/datasets/nowhere\.yaml not found: a data set is that file",
     ),
     (("teachers", "scripted"), None, "`teachers.scripted` is None, wanted a block"),
-    (("methds",), {}, "unknown block `methds`; legal blocks: run, decoding, datasets, teachers"),
+    (("methds",), {}, "unknown block `methds`; legal blocks: run, decoding, contamination, datasets"),
 ]
 
 

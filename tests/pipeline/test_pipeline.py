@@ -38,6 +38,14 @@ def test_uncached_outs_stand_only_where_no_run_cache_is_needed() -> None:
     assert uncached == {"summarize", "cost_accuracy", "report"}
 
 
+@pytest.mark.parametrize("name", ["predict_transfer", "predict_transfer_baseline"])
+def test_no_student_is_asked_before_its_target_was_looked_at(name: str) -> None:
+    ((written, _),) = STAGES["contamination"]["plots"][0].items()
+    axes = "${item.dataset}-${item.split}-${item.target}"
+    assert "-".join(f"${{item.{axis}}}" for axis in STAGES["contamination"]["matrix"]) == axes
+    assert written.replace("${key}", axes) in STAGES[name]["deps"]
+
+
 def test_no_stage_depends_on_a_device() -> None:
     assert not re.search(r"cuda|--device|--workers|--verbose", (ROOT / "dvc.yaml").read_text())
 
@@ -49,6 +57,7 @@ def test_no_stage_depends_on_a_device() -> None:
         "download",
         "prepare",
         "split",
+        "contamination",
         "allot",
         "teach",
         "exam",

@@ -179,12 +179,14 @@ def test_other_questions_rerun_one_data_set_and_transfers_ask_the_students_there
     project.change("run", "transfers", to=["gen_shuffled_objects", "gen_coin_flip"])
     made = {f"{step}_extra@gen_shuffled_objects" for step in ("download", "prepare")}
     made |= {"split_extra@gen_shuffled_objects-sample"}
+    targets = ("gen_shuffled_objects", "gen_coin_flip")
+    made |= both(*(f"contamination@*-sample-{target}" for target in targets))
     asked = both(
         f"predict_transfer@*{CELL}",
         f"score_transfer@*{CELL}",
         *(f"{step}_transfer_baseline@*{PROMPTED}" for step in ("predict", "score")),
     )
-    cells = {f"{name}-{target}" for name in asked for target in ("gen_shuffled_objects", "gen_coin_flip")}
+    cells = {f"{name}-{target}" for name in asked for target in targets}
     assert project.ran() == {"check", *FAN_IN, *made, *cells}
     for target, n in (("gen_shuffled_objects", 20), ("gen_coin_flip", 9)):  # all rows, and the test part
         scored = json.loads((project.folder / f"metrics/transfers/{LETTERS}{CELL}-{target}.json").read_text())

@@ -133,9 +133,11 @@ def test_a_transfer_is_scored_on_questions_that_were_not_learned(tmp_path):
     (tmp_path / "own.json").write_text(json.dumps(own))
     files = [tmp_path / name for name in ("examples.jsonl", "split.json", "predictions.jsonl", "cell.json")]
     axes = axes_of("mix-sample-t-d1-std_cot-tiny-0-toy")
-    main(*files, **axes, learned=tmp_path / "own.json")
+    (tmp_path / "known.json").write_text(json.dumps({"equal_rows": 1, "ngram_rows": 2, "rows": 5}))
+    main(*files, **axes, learned=tmp_path / "own.json", contamination=tmp_path / "known.json")
     numbers = json.loads(files[-1].read_text())
     assert numbers["n_train"] == 3
+    assert numbers["contamination"] == {"equal_rows": 1, "ngram_rows": 2}
     assert axes.items() <= numbers.items()
     for part in ("train", "validation"):
         (tmp_path / "own.json").write_text(json.dumps({**own, part: ["mix-1", "toy-8", "toy-10"]}))

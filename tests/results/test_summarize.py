@@ -114,6 +114,20 @@ def test_command_with_transfers(folder, capsys):
         summarize(folder, TARGETS)
 
 
+def test_contamination_stands_below_the_table(folder):
+    """Of toy_c's twenty questions toy_a's train part has three; of toy_b's nothing is shared."""
+    for path in (folder / "transfers").glob("toy_a-*-toy_c.json"):
+        change_cell(path, contamination={"equal_rows": 3, "ngram_rows": 12})
+    for path in (folder / "transfers").glob("toy_a-*-toy_b.json"):
+        change_cell(path, contamination={"equal_rows": 0, "ngram_rows": 0})
+    text = summarize(folder, TARGETS)[2].read_text()
+    assert re.findall("^Contamination.*", text, re.M) == [
+        "Contamination: 3 of 20 questions of toy_c stand word for word in the train part of toy_a, 12 share"
+        " eight words in a row with it."
+    ]
+    assert text.index("Learned on toy_a") < text.index("Contamination") < text.index("Learned on toy_b")
+
+
 def test_transfer_table(folder):
     own, targets = read_grid(folder)
     head, *rows = transfer_table(own, targets, "sample", "toy_a")
