@@ -7,6 +7,7 @@ business.
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ import typer
 from stages.asking.conversation import Answerer, Asking, ask_all, completions
 from stages.asking.local import from_memory
 from stages.asking.request import Request
-from stages.config.base import base_sha256, read_pointer
+from stages.config.base import base_sha256, read_pointer, read_prompt_limit
 from stages.config.cli import run
 from stages.config.contracts import Method
 from stages.config.decoding import Decoding
@@ -47,6 +48,8 @@ def served(folder: Path, endpoint: str) -> Place:
             " $COT_DECODER"
         )
     at: Place = {"api": "completions", "endpoint": endpoint}
+    if (most := read_prompt_limit(folder)) is not None:
+        at["max_prompt_tokens"] = most
     if (folder / "base.json").exists():
         base, _ = read_pointer(folder)
         return {**at, "model": base.path or base.hub, "salt": base.sha256 or base.revision}
@@ -66,6 +69,26 @@ def place_of(folder: Path) -> Place:
     return {"api": "transformers", "model": str(folder)}
 
 
+def prompt_check(place: Place) -> Callable[[str], None]:
+    """Raises ValueError for a prompt that would have to be cut: a server reads it whole."""
+    from transformers import AutoTokenizer
+
+    from stages.students.tokens import prompt_tokens
+
+    tokenizer = AutoTokenizer.from_pretrained(place["model"])
+    most = place["max_prompt_tokens"]
+
+    def check(prompt: str) -> None:
+        if (length := len(prompt_tokens(tokenizer, prompt, True))) > most:
+            raise ValueError(
+                f"a prompt of {length} tokens, this student's `max_prompt_tokens` is {most}, and the endpoint"
+                f" {place['endpoint']!r} would read all of it: unset $COT_DECODER, which cuts it as training"
+                f" did: {prompt[:80]!r}"
+            )
+
+    return check
+
+
 def student_asking(
     place: Place,
     method: Method,
@@ -82,7 +105,11 @@ def student_asking(
         kind = CHAT.get(kind, kind)
     seed = decoding.seed if decoding.temperature else None  # a greedy answer has none, and its key needs none
 
+    check = prompt_check(place) if place.get("max_prompt_tokens") else None
+
     def request(prompt: str) -> Request:
+        if check:
+            check(prompt)
         return Request(
             kind=kind,
             model=place["model"],

@@ -83,6 +83,7 @@ def score_cell(
     graded = grade(groups[SELECTED], examples)
     right = majority_correct(graded, examples)
     shares = rates(graded)
+    cut = sum(row.prompt_cut for row in groups[SELECTED])
     low, high = wilson(shares["accuracy"] * len(test), len(test))
     return {
         "reader": readers_of(groups[SELECTED]),
@@ -100,6 +101,7 @@ def score_cell(
         **best_on_test(groups, examples),
         **by_subtask(graded, test),
         **consistency(right, test),
+        **({"completions_with_prompt_cut": cut} if cut else {}),
         # in the order of the split's test ids, for paired tests
         "correct": "".join(str(int(right[one.id])) for one in test),
     }

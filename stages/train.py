@@ -154,11 +154,13 @@ def training_counts(
 
     tasks = labels_trained(texts["train"], settings, seed)
     best = fitted.history[fitted.best - 1]
+    cut = sum(outline_of(part).prompts_cut for part in texts.values())
     return {
         "sequences_train": len(texts["train"]),
         "sequences_validation": len(texts["validation"]),
         "questions_train": questions,
         "sequences_truncated": sum(outline_of(part).truncated for part in texts.values()),
+        **({"sequences_with_prompt_cut": cut} if settings.max_prompt_tokens else {}),
         "tokens_trained_per_epoch": sum(task["tokens_per_epoch"] for task in tasks.values()),
         "tasks": tasks,
         "normalisation": settings.normalisation,

@@ -157,6 +157,7 @@ def completion(example: Example, sample: int, turns: list[Turn], asking: Asking)
         steps=steps if asking.shared else (),
         usage=total_usage(step.usage for step in steps),
         logprob=sum(scores) if len(scores) == len(steps) else None,
+        prompt_cut=any(turn.answer.prompt_cut for turn in turns),
     )
 
 

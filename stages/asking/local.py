@@ -37,6 +37,7 @@ def decode_requests(
                 model=request.model,
                 fingerprint=fingerprint,
                 source="local",
+                prompt_cut=answer.prompt_cut,
             )
             for answer in answers
             for text, reasoning in [(answer.text, "") if system is None else spoken(answer.text)]

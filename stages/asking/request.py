@@ -86,3 +86,4 @@ class Answer:
     fingerprint: str = ""  # the provider's system_fingerprint
     source: str = "live"  # "live" | "batch" | "local" | "import <file>"
     time: str = ""  # ISO 8601, UTC: when it was stored first
+    prompt_cut: bool = False  # a student's, at its `max_prompt_tokens`; no store has such answers

@@ -125,3 +125,18 @@ def read_pointer(folder: Path) -> tuple[Base, Precision]:
     values = json.loads(pointer.read_text(encoding="utf-8"))
     precision: Precision = values.pop("precision", "auto")
     return Base.model_validate(values), precision
+
+
+def write_prompt_limit(folder: Path, most: int | None) -> None:
+    """Beside a student's weights, the most tokens of a prompt, where its block has `max_prompt_tokens`."""
+    if most is not None:
+        write_json(folder / "prompts.json", {"max_prompt_tokens": most})
+
+
+def read_prompt_limit(folder: Path) -> int | None:
+    """What `write_prompt_limit` left in a student's folder; None: prompts are asked whole."""
+    file = folder / "prompts.json"
+    if not file.is_file():
+        return None
+    most: int = json.loads(file.read_text(encoding="utf-8"))["max_prompt_tokens"]
+    return most

@@ -56,6 +56,8 @@ class Student(Block):
     # completions of one question that stand in the same step, to share its computation: for large batches
     group_size: int = Field(1, ge=1)
     max_tokens: int = Field(1024, ge=2)  # longer texts are cut and counted
+    # the most tokens of a prompt: a longer one loses its end, trained and asked, and is counted
+    max_prompt_tokens: int | None = Field(None, ge=1)
     # in bfloat16 the weights that are trained stay float32, the student is saved in bfloat16
     precision: Precision = "auto"
     # the epoch whose weights stay: that of the least validation loss, or the one that answers most questions
@@ -71,6 +73,11 @@ class Student(Block):
         if self.schedule == "step" and self.warmup_steps:
             raise ValueError(
                 "`schedule: step` has no warm-up: drop `warmup_steps`, or take linear, cosine or constant"
+            )
+        if self.max_prompt_tokens and self.max_prompt_tokens >= self.max_tokens:
+            raise ValueError(
+                f"`max_prompt_tokens` is {self.max_prompt_tokens}, `max_tokens` {self.max_tokens}: no room"
+                " for an answer"
             )
         if self.four_bit and not self.lora:
             raise ValueError("4-bit weights cannot be trained themselves: give `lora` with `four_bit`")

@@ -16,7 +16,13 @@ from stages.records.jsonl import numbered_rows, record, row_of, write_rows
 # (stages/text/answers.py)
 Reader = Literal["kojima", "marked", "stated"]
 # Fields that a row names only where they are not at their default
-UNSAID: dict[str, Any] = {"reader": "kojima", "reasoning": (), "rationale": None, "rationalised": False}
+UNSAID: dict[str, Any] = {
+    "reader": "kojima",
+    "reasoning": (),
+    "rationale": None,
+    "rationalised": False,
+    "prompt_cut": False,
+}
 # in a line as this project writes it; a quote within a text has a backslash before it
 QUESTION = re.compile(rb'"example_id": "([^"\\]*)"')
 UNKNOWN = "unknown"  # the finish reason of a text of which nobody told why it ended
@@ -59,6 +65,7 @@ class Completion:
     rationale: str | None = None
     # the teacher had been shown the gold answer: that the row states it proves nothing about the rationale
     rationalised: bool = False
+    prompt_cut: bool = False  # a prompt was longer than the student's `max_prompt_tokens`, and lost its end
 
     @property
     def finished(self) -> bool:

@@ -21,6 +21,7 @@ def load_for_training(settings: Student, seed: int) -> Loaded:
     where = torch.device("cpu") if sharded else None
     frozen: Precision = "bfloat16" if settings.lora and settings.precision == "bfloat16" else "float32"
     loaded = load_base(settings.base, where, settings.four_bit, frozen)
+    loaded = replace(loaded, max_prompt_tokens=settings.max_prompt_tokens)
     return add_adapters(loaded, settings, seed) if settings.lora else loaded
 
 

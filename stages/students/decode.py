@@ -20,7 +20,7 @@ from stages.students.load import Loaded
 from stages.students.sampling import token_chooser
 from stages.students.schedule import AnswerRow
 from stages.students.stopping import Continuation, StopMarks, continuation
-from stages.students.tokens import prompt_tokens, turn_marks
+from stages.students.tokens import cut_prompt, prompt_tokens, turn_marks
 
 ROWS = 128  # answered at once, if memory allows
 NEWS = 256  # tokens between two updates of the bar while no answer is complete
@@ -127,8 +127,9 @@ def decode(
     system: str | None = None,
 ) -> list[list[Continuation]]:
     """`samples` answers per prompt, in the order of the prompts. A prompt that leaves no room is answered by
-    its finish reason. `what` names the progress bar. system: not None: the prompts are questions under this
-    system text, asked through the student's chat template.
+    its finish reason; one longer than the student's `max_prompt_tokens` is cut, and its answer says so.
+    `what` names the progress bar. system: not None: the prompts are questions under this system text, asked
+    through the student's chat template.
 
     $COT_DECODER: "loop" (default) or "batching" (`transformers`' continuous batching, causal students only:
     others, and beam search, take the loop). $COT_DECODE_ROWS: answers (or beams) at once; without it as many
@@ -138,11 +139,16 @@ def decode(
     decoder = decoder_name()
     student.model.eval()
     causal = not student.encoder_decoder
-    ids = [prompt_tokens(student.tokenizer, prompt, causal, system) for prompt in prompts]
+    whole = [prompt_tokens(student.tokenizer, prompt, causal, system) for prompt in prompts]
+    ids = [cut_prompt(row, student.max_prompt_tokens, student.tokenizer, system) for row in whole]
+    cut = [len(short) < len(long) for short, long in zip(ids, whole, strict=True)]
     if empty := [place for place, row in enumerate(ids) if not row]:
         raise ValueError(
             f"{what}: prompt {empty[0] + 1} has no token, wanted something to answer: {prompts[empty[0]]!r}"
         )
+    if any(cut):
+        most = f"`max_prompt_tokens`, {student.max_prompt_tokens}"
+        print(f"{what}: {sum(cut)} of {len(cut)} prompts lose their ends at {most}", file=sys.stderr)
     too_long = [Continuation("", "prompt_too_long", len(row), 0) for row in ids]
     answers = [[answer] * decoding.samples for answer in too_long]
     rows = answer_rows(student, ids, decoding)
@@ -162,7 +168,7 @@ def decode(
             if not ended and not stops.completed_by_last(row.tokens):
                 return False
             answers[row.place][row.sample] = continuation(
-                row.tokens, student.tokenizer, marks, len(row.prompt), ends
+                row.tokens, student.tokenizer, marks, len(row.prompt), ends, cut[row.place]
             )
             advance(bar, task, tokens=said)
             return True

@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from stages.config.base import FILES, Base, base_sha256, read_pointer
+from stages.config.base import FILES, Base, base_sha256, read_pointer, read_prompt_limit
 from stages.config.kernels import kernels_are_fixed
 from stages.config.precision import Precision
 from stages.students.device import decoding_dtype, device
@@ -31,6 +31,7 @@ class Loaded:
     model: Any  # a PreTrainedModel on `device`; in float32, unless it was loaded to answer in bfloat16
     tokenizer: Any  # with a padding token
     device: torch.device
+    max_prompt_tokens: int | None = None  # longer prompts are cut (stages/students/tokens.py)
 
     @property
     def encoder_decoder(self) -> bool:
@@ -179,8 +180,9 @@ def load_trained(folder: Path) -> Loaded:
     """What the train stage left in `folder`, to answer in the precision that it was trained in, where the
     machine has it.
     """
-    pointer = folder / "base.json"
-    if pointer.exists() and not (folder / "adapter_config.json").exists():
+    if (folder / "base.json").exists() and not (folder / "adapter_config.json").exists():
         base, precision = read_pointer(folder)
-        return load_base(base, precision=precision)
-    return load(folder, precision="auto")
+        student = load_base(base, precision=precision)
+    else:
+        student = load(folder, precision="auto")
+    return replace(student, max_prompt_tokens=read_prompt_limit(folder))

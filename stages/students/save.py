@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from stages.config.base import write_pointer
+from stages.config.base import write_pointer, write_prompt_limit
 from stages.config.student import Student
 from stages.records.jsonl import write_json
 from stages.students.adapters import add_adapters
@@ -36,6 +36,7 @@ def save_trained(settings: Student, weights: Path, folder: Path) -> None:
     if settings.precision == "bfloat16" and whole:
         student.model.to(torch.bfloat16)
     save_student(student, folder)
+    write_prompt_limit(folder, settings.max_prompt_tokens)
     if not whole:
         save_untrained(settings, folder)
         (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
@@ -50,3 +51,4 @@ def save_untrained(settings: Student, folder: Path) -> None:
     precision that it is asked in.
     """
     write_pointer(settings.base, folder, settings.precision)
+    write_prompt_limit(folder, settings.max_prompt_tokens)

@@ -15,10 +15,16 @@ class Continuation:
     finish_reason: str  # "stop" | "length" | "prompt_too_long"
     tokens_in: int
     tokens_out: int
+    prompt_cut: bool = False  # at the student's `max_prompt_tokens`
 
 
 def continuation(
-    ids: list[int], tokenizer: Any, marks: list[str], prompt_length: int, ends: Container[int]
+    ids: list[int],
+    tokenizer: Any,
+    marks: list[str],
+    prompt_length: int,
+    ends: Container[int],
+    prompt_cut: bool = False,
 ) -> Continuation:
     """The text up to the first stop mark or token that ends an answer; `ids` may go on behind it."""
     end = next((place for place, token in enumerate(ids) if token in ends), None)
@@ -27,7 +33,8 @@ def continuation(
     text = tokenizer.decode(ids, skip_special_tokens=True)
     places = [text.find(mark) for mark in marks if mark in text]
     reason = "stop" if ended or places else "length"
-    return Continuation(text[: min(places)] if places else text, reason, prompt_length, len(ids))
+    said = text[: min(places)] if places else text
+    return Continuation(said, reason, prompt_length, len(ids), prompt_cut)
 
 
 class StopMarks:

@@ -36,6 +36,7 @@ class Tokens:
     inputs: np.ndarray  # int32[n], what the (causal or decoder) model reads
     targets: list[Target]
     truncated: bool
+    prompt_cut: bool = False  # at `max_prompt_tokens`
 
     def counts(self) -> dict[str, int]:
         """Labels per task."""
@@ -51,8 +52,10 @@ def tokenize(
     start: int | None,
     max_tokens: int,
     prompts: Callable[..., list[int]] | None = None,
+    max_prompt_tokens: int | None = None,
 ) -> Tokens:
-    """Tokens of one sequence. What does not fit in `max_tokens` is cut off its end, be it all of its targets.
+    """Tokens of one sequence. What does not fit in `max_tokens` is cut off its end, be it all of its targets;
+    before that a prompt, as `cut_prompt` cuts it.
 
     start: the token a decoder begins with (`decoder_start_token_id`), None for causal models. prompts:
     `prompt_tokens` with a memory.
@@ -69,7 +72,8 @@ def tokenize(
             f"{sequence.example_id}: an encoder-decoder needs segments without a task before the first one"
             " with a task, got none"
         )
-    context = (prompts or prompt_tokens)(tokenizer, prompt, start is None, sequence.system)
+    whole = (prompts or prompt_tokens)(tokenizer, prompt, start is None, sequence.system)
+    context = cut_prompt(whole, max_prompt_tokens, tokenizer, sequence.system)
     closing, end = turn_marks(tokenizer, sequence.system)
     ids = context[:] if start is None else [start]
     spans = []
@@ -97,6 +101,7 @@ def tokenize(
         np.array(ids[:-1], np.int32),
         targets,
         truncated,
+        context is not whole,
     )
 
 
@@ -131,6 +136,25 @@ def prompt_tokens(tokenizer: Any, text: str, causal: bool, system: str | None = 
     for piece in rest:
         ids += [tokenizer.eos_token_id, *text_tokens(tokenizer, piece)]
     return ids
+
+
+def cut_prompt(ids: list[int], most: int | None, tokenizer: Any, system: str | None) -> list[int]:
+    """The first `most` tokens of a prompt (None: all), what the tokenizer puts before and behind it included,
+    as SCoTD's released code cuts it (models/automodel.py, MAX_INPUT_LENGTH: 700). The same list if it fits.
+
+    Differs: that code cuts what it trains and asks whole prompts; here what is asked begins what was trained
+    (difference 47).
+    Raises ValueError for a chat's prompt, which without its end is no question to its template.
+    """
+    if most is None or len(ids) <= most:
+        return ids
+    if system is not None:
+        raise ValueError(
+            f"a chat's prompt of {len(ids)} tokens cannot be cut to `max_prompt_tokens`, {most}: leave that"
+            " out of the student's block, or drop the question"
+        )
+    end = ids[-1:] if ids[-1] == tokenizer.eos_token_id else []
+    return ids[: most - len(end)] + end
 
 
 def pad(rows: list[list[int]], value: int) -> torch.Tensor:

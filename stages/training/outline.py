@@ -27,6 +27,7 @@ class Outline:
     weights: list[float]  # of each task
     longest: int  # tokens, of a context or of inputs
     truncated: int  # texts
+    prompts_cut: int  # texts
 
     @property
     def units_an_epoch(self) -> int:
@@ -66,6 +67,7 @@ def outline_of(texts: Sequence[Tokens]) -> Outline:
         weights=list(weights.values()),
         longest=max((max(len(text.context), len(text.inputs)) for text in texts), default=0),
         truncated=sum(text.truncated for text in texts),
+        prompts_cut=sum(text.prompt_cut for text in texts),
     )
 
 

@@ -77,11 +77,12 @@ def tokenize_text(
             " students: asked for the answer, an encoder-decoder would read the rationale in its"
             " encoder, where training had it in the decoder"
         )
-    text = tokenize(sequence, student.tokenizer, student.start, limit, prompts)
+    most = student.max_prompt_tokens
+    text = tokenize(sequence, student.tokenizer, student.start, limit, prompts, most)
     if not text.targets:
         raise ValueError(
             f"{sequence.example_id}: its prompt alone fills the {limit} tokens a text may have; raise"
-            " max_tokens or drop the question"
+            " max_tokens, cut prompts with max_prompt_tokens, or drop the question"
         )
     known = student.model.get_input_embeddings().num_embeddings
     labels = [target.labels for target in text.targets]

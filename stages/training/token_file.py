@@ -18,7 +18,7 @@ from stages.training.outline import Outline, outline_of, together
 
 ROWS = 8192
 TEXTS = ("example_id", "unit")
-FLAGS = ("draw", "truncated")
+FLAGS = ("draw", "truncated", "prompt_cut")
 # ids: the inputs and one token more, the last label. targets: three numbers each, (start, labels, task)
 LISTS = {"context": np.int32, "ids": np.int32, "targets": np.int32, "weights": np.float64}
 SCHEMA = pa.schema(
@@ -93,8 +93,8 @@ class Batch:
             )
         ]
         name, unit = (self.names[column][row].as_py() for column in TEXTS)
-        draw, truncated = (bool(self.flags[column][row]) for column in FLAGS)
-        return Tokens(name, unit, draw, self.part("context", row), ids[:-1], targets, truncated)
+        draw, *cut = (bool(self.flags[column][row]) for column in FLAGS)
+        return Tokens(name, unit, draw, self.part("context", row), ids[:-1], targets, *cut)
 
     def longest(self) -> int:
         """Tokens, of a context or of inputs."""
@@ -147,7 +147,7 @@ class KeptTexts(Sequence[Tokens]):
                 labels.append(np.concatenate([each for each, _ in found]))
         names, units = (self.numbers(column) for column in TEXTS)
         alone = np.concatenate([pc.equal(b.names["unit"], "").to_numpy(False) for b in self.batches])
-        draw, truncated = (np.concatenate([b.flags[flag] for b in self.batches]) for flag in FLAGS)
+        draw, truncated, cut = (np.concatenate([b.flags[flag] for b in self.batches]) for flag in FLAGS)
         order = np.argsort(tasks)
         return Outline(
             **together(names, units, alone, draw.astype(bool)),
@@ -156,6 +156,7 @@ class KeptTexts(Sequence[Tokens]):
             weights=[weights[place] for place in order],
             longest=max(batch.longest() for batch in self.batches),
             truncated=int(truncated.sum()),
+            prompts_cut=int(cut.sum()),
         )
 
     def numbers(self, column: str) -> np.ndarray:

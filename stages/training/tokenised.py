@@ -58,9 +58,12 @@ def tokenised(sequences: Path, code: Path, student: Loaded, settings: Student) -
 
 
 def token_key(sequences: Path, code: Path, settings: Student) -> str:
-    """All that decides the tokens: the base with its tokenizer, the longest text, the code, the texts."""
+    """All that decides the tokens: the base with its tokenizer, the longest text and prompt, the code, the
+    texts.
+    """
     libraries = {name: version(name) for name in ("tokenizers", "transformers")}
-    decides = [settings.base.model_dump_json(), settings.max_tokens, libraries]
+    longest = [settings.max_tokens, settings.max_prompt_tokens]
+    decides = [settings.base.model_dump_json(), longest, libraries]
     key = hashlib.sha256(json.dumps(decides).encode())
     for path in (sequences, code):
         key.update(file_hash(path))

@@ -24,5 +24,7 @@ def export_answers(model: Model = None, source: Source = None) -> None:
     """
     for key, body, sample, answer in contents.stored_rows(open_store(), contents.Selection(model, source)):
         request = None if body is None else json.loads(body)
-        row = {"key": key, "sample": sample, "request": request, "answer": asdict(answer)}
+        told = asdict(answer)
+        del told["prompt_cut"]  # students' answers are in no store
+        row = {"key": key, "sample": sample, "request": request, "answer": told}
         sys.stdout.write(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")
