@@ -1,5 +1,7 @@
 """How students answer (`decoding` in params.yaml)."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from stages.config.load import Block
@@ -11,7 +13,8 @@ class Decoding(Block):
     max_new_tokens: int = Field(1024, ge=1)
     temperature: float = Field(0.0, ge=0)
     samples: int = Field(1, ge=1)
-    beams: int = Field(1, ge=1)  # above 1: beam search, of so many texts at once (SCoTD section 2)
+    # above 1: beam search, of so many texts at once (SCoTD section 2)
+    beams: Annotated[int, Field(ge=1)] = 1
     seed: int = 0
 
     @model_validator(mode="after")
