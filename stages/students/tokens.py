@@ -143,7 +143,7 @@ def cut_prompt(ids: list[int], most: int | None, tokenizer: Any, system: str | N
     as SCoTD's released code cuts it (models/automodel.py, MAX_INPUT_LENGTH: 700). The same list if it fits.
 
     Differs: that code cuts what it trains and asks whole prompts; here what is asked begins what was trained
-    (difference 47).
+    (difference 49).
     Raises ValueError for a chat's prompt, which without its end is no question to its template.
     """
     if most is None or len(ids) <= most:
