@@ -29,6 +29,7 @@ DOLLARS = ("annotation", "teacher", "dollars")
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("cell", "dataset", "split", "method", "corpus", "student"), pl.String),
     "seed": pl.Int64,
+    "decoding": pl.String,
     **dict.fromkeys(COUNTS, pl.Int64),
     **dict.fromkeys((*DOLLARS, "accuracy", "low", "high"), pl.Float64),
     "n": pl.Int64,  # test questions

@@ -127,6 +127,7 @@ def main(
     method: Annotated[str, typer.Option()],
     student: Annotated[str, typer.Option()],
     seed: Annotated[int, typer.Option()],
+    decoding: Annotated[str, typer.Option()],
     simulator: Annotated[str, typer.Option(help="A block under `simulators` in params.yaml.")],
 ) -> None:
     """How faithful a student's rationales are to its answers."""
@@ -135,7 +136,7 @@ def main(
     alone = replies[: len(rows)]
     aided = replies[len(rows) :]
     labels = [cluster_label(row.example, parts["templates"][row.example.id]) for row in rows]
-    axes = (dataset, split, teacher, curation, method, student, seed, None)
+    axes = (dataset, split, teacher, curation, method, student, seed, decoding, None)
     found = rounded(las_numbers(rows, alone, aided, len(parts["test"]), labels))
     write_json(out, {**found, **dict(zip(AXES, axes, strict=True)), "simulator": simulator})
 

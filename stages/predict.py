@@ -167,6 +167,7 @@ def main(
         str, typer.Argument(metavar="METHOD", help="A file of stages/methods and a block under `methods`.")
     ],
     student_name: Annotated[str, typer.Argument(metavar="STUDENT", help="The student's name, for the rows.")],
+    asked: Annotated[str, typer.Argument(metavar="DECODING", help="A block under `decodings`.")],
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
     split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
     demonstrations: Annotated[Path, typer.Argument(help="data/demonstrations/DATASET.txt")],
@@ -181,7 +182,7 @@ def main(
     fix_kernels(student_folder)
     find(read_params(), f"methods.{name}")  # names the methods there are, where this one is not
     method, settings, reader = read_method(name)
-    decoding = block("decoding", Decoding)
+    decoding = block(f"decodings.{asked}", Decoding)
     test = set(json.loads(split.read_text(encoding="utf-8"))["test"])
     questions = [example for example in read_examples(examples) if example.id in test]
     shown = demonstrations.read_text(encoding="utf-8")

@@ -162,6 +162,7 @@ def main(
     method: Annotated[str, typer.Option()],
     student: Annotated[str, typer.Option()],
     seed: Annotated[int, typer.Option()],
+    decoding: Annotated[str, typer.Option()],
     teacher: Annotated[str | None, typer.Option(help="None for a baseline.")] = None,
     curation: Annotated[str | None, typer.Option(help="None for a baseline.")] = None,
     target: Annotated[
@@ -194,7 +195,7 @@ def main(
     if contamination:
         facts = json.loads(contamination.read_text(encoding="utf-8"))
         scores["contamination"] = {name: facts[name] for name in CONTAMINATION}
-    axes = (dataset, split, teacher, curation, method, student, seed, target)
+    axes = (dataset, split, teacher, curation, method, student, seed, decoding, target)
     write_json(out, rounded(scores) | dict(zip(AXES, axes, strict=True)))
 
 

@@ -28,7 +28,14 @@ from stages.results.cells import (
     read_transfers,
     summarize_cells,
 )
-from stages.results.paired import PAIRED_NOTE, Reports, against_baselines, among_methods, paired_table
+from stages.results.paired import (
+    PAIRED_NOTE,
+    Reports,
+    against_baselines,
+    among_decodings,
+    among_methods,
+    paired_table,
+)
 from stages.results.tables import (
     ACCURACY_NOTE,
     SAMPLES_NOTE,
@@ -54,10 +61,14 @@ def section(title: str, table: list[list[str]], note: str = "") -> str:
 
 
 def paired_sections(groups: Groups, split: str, datasets: list[str], reports: Reports) -> str:
-    baselines = paired_table(groups, split, datasets, against_baselines, reports)
-    methods = paired_table(groups, split, datasets, among_methods, reports)
-    return section("### Distilled against baselines", baselines, PAIRED_NOTE) + section(
-        "### Methods on one corpus", methods, PAIRED_NOTE
+    who = {
+        "### Distilled against baselines": against_baselines,
+        "### Methods on one corpus": among_methods,
+        "### Decodings of the same students": among_decodings,
+    }
+    return "".join(
+        section(title, paired_table(groups, split, datasets, pairs, reports), PAIRED_NOTE)
+        for title, pairs in who.items()
     )
 
 
@@ -98,7 +109,7 @@ def transfer_page(own: Groups, targets: Targets, declared: Run, reports: Reports
 
 def accuracies_csv(cells: list[Cell]) -> str:
     """All cells, one line each."""
-    columns = ("cell", "dataset", "split", "method", "corpus", "student", "seed", *SCORES)
+    columns = ("cell", "dataset", "split", "method", "corpus", "student", "seed", "decoding", *SCORES)
     rows = [{**cell, "corpus": corpus_name(cell)} for cell in cells]
     return pl.DataFrame([{name: row[name] for name in columns} for row in rows]).rename(SCORES).write_csv()
 

@@ -59,7 +59,7 @@ def corpus(
 ) -> None:
     """What became of every completion of some train questions."""
     values = name.split("-")
-    if len(values) not in (4, 7, 8):
+    if len(values) not in (4, 8, 9):
         raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
     dataset, split, teacher, curation, *_ = values
     completions = made_by(f"teach@{dataset}-{teacher}", DATA / f"completions/{dataset}-{teacher}.jsonl")
@@ -68,7 +68,9 @@ def corpus(
 
 @app.command()
 def training(
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="Its student and seed do not matter.")],
+    cell: Annotated[
+        str, typer.Argument(metavar="CELL", help="Its student, seed and decoding do not matter.")
+    ],
     count: Count = 3,
 ) -> None:
     """The exact texts that a student is trained on, with weights."""

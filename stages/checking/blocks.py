@@ -8,7 +8,7 @@ from stages.config.contamination import read_contamination
 from stages.config.contracts import Method, Teacher, load_plug_in
 from stages.config.curation import Curation, golden_file
 from stages.config.dataset import Dataset
-from stages.config.decoding import Decoding
+from stages.config.decoding import GREEDY, Decoding
 from stages.config.endpoint import Endpoint, Price
 from stages.config.load import Block, check, find
 from stages.config.method import method_settings
@@ -22,11 +22,12 @@ from stages.parsing.checks import check_dataset
 Params = dict[str, Any]
 PLAIN: dict[str, type[Block]] = {
     "curations": Curation,
+    "decodings": Decoding,
     "endpoints": Endpoint,
     "prices": Price,
     "splits": Split,
 }
-SINGLE = ("run", "decoding", "contamination")
+SINGLE = ("run", "contamination")
 KNOWN = (*SINGLE, "datasets", "teachers", "simulators", "judges", "methods", "students", *PLAIN)
 
 
@@ -42,6 +43,11 @@ class Checked(NamedTuple):
 
 
 def check_names(params: Params) -> None:
+    if "decoding" in params:
+        raise ValueError(
+            "params.yaml: the block `decoding` has a name now, and a run lists the names: write"
+            f" `decodings: {{{GREEDY}: ...}}` with what stood in it, and `run.decodings: [{GREEDY}]`"
+        )
     for key in params:
         if key not in KNOWN:
             raise ValueError(f"params.yaml: unknown block `{key}`; legal blocks: {', '.join(KNOWN)}")
@@ -116,7 +122,6 @@ def check_blocks(params: Params) -> Checked:
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)
     check_golden_lists(params, run)
-    check("decoding", find(params, "decoding"), Decoding)
     read_contamination(params)
     splits = {name: check(f"splits.{name}", values, Split) for name, values in find(params, "splits").items()}
     return Checked(run, datasets, splits, teachers, methods, check_students(params))

@@ -20,6 +20,7 @@ BLOCKS = {  # of the axes: where a value's block stands in params.yaml
     "methods": "methods",
     "baselines": "methods",
     "students": "students",
+    "decodings": "decodings",
     "simulators": "simulators",
 }
 

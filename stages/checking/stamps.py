@@ -13,7 +13,8 @@ from typing import Any
 from stages.checking.code import ROOT, closure, source
 from stages.config.curation import golden_file
 from stages.config.dataset import demonstrations_file, prepare_part, source_part
-from stages.config.load import read_yaml
+from stages.config.decoding import GREEDY
+from stages.config.load import find, read_yaml
 from stages.config.run import Run
 from stages.records.files import sha256_of
 from stages.records.jsonl import write_text
@@ -127,7 +128,8 @@ def of_training(student: str, params: Params, run: Run) -> Stamp:
     """How students are asked and read decides a training only if that chooses its epoch."""
     if params["students"][student].get("select") != "accuracy":
         return code("stages.train", without=ANSWERS, methods=None)
-    found = {"params.yaml: decoding": value_hash(params["decoding"])}
+    find(params, f"decodings.{GREEDY}")  # says what there is, where this one is not
+    found = block(params, "decodings", GREEDY)
     for method in dict.fromkeys([*run.methods, *run.baselines]):
         found |= code("stages.train", methods=method) | block(params, "methods", method)
     return found

@@ -1,10 +1,13 @@
-"""How students answer (`decoding` in params.yaml)."""
+"""How students answer (`decodings.NAME` in params.yaml)."""
 
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from stages.config.load import Block
+
+# The papers' own: a cell's label leaves it out, and a student is asked so between epochs (`select: accuracy`)
+GREEDY = "greedy"
 
 
 class Decoding(Block):

@@ -1,7 +1,7 @@
 """The axes of the grid (`run` in params.yaml) and the cells they span. The lists are DVC's matrix axes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any, TypeVar
 
@@ -11,7 +11,7 @@ from stages.config.load import Block
 
 # What tells cells apart, each a field of the cell's JSON. None (null) stands where a cell has none: a
 # baseline has no teacher and no curation, a student on its own test part no target.
-AXES = tuple("dataset split teacher curation method student seed target".split())
+AXES = tuple("dataset split teacher curation method student seed decoding target".split())
 Axes = dict[str, Any]  # axis -> name, or the number of a seed, or None
 
 Value = TypeVar("Value", int, str)
@@ -53,16 +53,23 @@ class Run(Block):
     baselines: Slugs  # methods that need none: prompting the bare student, training on gold answers
     students: Slugs
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(distinct)]
+    decodings: Annotated[Slugs, Field(min_length=1)]  # how every student is asked, without training it again
     # who foresees the students' answers, with and without their rationales
     simulators: Slugs = Field(default_factory=list)
 
 
+def cell_name(axes: Mapping[str, Any]) -> str:
+    """The name of a cell or of a transfer, as DVC joins the values of its axes."""
+    return "-".join(str(axes[axis]) for axis in AXES if axes[axis] is not None)
+
+
 def product_cells(**lists: Sequence[int | str]) -> dict[str, Axes]:
     """Name -> axes of the product of some axes' lists."""
-    return {
-        "-".join(map(str, values)): {**dict.fromkeys(AXES), **dict(zip(lists, values, strict=True))}
+    cells = [
+        {**dict.fromkeys(AXES), **dict(zip(lists, values, strict=True))}
         for values in product(*lists.values())
-    }
+    ]
+    return {cell_name(axes): axes for axes in cells}
 
 
 def declared_cells(run: Run) -> dict[str, Axes]:
@@ -75,6 +82,7 @@ def declared_cells(run: Run) -> dict[str, Axes]:
         method=run.methods,
         student=run.students,
         seed=run.seeds,
+        decoding=run.decodings,
     )
     baselines = product_cells(
         dataset=run.datasets,
@@ -82,6 +90,7 @@ def declared_cells(run: Run) -> dict[str, Axes]:
         method=run.baselines,
         student=run.students,
         seed=run.seeds,
+        decoding=run.decodings,
     )
     return distilled | baselines
 
@@ -91,8 +100,5 @@ def declared_transfers(run: Run) -> dict[str, Axes]:
 
     A dataset that is its own target is there too: DVC's matrix leaves none out.
     """
-    return {
-        f"{name}-{target}": {**axes, "target": target}
-        for name, axes in declared_cells(run).items()
-        for target in run.transfers
-    }
+    moved = [{**axes, "target": target} for axes in declared_cells(run).values() for target in run.transfers]
+    return {cell_name(axes): axes for axes in moved}

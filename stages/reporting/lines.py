@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from stages.config.decoding import GREEDY
 from stages.reporting.pools import LINE_AXES, Result
 from stages.reporting.spec import (
     Column,
@@ -19,6 +20,8 @@ from stages.reporting.spec import (
 from stages.reporting.values import Value, mean_of_columns, mean_over_seeds
 
 KEPT = "kept as "  # and the names of runs under metrics/kept
+# of cells and their LAS, where an item says nothing else: on their own test part, asked greedily
+USUAL: Pattern = {"target": "", "decoding": [GREEDY, "*"]}
 Words = tuple[str, ...]  # what departs from the paper's own setting: axes, epochs, ...
 
 
@@ -49,16 +52,19 @@ def axis_departure(axis: str, pattern: str | list[str] | None, name: str) -> str
     return words if is_wild(own) or own in ("", "-") else f"{words}, not {own}"
 
 
-def setting_departures(result: Result, paper: Made, trained: bool) -> list[str]:
+def setting_departures(result: Result, paper: Made, trained: bool, decoding: str = "") -> list[str]:
     """What of a result's settings departs from the paper's, in words; nothing where either is unknown.
 
-    `trained`: whether its student counts, and with it how that was trained and asked.
+    `trained`: whether its student counts, and with it how that was trained and asked. `decoding`: what a row
+    names; but for greedy, its L_p is in its name.
     """
     settings = result["settings"]
     student = result["student"]
     learns = settings.get("learns_from", {}).get(result["method"]) != "nothing"
     epochs = settings.get("students", {}).get(student, {}).get("epochs") if trained and learns else None
-    longest = settings.get("decoding", {}).get("max_new_tokens") if trained and student else None
+    asked = settings.get("decodings", {}).get(result["decoding"], {})
+    named = result["decoding"] == decoding != GREEDY
+    longest = asked.get("max_new_tokens") if trained and student and not named else None
     tasks = settings.get("subtasks", {}).get(result["dataset"])
     compared = [
         ("{} of {} subtasks", tasks and len(tasks), paper.subtasks.get(result["dataset"])),
@@ -108,9 +114,10 @@ def column_results(
     An axis is given where panel or column says it in full.
     """
     kind = row.results or item.results
-    own_test_part: Pattern = {"target": ""} if kind == "cells" else {}
+    usual: Pattern = USUAL if kind in ("cells", "las") else {}
     places = {**panel, **column.where}
-    pattern = {**own_test_part, **item.where, **panel, **(row.ours or {}), **column.where}
+    pattern = {**usual, **item.where, **panel, **(row.ours or {}), **column.where}
+    named = pattern_names((row.ours or {}).get("decoding", ""))[0]
     given = {axis: names for axis, names in places.items() if is_exact(names)}
     telling = [
         axis
@@ -120,7 +127,7 @@ def column_results(
     groups: dict[Words, list[Result]] = defaultdict(list)
     for result in that_stand([one for one in pools[kind] if matches(one, pattern)], item.presets):
         words = [axis_departure(axis, pattern.get(axis), result[axis]) for axis in telling]
-        words += setting_departures(result, item.settings, trained=row.by is None)
+        words += setting_departures(result, item.settings, trained=row.by is None, decoding=named)
         groups[tuple(filter(None, words))].append(result)
     return {words: first_named(group, given) for words, group in groups.items()}
 

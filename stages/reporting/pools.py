@@ -30,6 +30,7 @@ LISTS = {  # axis -> the lists of `run` that its names stand in
     "curation": ("curations",),
     "method": ("methods", "baselines"),
     "student": ("students",),
+    "decoding": ("decodings",),
     "target": ("transfers",),
     "simulator": ("simulators",),
 }
@@ -59,7 +60,7 @@ def settings_of(params: dict[str, Any], learns_from: dict[str, str]) -> Settings
         "students": blocks("students", *LISTS["student"]),
         "methods": methods,
         "learns_from": {name: learns_from[name] for name in methods if name in learns_from},
-        "decoding": find(params, "decoding"),
+        "decodings": blocks("decodings", *LISTS["decoding"]),
         "subtasks": {name: chosen for name in datasets if (chosen := varied.get(name, {}).get("subtasks"))},
         "curations": blocks("curations", *LISTS["curation"]),
     }
@@ -89,9 +90,15 @@ def placed(found: Result) -> Result:
 def read_kept(path: Path) -> list[Result]:
     """The cells and transfers of a run that was kept (metrics/kept), and the transfers' means.
 
-    They have accuracies and numbers of questions and seeds, and not much else.
+    They have accuracies and numbers of questions and seeds, and not much else. Raises ValueError for cells
+    from before they said how their students were asked.
     """
     kept = json.loads(path.read_text(encoding="utf-8"))
+    if old := [cell for cell in kept["cells"] if not cell.get("decoding")]:
+        raise ValueError(
+            f"{path}: {len(old)} of {len(kept['cells'])} cells have no `decoding`, wanted a name of"
+            " `decodings`: keep the run again (`cot keep NAME --force`)"
+        )
     cells = [
         made_with({**placed(cell), "kept": path.stem}, kept.get("settings", {})) for cell in kept["cells"]
     ]

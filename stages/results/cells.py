@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from stages.config.run import Run, declared_cells, declared_transfers
+from stages.config.decoding import GREEDY
+from stages.config.run import AXES, Run, declared_cells, declared_transfers
 from stages.results.statistics import rounded, spread
 
 Cell = dict[str, Any]  # a cell's axes, its label, and its numbers
@@ -20,13 +21,16 @@ Groups = dict[tuple[str, str, str], list[Cell]]  # (split, label, data set asked
 Targets = dict[str, Groups]  # target -> the transfers to it, grouped by the data set that was learned
 Scores = dict[str, float]  # accuracy, n, ...
 # what some cells have beside their accuracy
-ALSO = ("accuracy_best_test_epoch", "subtask_average", "consistency")
+ALSO = ("accuracy_best_test_epoch", "majority_accuracy", "subtask_average", "consistency")
 
 
 def cell_label(cell: Mapping[str, Any]) -> str:
-    """ "method (teacher/curation/student)"; a baseline has its student only."""
-    corpus = [cell[axis] for axis in ("teacher", "curation", "student") if cell[axis]]
-    return f"{cell['method']} ({'/'.join(corpus)})"
+    """ "method (teacher/curation/student/decoding)"; a baseline has no teacher and no curation, and `greedy`
+    is left out.
+    """
+    named = [cell[axis] for axis in ("teacher", "curation", "student") if cell[axis]]
+    named += [cell["decoding"]] if cell["decoding"] != GREEDY else []
+    return f"{cell['method']} ({'/'.join(named)})"
 
 
 def corpus_name(cell: Cell) -> str:
@@ -35,10 +39,13 @@ def corpus_name(cell: Cell) -> str:
 
 
 def read_cell(path: Path) -> Cell:
-    """A cell's axes and numbers. Raises ValueError for a file without axes."""
+    """A cell's axes and numbers. Raises ValueError for a file without all axes."""
     cell: Cell = json.loads(path.read_text(encoding="utf-8"))
-    if "dataset" not in cell:
-        raise ValueError(f"{path}: no field `dataset`, wanted the cell's axes: `dvc repro`, or delete it")
+    if missing := [axis for axis in AXES if axis not in cell]:
+        raise ValueError(
+            f"{path}: no field `{missing[0]}`, wanted the cell's axes: `dvc repro` writes it, under today's"
+            " name; then delete this file"
+        )
     return cell
 
 

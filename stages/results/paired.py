@@ -61,21 +61,33 @@ def marks_by_id(asked: Questions, marks: str) -> dict[str, int]:
 
 
 def against_baselines(heads: Heads) -> list[tuple[str, str]]:
-    """Each distilled student and each baseline of the same student."""
+    """Each distilled student and each baseline of the same student, asked in the same way."""
     return [
         (name, other)
         for (name, ours), (other, theirs) in product(heads.items(), repeat=2)
-        if ours["teacher"] and not theirs["teacher"] and ours["student"] == theirs["student"]
+        if ours["teacher"]
+        and not theirs["teacher"]
+        and all(ours[axis] == theirs[axis] for axis in ("student", "decoding"))
     ]
 
 
 def among_methods(heads: Heads) -> list[tuple[str, str]]:
     """Methods that train the same student on the same corpus, the later one in `run.methods` first."""
-    corpus = ("teacher", "curation", "student")
+    corpus = ("teacher", "curation", "student", "decoding")
     return [
         (name, other)
         for (other, theirs), (name, ours) in combinations(heads.items(), 2)
         if ours["teacher"] and all(ours[axis] == theirs[axis] for axis in corpus)
+    ]
+
+
+def among_decodings(heads: Heads) -> list[tuple[str, str]]:
+    """Two ways in which the same students are asked, the later one in `run.decodings` first."""
+    trained = ("teacher", "curation", "method", "student")
+    return [
+        (name, other)
+        for (other, theirs), (name, ours) in combinations(heads.items(), 2)
+        if all(ours[axis] == theirs[axis] for axis in trained)
     ]
 
 

@@ -1,6 +1,7 @@
 """Accuracy on the validation part: the second way to choose an epoch (`students.NAME.select: accuracy`).
 
-After every epoch the student is saved as it would be, asked as `predict` asks, and read as `score` reads.
+After every epoch the student is saved as it would be, asked as `predict` asks (greedily, as
+`decodings.greedy` says, whatever `run.decodings` lists), and read as `score` reads.
 What is here is in the stamp of those students only (stages/checking/stamps.py): a new reading rule trains no
 student anew that is chosen by its loss.
 """
@@ -9,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.config.decoding import Decoding
+from stages.config.decoding import GREEDY, Decoding
 from stages.config.load import block
 from stages.config.method import read_method
 from stages.config.student import Student
@@ -25,7 +26,7 @@ def examiner(asked_with: str, exam_file: Path, settings: Student, work: Path) ->
     """
     method, own, reader = read_method(asked_with)
     exam = read_exam(exam_file)
-    decoding = block("decoding", Decoding)
+    decoding = block(f"decodings.{GREEDY}", Decoding)
     by_id = {example.id: example for example in exam.questions}
 
     def accuracy(weights: Path) -> float:

@@ -76,7 +76,7 @@ WRONG = [
     (("methods", "fine_tune", "format"), "gpt4", "`methods.fine_tune.format`: .*'paper'.*got 'gpt4'"),
     (("curations", "d1", "filter"), "anwser", "`curations.d1.filter`: .*'answer'"),
     (("splits", "sample", "scheme"), "random", "`splits.sample.scheme`: .*'template'.*got 'random'"),
-    (("decoding", "samples"), 2, "`decoding`: .*give a temperature"),
+    (("decodings", "greedy", "samples"), 2, "`decodings.greedy`: .*give a temperature"),
     (("contamination", "share"), 10, "`contamination.share`: .*less than or equal to 1, got 10"),
     (("contamination", "allow"), [["aqua"]], "`contamination.allow.0`: .*at least 2 items"),
     (
@@ -90,7 +90,9 @@ WRONG = [
         r"stages/datasets/nowhere\.yaml not found: a data set is that file",
     ),
     (("teachers", "scripted"), None, "`teachers.scripted` is None, wanted a block"),
-    (("methds",), {}, "unknown block `methds`; legal blocks: run, decoding, contamination, datasets"),
+    (("decoding",), {"samples": 1}, r"`decodings: \{greedy: ...\}`.*`run.decodings: \[greedy\]`"),
+    (("run", "decodings"), ["loud"], "`run.decodings` names 'loud', but there is no block `decodings.loud`"),
+    (("methds",), {}, "unknown block `methds`; legal blocks: run, contamination, datasets, teachers"),
 ]
 
 

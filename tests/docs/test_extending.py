@@ -84,7 +84,7 @@ def test_all_commands_of_the_page_are_known() -> None:
     assert said == {
         "cot check",
         "cot datasets",
-        "cot show training gen_last_letter-sample-scripted-d1-answer_first-tiny-0",
+        "cot show training gen_last_letter-sample-scripted-d1-answer_first-tiny-0-greedy",
     }
 
 
@@ -119,7 +119,7 @@ def test_the_own_method(extended: Path) -> None:
     repro(extended, overrides_of("answer_first"), f"render@{cell}")
     trained = read_sequences(extended / f"data/sequences/{cell}.jsonl")
     assert [segment.task for segment in trained[0].segments] == [None, "answer", "rationale"]
-    assert "Because: " in run(extended, *COT, "show", "training", f"{cell}-tiny-0")
+    assert "Because: " in run(extended, *COT, "show", "training", f"{cell}-tiny-0-greedy")
 
 
 def test_the_own_backend_and_an_edit_of_its_file(extended: Path) -> None:

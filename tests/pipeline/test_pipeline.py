@@ -2,14 +2,17 @@
 
 import itertools
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from stages.checking.code import closure
+from stages.config.run import Run, declared_cells, declared_transfers
 
 STAGES: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 PARAMS: dict[str, Any] = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -26,6 +29,24 @@ def test_cells_have_distinct_names(name: str) -> None:
     cells = ["-".join(map(str, cell)) for cell in itertools.product(*axes)]
     assert len(set(cells)) == len(cells)  # DVC drops a clash silently
     assert all(re.fullmatch(r"[a-z0-9_]+", str(value)) for value in itertools.chain(*axes))
+
+
+def test_declared_cells_have_the_names_that_dvc_gives(tmp_path: Path) -> None:
+    """Two names on every axis, against DVC's own expansion of dvc.yaml."""
+    for file in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / file, tmp_path)
+    axes = ("methods", "baselines", "students", "decodings", "transfers")
+    lists = {axis: [f"{axis}_1", f"{axis}_2"] for axis in axes} | {"seeds": [0, 1]}
+    params = YAML(typ="safe").load(tmp_path / "params.yaml")
+    params["run"] |= lists
+    YAML().dump(params, tmp_path / "params.yaml")
+    with Repo.init(str(tmp_path), no_scm=True) as repo:
+        stages = [stage.name.split("@") for stage in repo.index.stages if "@" in stage.name]
+    run = Run.model_validate(params["run"])
+    for cells, asked in ((declared_cells(run), "predict"), (declared_transfers(run), "predict_transfer")):
+        named = [name for stage, name in stages if stage in (asked, f"{asked}_baseline")]
+        assert sorted(cells) == sorted(named)
+        assert len(named) == len(set(named))
 
 
 def test_uncached_outs_stand_only_where_no_run_cache_is_needed() -> None:

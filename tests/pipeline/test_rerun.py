@@ -19,7 +19,8 @@ from stages.config.base import base_sha256
 
 FAN_IN = {"summarize", "cost_accuracy", "report"}  # run if a number moved, which the random student decides
 LETTERS, COINS = "gen_last_letter-sample", "gen_coin_flip-sample"
-CORPUS, CELL, PROMPTED = "-scripted-d1", "-scripted-d1-fine_tune_cot-small-0", "-zero_shot_cot-small-0"
+CORPUS, TAUGHT, BARE = "-scripted-d1", "-scripted-d1-fine_tune_cot-small-0", "-zero_shot_cot-small-0"
+CELL, PROMPTED = f"{TAUGHT}-greedy", f"{BARE}-greedy"  # the students, as they are asked
 
 
 def both(*names: str) -> set[str]:
@@ -50,7 +51,10 @@ class Project:
         params["students"] = {
             "small": {"base": {"path": "students/small", "sha256": sha256}, "epochs": 1, "max_tokens": 512}
         }
-        params["decoding"] = {"max_new_tokens": 4}
+        params["decodings"] = {
+            "greedy": {"max_new_tokens": 4},
+            "drawn": {"max_new_tokens": 4, "temperature": 1.0, "samples": 3},
+        }
         params["run"] |= {
             "datasets": list(sizes),
             "splits": ["sample"],
@@ -157,7 +161,7 @@ def test_the_whole_line(project: Project) -> None:
     assert "moved" not in said
     project.edit("stages/training/trainer.py", "import ", "LIMIT = 1\nimport ")
     said = project.call("dvc", "repro")
-    assert ran_in(said) == {"check", *both(f"train@*{CELL}", f"train_baseline@*{PROMPTED}")}
+    assert ran_in(said) == {"check", *both(f"train@*{TAUGHT}", f"train_baseline@*{BARE}")}
     assert "stages/training/trainer.py moved: train-small\n" in said
 
 
@@ -166,7 +170,7 @@ def test_other_questions_rerun_one_data_set_and_transfers_ask_the_students_there
 ) -> None:
     project.change("datasets", "gen_coin_flip", "seed", to=1)
     steps = {f"split@{COINS}", f"curate@{COINS}{CORPUS}", f"render@{COINS}{CORPUS}-fine_tune_cot"}
-    steps |= {f"{step}@{COINS}{CELL}" for step in ("train", "predict", "score")}
+    steps |= {f"train@{COINS}{TAUGHT}", *(f"{step}@{COINS}{CELL}" for step in ("predict", "score"))}
     steps |= {f"{step}_baseline@{COINS}{PROMPTED}" for step in ("predict", "score")}
     steps |= {f"render_baseline@{COINS}-zero_shot_cot", f"exam@{COINS}-small"}
     first = {"check", "download@gen_coin_flip", "prepare@gen_coin_flip"}
@@ -198,6 +202,29 @@ def test_other_questions_rerun_one_data_set_and_transfers_ask_the_students_there
     assert {f"{LETTERS}, transfers", f"{COINS}, transfers"} < summary.keys()
 
 
+def test_a_student_is_asked_another_way_without_another_training(project: Project) -> None:
+    """Of both data sets; the greedy answers stay, and three drawn ones stand beside them in the tables."""
+    project.change("run", "decodings", to=["greedy", "drawn"])
+    asked = both(
+        *(f"{step}@*{TAUGHT}-drawn" for step in ("predict", "score")),
+        *(f"{step}_baseline@*{BARE}-drawn" for step in ("predict", "score")),
+    )
+    assert project.ran() == {"check", *FAN_IN, *asked}
+    scored = json.loads((project.folder / f"metrics/cells/{COINS}{TAUGHT}-drawn.json").read_text())
+    assert (scored["decoding"], scored["samples"], scored["n"]) == ("drawn", 3, 9)
+    summary = json.loads((project.folder / "metrics/summary.json").read_text())
+    assert [*summary[COINS]] == [
+        "fine_tune_cot (scripted/d1/small)",
+        "fine_tune_cot (scripted/d1/small/drawn)",
+        "zero_shot_cot (small)",
+        "zero_shot_cot (small/drawn)",
+    ]
+    table = (project.folder / "metrics/table.md").read_text()
+    assert "| fine_tune_cot (scripted/d1/small/drawn) - fine_tune_cot (scripted/d1/small) |" in table
+    project.change("decodings", "drawn", "max_new_tokens", to=5)
+    assert project.ran() - FAN_IN == {"check", *asked}
+
+
 def test_a_mistyped_key_stops_everything_at_once(project: Project) -> None:
     project.change("students", "small", "learning_rate", to=0.1)
     said = project.call("dvc", "repro", fails=True)
@@ -210,7 +237,7 @@ def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
     never disturbed.
     """
     project.change("students", "small", "epochs", to=40)
-    stage, work = f"train@{COINS}{CELL}", project.folder.parent / "work"
+    stage, work = f"train@{COINS}{TAUGHT}", project.folder.parent / "work"
     running = subprocess.Popen(
         ["dvc", "repro", stage], cwd=project.folder,
         env=project.environment(COT_CHECKPOINT_SECONDS="0"), start_new_session=True,
@@ -224,7 +251,7 @@ def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert list(work.glob("*/state-*"))
-    assert not (project.folder / f"data/students/{COINS}{CELL}/model.safetensors").exists()
+    assert not (project.folder / f"data/students/{COINS}{TAUGHT}/model.safetensors").exists()
     project.call("dvc", "repro", stage)
     assert not list(work.glob("*/state-*"))
     sequences = f"data/sequences/{COINS}{CORPUS}-fine_tune_cot.jsonl"
@@ -241,9 +268,9 @@ def test_a_killed_repro_goes_on_and_ends_the_same(project: Project) -> None:
         "../whole.csv",
         "../whole.json",
     )
-    student = project.folder / f"data/students/{COINS}{CELL}"
+    student = project.folder / f"data/students/{COINS}{TAUGHT}"
     for path in student.iterdir():
         assert path.read_bytes() == (project.folder.parent / "whole" / path.name).read_bytes(), path.name
     assert (project.folder.parent / "whole.csv").read_text() == (
-        project.folder / f"metrics/loss/{COINS}{CELL}.csv"
+        project.folder / f"metrics/loss/{COINS}{TAUGHT}.csv"
     ).read_text()

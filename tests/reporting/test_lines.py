@@ -114,7 +114,7 @@ def test_sums_of_fields(metrics: Path) -> None:
 
 
 def test_dollars_where_they_are_known(metrics: Path) -> None:
-    rows = "cell,dollars\na-official-fine_tune-tiny-0,84.5\na-official-fine_tune-tiny-1,\n"
+    rows = "cell,dollars\na-official-fine_tune-tiny-0-greedy,84.5\na-official-fine_tune-tiny-1-greedy,\n"
     (metrics / "cost_accuracy.csv").write_text(rows, encoding="utf-8")
     place = {"dataset": "a", "method": "fine_tune", "student": "tiny", "target": ""}
     here = [one for one in cells(metrics) if place.items() <= one.items() and "kept" not in one]
@@ -123,7 +123,7 @@ def test_dollars_where_they_are_known(metrics: Path) -> None:
 
 def keep(metrics: Path, name: str, accuracy: float, **settings: Any) -> None:
     """A kept run of one student of data set a, which was asked two others too."""
-    cell = "a-sample-small-d1-fine_tune_cot-tiny-0"
+    cell = "a-sample-small-d1-fine_tune_cot-tiny-0-greedy"
     asked = {cell: accuracy, f"{cell}-c": 0.6, f"{cell}-d": 0.8}
     rows = [kept_cell(one, accuracy=found, n=10, n_seeds=1) for one, found in asked.items()]
     write_kept(metrics, name, rows, **settings)
@@ -155,7 +155,7 @@ def test_which_kept_run_stands(metrics: Path) -> None:
     assert of_a(metrics, **item) == {f"{words}c_right": [30]}
     columns = {one: {"where": {"dataset": "a", "alpha": one}} for one in ("0.1", "0.3", "0.9")}
     assert of_a(metrics, columns=columns) == {f"{words}a_first_by_name, c_right": [None, 30, 90]}
-    write_cell(metrics / "cells", "a-sample-small-d1-fine_tune_cot-tiny-0", **CELL)
+    write_cell(metrics / "cells", "a-sample-small-d1-fine_tune_cot-tiny-0-greedy", **CELL)
     # the tree's own, at the tree's alpha
     assert of_a(metrics, columns=columns) == {f"{words}a_first_by_name": [None, 50, 90]}
 
@@ -166,7 +166,7 @@ PAPER = {"epochs": {"*": 20, "other": 1}, "max_new_tokens": 1024, "subtasks": {"
 def test_what_departs_from_the_paper(metrics: Path) -> None:
     made = {
         "students": {"tiny": {"epochs": 5}},
-        "decoding": {"max_new_tokens": 320},
+        "decodings": {"greedy": {"max_new_tokens": 320}},
         "subtasks": {"a": ["x", "y", "z"]},
     }
     keep(metrics, "kept", 0.5, **alpha(0.3, **made))
@@ -180,6 +180,28 @@ def test_what_departs_from_the_paper(metrics: Path) -> None:
     assert of_a(metrics, settings={}) == of_a(metrics, settings=same)  # what the paper does not say
     keep(metrics, "kept", 0.5)
     assert of_a(metrics, settings=PAPER) == of_a(metrics, settings=same)  # what ours does not say
+
+
+def test_cells_that_were_asked_another_way(metrics: Path) -> None:
+    """A line of their own, unless a row names what it wants: then no other, and its L_p is no departure."""
+    for asked, accuracy in (("greedy", 0.5), ("short", 0.2)):
+        cell = f"a-sample-small-d1-fine_tune_cot-tiny-0-{asked}"
+        write_cell(metrics / "cells", cell, **CELL | {"accuracy": accuracy})
+    words = "teacher small; curation d1; student tiny"
+    limit = {"max_new_tokens": 1024}
+    assert of_a(metrics, settings=limit) == {
+        f"{words}; L_p 200, not 1024": [50],
+        f"{words}; decoding short, not greedy; L_p 128, not 1024": [20],
+    }
+    assert of_a(metrics, {"decoding": "short"}, settings=limit) == {words: [20]}
+    assert of_a(metrics, {"decoding": "greedy"}, settings=limit) == {f"{words}; L_p 200, not 1024": [50]}
+
+
+def test_what_was_kept_without_its_decoding_is_refused(metrics: Path) -> None:
+    cell = kept_cell("a-sample-fine_tune-tiny-0-greedy", accuracy=0.5, n=10)
+    write_kept(metrics, "before", [cell, {**cell, "decoding": None}])
+    with pytest.raises(ValueError, match=r"before\.json: 1 of 2 cells have no `decoding`"):
+        cells(metrics)
 
 
 def test_what_departs_in_cells_of_the_tree(metrics: Path) -> None:
@@ -196,11 +218,11 @@ def test_methods_that_are_only_asked_have_no_epochs(metrics: Path) -> None:
     """Of the tree by metrics/rendered, of a kept run by its settings."""
     settings = {"epochs": {"*": 20}}
     for method, words in (("fine_tune", ["5 epochs, not 20"]), ("zero_shot_cot", [])):
-        write_cell(metrics / "cells", f"a-sample-{method}-tiny-0", **CELL)
+        write_cell(metrics / "cells", f"a-sample-{method}-tiny-0-greedy", **CELL)
         row = {"method": method, "teacher": "", "student": "tiny"}
         assert of_a(metrics, row, settings=settings).keys() == {"; ".join(words)}
-        (metrics / "cells" / f"a-sample-{method}-tiny-0.json").unlink()
-        kept = [kept_cell(f"a-sample-{method}-tiny-0", accuracy=0.5, n=10)]
+        (metrics / "cells" / f"a-sample-{method}-tiny-0-greedy.json").unlink()
+        kept = [kept_cell(f"a-sample-{method}-tiny-0-greedy", accuracy=0.5, n=10)]
         students = {"tiny": {"epochs": 5}}
         write_kept(metrics, "run", kept, preset="made_up", students=students, learns_from=LEARNS_FROM)
         assert of_a(metrics, row, settings=settings).keys() == {"; ".join([*words, "kept as run"])}
@@ -209,7 +231,7 @@ def test_methods_that_are_only_asked_have_no_epochs(metrics: Path) -> None:
 def test_the_average_over_what_was_not_learned(metrics: Path) -> None:
     for target, accuracy in (("c", 0.2), ("e", 0.7), ("a", 1.0)):
         for seed in (0, 1):
-            name = f"a-sample-small-d1-fine_tune_cot-tiny-{seed}-{target}"
+            name = f"a-sample-small-d1-fine_tune_cot-tiny-{seed}-greedy-{target}"
             write_cell(metrics / "transfers", name, **CELL | {"accuracy": accuracy + seed / 10})
     words = "teacher small; curation d1; student tiny; 2 of 4 other data sets"
     assert of_a(metrics, {"target": "OOD"}, settings={"unseen": 4}) == {words: [pytest.approx(50)]}
@@ -231,7 +253,7 @@ def test_a_columns_own_name_and_others_as_deviations(metrics: Path) -> None:
 
 def test_a_simulators_results_are_told_apart(metrics: Path) -> None:
     for simulator, las in (("rules", 0.25), ("gpt", 0.5)):
-        path = write_cell(metrics / "las", "a-sample-small-d1-fine_tune_cot-tiny-0", las=las, n=10)
+        path = write_cell(metrics / "las", "a-sample-small-d1-fine_tune_cot-tiny-0-greedy", las=las, n=10)
         found = {**json.loads(path.read_text(encoding="utf-8")), "simulator": simulator}
         path.rename(path.with_stem(f"{path.stem}-{simulator}")).write_text(
             json.dumps(found), encoding="utf-8"

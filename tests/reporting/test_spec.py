@@ -42,6 +42,7 @@ KNOWN = {
     "dataset": {*dataset_names()},
     "split": {*PARAMS["splits"]},
     "curation": {*PARAMS["curations"]},
+    "decoding": {*PARAMS["decodings"]},
     "method": {path.stem for path in (ROOT / "stages/methods").glob("*.py")},
     "target": {*dataset_names(), "OOD"},
     "simulator": {*PARAMS["simulators"], "gpt_3_5", "gpt_4"},

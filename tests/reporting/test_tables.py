@@ -14,7 +14,7 @@ from stages.reporting.tables import (
 )
 from stages.reporting.values import Value
 
-OURS = {"dataset": "a", "split": "sample", "method": "fine_tune", "student": "tiny"}
+OURS = {"dataset": "a", "split": "sample", "method": "fine_tune", "student": "tiny", "decoding": "greedy"}
 CELL = {**dict.fromkeys(("teacher", "curation", "target", "simulator"), ""), **OURS}
 
 
@@ -77,7 +77,7 @@ def test_table_3b_of_scotd_prints_shares_of_its_questions() -> None:
     ],
 )
 def test_our_own_scores_are_shares_of_answers(numbers: dict[str, float], possible: bool) -> None:
-    wrong = [] if possible else ["a-sample-fine_tune-tiny"]
+    wrong = [] if possible else ["a-sample-fine_tune-tiny-greedy"]
     assert impossible_ours([{**CELL, **numbers}]) == (1, wrong)
 
 

@@ -7,9 +7,10 @@ from made_cells import axes_of
 from pydantic import ValidationError
 from toy_grid import GRID, MARKS, MOVED, TARGETS, WITH, WITHOUT, read_grid, write_grid
 
-from stages.config.run import Run, declared_cells, declared_transfers
+from stages.config.run import Run, cell_name, declared_cells, declared_transfers
 from stages.results.cells import (
     average_scores,
+    cell_label,
     group_seeds,
     read_cell,
     read_cells,
@@ -41,9 +42,10 @@ def test_cells_are_the_product_in_order():
         "students": ["s", "t"],
         "baselines": ["x", "y"],
         "curations": ["k", "l"],
+        "decodings": ["greedy", "drawn"],
     }
     wide = declared_cells(Run.model_validate({**GRID, **lists}))
-    assert len(wide) == 2 * 1 * 1 * 2 * 3 * 2 * 2 + 2 * 1 * 2 * 2 * 2
+    assert len(wide) == 2 * 1 * 1 * 2 * 3 * 2 * 2 * 2 + 2 * 1 * 2 * 2 * 2 * 2
     assert declared_cells(Run.model_validate({**GRID, "teachers": [], "baselines": []})) == {}
 
 
@@ -58,6 +60,20 @@ def test_axes_of_declared_cells():
         assert axes == axes_of(name)
         assert (axes["teacher"], axes["curation"]) in (("scripted_2", "answer"), (None, None))
         assert (axes["target"] is None) == (name in MARKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("d-s-t-k-m-tiny-0-greedy", "m (t/k/tiny)"),
+        ("d-s-t-k-m-tiny-0-drawn", "m (t/k/tiny/drawn)"),
+        ("d-s-m-tiny-0-greedy-e", "m (tiny)"),
+        ("d-s-m-greedy-0-drawn", "m (greedy/drawn)"),
+    ],
+)
+def test_a_label_names_the_decoding_unless_it_is_greedy(name, label):
+    assert cell_label(axes_of(name)) == label
+    assert cell_name(axes_of(name)) == name
 
 
 @pytest.mark.parametrize(
@@ -82,29 +98,29 @@ def test_run_refuses(change, message):
 
 
 def test_missing_cell_is_named(folder):
-    (folder / "toy_b-sample-no_steps-tiny-1.json").unlink()
-    with pytest.raises(ValueError, match="1 of 8 declared cells: toy_b-sample-no_steps-tiny-1"):
+    (folder / "toy_b-sample-no_steps-tiny-1-greedy.json").unlink()
+    with pytest.raises(ValueError, match="1 of 8 declared cells: toy_b-sample-no_steps-tiny-1-greedy"):
         read_cells(folder, list(MARKS))
     with pytest.raises(ValueError, match="no cells"):
         read_cells(folder, [])
 
 
 def test_cells_of_other_questions_are_refused(folder):
-    path = folder / "toy_b-sample-no_steps-tiny-1.json"
+    path = folder / "toy_b-sample-no_steps-tiny-1-greedy.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "correct": "111", "n": 3}))
-    with pytest.raises(ValueError, match=r"tiny-1\.json: 3 marks for n 3, wanted 4"):
+    with pytest.raises(ValueError, match=r"tiny-1-greedy\.json: 3 marks for n 3, wanted 4"):
         read_cells(folder, list(MARKS))
 
 
 def test_undeclared_cells_are_ignored(folder):
-    (folder / "toy_c-sample-no_steps-tiny-0.json").write_text("{}")
+    (folder / "toy_c-sample-no_steps-tiny-0-greedy.json").write_text("{}")
     assert [cell["cell"] for cell in read_cells(folder, list(MARKS))] == list(MARKS)
 
 
 def test_cells_without_axes_are_refused(folder):
-    path = folder / "toy_b-sample-no_steps-tiny-1.json"
+    path = folder / "toy_b-sample-no_steps-tiny-1-greedy.json"
     path.write_text("{}")
-    with pytest.raises(ValueError, match=r"tiny-1\.json: no field `dataset`"):
+    with pytest.raises(ValueError, match=r"tiny-1-greedy\.json: no field `dataset`"):
         read_cell(path)
 
 

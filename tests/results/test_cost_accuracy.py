@@ -18,6 +18,7 @@ GRID = {
     "baselines": ["zero_shot_cot", "fine_tune"],
     "students": ["tiny"],
     "seeds": [0, 1],
+    "decodings": ["greedy"],
 }
 STUDENTS = [
     *("paid-d1-fine_tune_cot", "paid-d4-fine_tune_cot", "rules-d1-fine_tune_cot", "rules-d4-fine_tune_cot"),
@@ -33,7 +34,7 @@ def write_cells(folder):
                 right = place + seed
                 scores = {"accuracy": right / 10, "accuracy_low": 0.0, "accuracy_high": 1.0, "n": 10}
                 marks = "1" * right + "0" * (10 - right)
-                name = f"toy-{split}-{student}-tiny-{seed}"
+                name = f"toy-{split}-{student}-tiny-{seed}-greedy"
                 write_cell(folder, name, **scores, correct=marks, n_train=questions)
 
 
@@ -81,12 +82,12 @@ def run_table(grid):
     ("cell", "wanted"),
     [
         # wrong answers were paid, silent ones were not
-        ("toy-sample-paid-d1-fine_tune_cot-tiny-0", ("70", "69", 46.9, 0.069, 46.969)),
-        ("toy-sample-paid-d4-fine_tune_cot-tiny-1", ("70", "276", 46.9, 0.276, 47.176)),
-        ("toy-sample_8-paid-d4-fine_tune_cot-tiny-0", ("8", "32", 5.36, 0.032, 5.392)),
-        ("toy-sample-rules-d4-fine_tune_cot-tiny-0", ("70", "276", 46.9, None, None)),
-        ("toy-sample-fine_tune-tiny-0", ("70", "0", 46.9, 0.0, 46.9)),
-        ("toy-sample-zero_shot_cot-tiny-0", ("0", "0", 0.0, 0.0, 0.0)),
+        ("toy-sample-paid-d1-fine_tune_cot-tiny-0-greedy", ("70", "69", 46.9, 0.069, 46.969)),
+        ("toy-sample-paid-d4-fine_tune_cot-tiny-1-greedy", ("70", "276", 46.9, 0.276, 47.176)),
+        ("toy-sample_8-paid-d4-fine_tune_cot-tiny-0-greedy", ("8", "32", 5.36, 0.032, 5.392)),
+        ("toy-sample-rules-d4-fine_tune_cot-tiny-0-greedy", ("70", "276", 46.9, None, None)),
+        ("toy-sample-fine_tune-tiny-0-greedy", ("70", "0", 46.9, 0.0, 46.9)),
+        ("toy-sample-zero_shot_cot-tiny-0-greedy", ("0", "0", 0.0, 0.0, 0.0)),
     ],
 )
 def test_what_a_cell_cost(grid, cell, wanted):
@@ -102,8 +103,8 @@ def test_the_csv_has_every_cell_with_its_score(grid):
     found = run_table(grid)[0]
     assert len(found) == 2 * (2 * 2 + 2) * 2
     wanted = {"accuracy": "0.2", "n": "10", "corpus": "paid/d4", "low": "0.0", "high": "1.0", "seed": "1"}
-    assert wanted.items() <= found["toy-sample-paid-d4-fine_tune_cot-tiny-1"].items()
-    assert found["toy-sample-fine_tune-tiny-0"]["corpus"] == "-"
+    assert wanted.items() <= found["toy-sample-paid-d4-fine_tune_cot-tiny-1-greedy"].items()
+    assert found["toy-sample-fine_tune-tiny-0-greedy"]["corpus"] == "-"
 
 
 def test_the_table_is_sorted_by_cost_with_the_unknown_last(grid):
@@ -121,7 +122,11 @@ def test_the_table_is_sorted_by_cost_with_the_unknown_last(grid):
 @pytest.mark.parametrize(
     "gone",
     [
-        *("costs/toy-paid.json", "funnels/toy-sample-paid-d4.json", "cells/toy-sample-fine_tune-tiny-1.json"),
+        *(
+            "costs/toy-paid.json",
+            "funnels/toy-sample-paid-d4.json",
+            "cells/toy-sample-fine_tune-tiny-1-greedy.json",
+        ),
         "rendered/toy-sample_8-zero_shot_cot.json",
     ],
 )

@@ -8,6 +8,7 @@ from stages.results.cells import group_seeds, groups_elsewhere, read_cells
 from stages.results.paired import (
     Questions,
     against_baselines,
+    among_decodings,
     among_methods,
     p_text,
     paired_difference,
@@ -43,7 +44,7 @@ def test_paired_table(groups):
 def test_paired_intervals_are_over_groups_of_questions_that_are_alike(tmp_path):
     """20 questions of ten tasks. McNemar's p stays by question."""
     marks = {"first": "11" + "0" * 18, "second": "1" * 12 + "0" * 8}
-    cells = {f"toy_c-sample-t-k-{method}-tiny-0": right for method, right in marks.items()}
+    cells = {f"toy_c-sample-t-k-{method}-tiny-0-greedy": right for method, right in marks.items()}
     write_marks(tmp_path, cells)
     tasks = [f"task_{row // 2}" for row in range(20)]
     reports = {"toy_c-sample": split_report("toy_c", 20, test_clusters=" ".join(tasks))}
@@ -78,8 +79,10 @@ def test_no_p_is_0(p, text):
 
 def test_who_is_compared():
     wide = {"methods": ["a", "b", "c"], "curations": ["k", "l"], "students": ["s", "t"], "seeds": [0]}
+    wide["decodings"] = ["greedy", "drawn"]
     grid = Run.model_validate({**GRID, "datasets": ["toy_a"], **wide})
     heads = declared_cells(grid)
+    students = {name.rpartition("-")[0] for name in heads}
     for (name, other), wanted in [
         *((pair, True) for pair in against_baselines(heads)),
         *((pair, False) for pair in among_methods(heads)),
@@ -87,15 +90,19 @@ def test_who_is_compared():
         ours, theirs = heads[name], heads[other]
         assert ours["teacher"]
         assert ours["student"] == theirs["student"]
+        assert ours["decoding"] == theirs["decoding"]
         assert (theirs["teacher"] is None) == wanted
         assert wanted or (ours["curation"] == theirs["curation"] and ours["method"] > theirs["method"])
-    assert len(set(against_baselines(heads))) == 3 * 2 * 2  # each of the distilled ones
-    assert len(set(among_methods(heads))) == 3 * 2 * 2  # three pairs of methods
+    assert len(set(against_baselines(heads))) == 3 * 2 * 2 * 2  # each of the distilled ones
+    assert len(set(among_methods(heads))) == 3 * 2 * 2 * 2  # three pairs of methods
+    asked = among_decodings(heads)
+    assert set(asked) == {(f"{name}-drawn", f"{name}-greedy") for name in students}
+    assert len(asked) == 3 * 2 * 2 + 2  # each distilled student, and the baseline's
 
 
 def test_methods_on_one_corpus(tmp_path):
     marks = {"first": "110000", "second": "111111"}
-    cells = {f"toy_a-sample-t-k-{method}-tiny-0": right for method, right in marks.items()}
+    cells = {f"toy_a-sample-t-k-{method}-tiny-0-greedy": right for method, right in marks.items()}
     write_marks(tmp_path, cells)
     groups = group_seeds(read_cells(tmp_path, list(cells)))
     reports = {"toy_a-sample": split_report("toy_a", 6)}
@@ -109,7 +116,7 @@ def test_transfers_are_compared_on_their_questions(tmp_path):
     elsewhere = groups_elsewhere(read_grid(tmp_path)[1], "toy_b")
     assert {dataset for _, _, dataset in elsewhere} == {"toy_c"}
     name = elsewhere["sample", WITH, "toy_c"][0]["cell"]
-    assert name == "toy_b-sample-scripted_2-answer-with_steps-tiny-0-toy_c"
+    assert name == "toy_b-sample-scripted_2-answer-with_steps-tiny-0-greedy-toy_c"
     head, row = paired_table(elsewhere, "sample", ["toy_c"], against_baselines, REPORTS)
     assert head == ["", "toy_c, over 20 questions"]
     assert row == [f"{WITH} - {WITHOUT}", "+0.0 (+0.0 to +0.0, p 1.000)"]

@@ -132,7 +132,7 @@ def test_a_transfer_is_scored_on_questions_that_were_not_learned(tmp_path):
     (tmp_path / "split.json").write_text(json.dumps(SPLIT))
     (tmp_path / "own.json").write_text(json.dumps(own))
     files = [tmp_path / name for name in ("examples.jsonl", "split.json", "predictions.jsonl", "cell.json")]
-    axes = axes_of("mix-sample-t-d1-std_cot-tiny-0-toy")
+    axes = axes_of("mix-sample-t-d1-std_cot-tiny-0-greedy-toy")
     (tmp_path / "known.json").write_text(json.dumps({"equal_rows": 1, "ngram_rows": 2, "rows": 5}))
     main(*files, **axes, learned=tmp_path / "own.json", contamination=tmp_path / "known.json")
     numbers = json.loads(files[-1].read_text())
@@ -209,7 +209,7 @@ def test_command(tmp_path, capsys):
     )
     write_completions(tmp_path / "predictions.jsonl", PREDICTIONS)
     files = [tmp_path / name for name in ("examples.jsonl", "split.json", "predictions.jsonl", "cell.json")]
-    axes = axes_of("toy-sample-fine_tune-tiny-7")
+    axes = axes_of("toy-sample-fine_tune-tiny-7-greedy")
     show_mistakes(*files[:3], 1)
     assert "--- toy-8" in capsys.readouterr().out
     main(*files, **axes, teacher_completions=tmp_path / "teacher.jsonl")

@@ -81,7 +81,7 @@ def test_command(folder, capsys):
     rows = list(csv.DictReader(csv_file.open()))
     assert [row["cell"] for row in rows] == list(MARKS)
     axes = {"dataset": "toy_a", "split": "sample", "method": "with_steps", "student": "tiny", "seed": "0"}
-    wanted = {**axes, "corpus": "scripted_2/answer", "accuracy": "0.8"}
+    wanted = {**axes, "decoding": "greedy", "corpus": "scripted_2/answer", "accuracy": "0.8"}
     assert wanted.items() <= rows[0].items()
     assert rows[-1]["corpus"] == "-"
     assert float(rows[0]["low"]) < 0.8 < float(rows[0]["high"])
@@ -93,7 +93,7 @@ def test_command_with_transfers(folder, capsys):
     # pairs of which a fifth, and of seed 1 three tenths, are right throughout
     tasks = {"contrast": {"n": 10, "accuracy": 0.5}, "original": {"n": 10, "accuracy": 0.25}}
     for path in (folder / "transfers").glob("*-toy_c.json"):
-        consistency = 0.3 if "-1-toy_c" in path.name else 0.2
+        consistency = 0.3 if "-1-greedy-toy_c" in path.name else 0.2
         change_cell(path, subtasks=tasks, subtask_average=0.375, consistency=consistency, pairs=10)
     summary, _, transfers, csv_file = summarize(folder, TARGETS)
     assert "learned on toy_b, split sample" in capsys.readouterr().out
@@ -150,7 +150,7 @@ def test_tables_of_tasks_and_samples(folder):
     for seed in (0, 1):
         tasks = {"contrast": {"n": 4, "accuracy": 0.5}, "original": {"n": 6, "accuracy": 0.25 * seed}}
         means = {"subtask_average": (2 + 1.5 * seed) / 10, "consistency": 0.25, "pairs": 4}
-        path = folder / "cells" / f"toy_a-sample-no_steps-tiny-{seed}.json"
+        path = folder / "cells" / f"toy_a-sample-no_steps-tiny-{seed}-greedy.json"
         change_cell(path, at_k=at_k, subtasks=tasks, **means)
     groups = own_groups(folder)
     assert task_table(groups, "sample", "toy_a") == [

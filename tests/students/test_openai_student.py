@@ -85,7 +85,7 @@ def write_params(
         },
         "prices": dict.fromkeys((CHAT["model"], f"ft:{CHAT['model']}"), PRICE),
         "methods": {"fine_tune_cot": {"format": "paper"}, "zero_shot_cot": {}},
-        "decoding": {"max_new_tokens": 40, **(decoding or {})},
+        "decodings": {"greedy": {"max_new_tokens": 40, **(decoding or {})}},
     }
     YAML().dump(params, Path("params.yaml"))
 
@@ -109,7 +109,7 @@ def run_predict(method: str = "fine_tune_cot", out: str = "student") -> list[Any
         Path(out),
         Path("predictions.jsonl"),
     ]
-    predict.main(method, "hosted", *files)
+    predict.main(method, "hosted", "greedy", *files)
     return read_completions(files[-1])
 
 

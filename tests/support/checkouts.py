@@ -13,8 +13,8 @@ from stages.text.formats import rationale_of
 
 DATASETS = ("gen_last_letter", "gen_coin_flip", "gen_shuffled_objects")
 CORPUS = "gen_last_letter-sample-scripted-d1"
-CELL = f"{CORPUS}-fine_tune_cot-tiny-0"
-OTHER_CELL = "gen_last_letter-sample-scripted-d4-fine_tune_cot-tiny-0"
+CELL = f"{CORPUS}-fine_tune_cot-tiny-0-greedy"
+OTHER_CELL = "gen_last_letter-sample-scripted-d4-fine_tune_cot-tiny-0-greedy"
 GIT = ("git", "-c", "user.name=docs", "-c", "user.email=docs@example.org", "-c", "commit.gpgsign=false")
 
 

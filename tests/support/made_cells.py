@@ -10,10 +10,11 @@ from stages.config.run import AXES, Axes
 def axes_of(name: str) -> Axes:
     """The axes of a cell that a test names; a target is last, a baseline has no teacher and no curation."""
     values: list[Any] = name.split("-")
-    target = values.pop() if len(values) in (6, 8) else None
-    if len(values) == 5:
+    target = values.pop() if len(values) in (7, 9) else None
+    if len(values) == 6:
         values[2:2] = [None, None]
-    return dict(zip(AXES, [*values[:6], int(values[6]), target], strict=True))
+    values[6] = int(values[6])
+    return dict(zip(AXES, [*values, target], strict=True))
 
 
 def write_cell(folder: Path, name: str, **numbers: Any) -> Path:

@@ -14,13 +14,14 @@ RUN: dict[str, list[str]] = {
     "methods": ["fine_tune_cot"],
     "baselines": ["fine_tune", "zero_shot_cot"],
     "students": ["tiny"],
+    "decodings": ["greedy", "short"],
     "transfers": ["c", "e"],
 }
 PARAMS: dict[str, Any] = {
     "run": {"preset": "made_up", **RUN},
     "students": {"tiny": {"epochs": 5}},
     "methods": {"fine_tune": {}, "fine_tune_cot": {"alpha": 0.3}, "zero_shot_cot": {}},
-    "decoding": {"max_new_tokens": 200},
+    "decodings": {"greedy": {"max_new_tokens": 200}, "short": {"max_new_tokens": 128}},
     "datasets": {"a": {"subtasks": ["x", "y"]}, "b": {"subtasks": None}},
     "curations": {"d1": {}},
 }
@@ -81,20 +82,20 @@ def write_rendered(metrics: Path) -> None:
 def write_results(metrics: Path) -> None:
     """The kept run repeats one cell of the tree, and adds another and a transfer."""
     cells = metrics / "cells"
-    write_cell(cells, "a-official-fine_tune-tiny-0", **CELL | {"accuracy": 0.4})
-    write_cell(cells, "a-official-fine_tune-tiny-1", **CELL | {"accuracy": 0.6})
-    write_cell(cells, "b-official-fine_tune-tiny-0", **CELL | {"accuracy": 0.9})
-    write_cell(cells, "a-sample-fine_tune-paper_student-0", **CELL)
-    write_cell(cells, "a-official-small-d1-fine_tune_cot-tiny-0", **CELL)
+    write_cell(cells, "a-official-fine_tune-tiny-0-greedy", **CELL | {"accuracy": 0.4})
+    write_cell(cells, "a-official-fine_tune-tiny-1-greedy", **CELL | {"accuracy": 0.6})
+    write_cell(cells, "b-official-fine_tune-tiny-0-greedy", **CELL | {"accuracy": 0.9})
+    write_cell(cells, "a-sample-fine_tune-paper_student-0-greedy", **CELL)
+    write_cell(cells, "a-official-small-d1-fine_tune_cot-tiny-0-greedy", **CELL)
     moved = {"accuracy": 0.1, "n": 100}
-    write_cell(metrics / "transfers", "a-official-fine_tune-tiny-0-c", **CELL | moved)
+    write_cell(metrics / "transfers", "a-official-fine_tune-tiny-0-greedy-c", **CELL | moved)
     write_rendered(metrics)
     (metrics / "splits").mkdir()
     rows = {"rows": {"train": 7, "validation": 2, "test": 10}}
     (metrics / "splits" / "a-official.json").write_text(json.dumps(rows), encoding="utf-8")
     kept = [
-        kept_cell("a-official-fine_tune-tiny-0", accuracy=0.0, n=10, n_seeds=1),
-        kept_cell("a-official-small-d4-fine_tune_cot-tiny-0", accuracy=0.3, n=10, n_seeds=2),
-        kept_cell("a-official-fine_tune-other-0-c", accuracy=0.2, n=50),
+        kept_cell("a-official-fine_tune-tiny-0-greedy", accuracy=0.0, n=10, n_seeds=1),
+        kept_cell("a-official-small-d4-fine_tune_cot-tiny-0-greedy", accuracy=0.3, n=10, n_seeds=2),
+        kept_cell("a-official-fine_tune-other-0-greedy-c", accuracy=0.2, n=50),
     ]
     write_kept(metrics, "old", kept)

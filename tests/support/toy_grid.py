@@ -18,16 +18,17 @@ GRID = {
     "baselines": ["no_steps"],
     "students": ["tiny"],
     "seeds": [0, 1],
+    "decodings": ["greedy"],
 }
 MARKS = {
-    "toy_a-sample-scripted_2-answer-with_steps-tiny-0": "1111111100",
-    "toy_a-sample-scripted_2-answer-with_steps-tiny-1": "1111111000",
-    "toy_b-sample-scripted_2-answer-with_steps-tiny-0": "1010",
-    "toy_b-sample-scripted_2-answer-with_steps-tiny-1": "1010",
-    "toy_a-sample-no_steps-tiny-0": "1000000000",
-    "toy_a-sample-no_steps-tiny-1": "0000000000",
-    "toy_b-sample-no_steps-tiny-0": "1010",
-    "toy_b-sample-no_steps-tiny-1": "1110",
+    "toy_a-sample-scripted_2-answer-with_steps-tiny-0-greedy": "1111111100",
+    "toy_a-sample-scripted_2-answer-with_steps-tiny-1-greedy": "1111111000",
+    "toy_b-sample-scripted_2-answer-with_steps-tiny-0-greedy": "1010",
+    "toy_b-sample-scripted_2-answer-with_steps-tiny-1-greedy": "1010",
+    "toy_a-sample-no_steps-tiny-0-greedy": "1000000000",
+    "toy_a-sample-no_steps-tiny-1-greedy": "0000000000",
+    "toy_b-sample-no_steps-tiny-0-greedy": "1010",
+    "toy_b-sample-no_steps-tiny-1-greedy": "1110",
 }
 WITH = "with_steps (scripted_2/answer/tiny)"
 WITHOUT = "no_steps (tiny)"

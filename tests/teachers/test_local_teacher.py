@@ -463,7 +463,7 @@ def test_a_served_student_says_what_it_says_here(
     """$COT_DECODER names an endpoint: the third way to decode; a student of other content is asked anew."""
     params = {
         "methods": {"zero_shot": {}},
-        "decoding": {"max_new_tokens": 8},
+        "decodings": {"greedy": {"max_new_tokens": 8}},
         "endpoints": {"served": {"base_url": server[0], "attempts": 1}},
     }
     write_params(params)
@@ -471,9 +471,9 @@ def test_a_served_student_says_what_it_says_here(
     Path("split.json").write_text(json.dumps({"test": [example.id for example in EXAMPLES]}))
     Path("demonstrations.txt").write_text("")
     files = [Path(name) for name in ("examples.jsonl", "split.json", "demonstrations.txt")]
-    predict.main("zero_shot", "small", *files, chat_model, Path("here.jsonl"))
+    predict.main("zero_shot", "small", "greedy", *files, chat_model, Path("here.jsonl"))
     monkeypatch.setenv("COT_DECODER", "served")
-    predict.main("zero_shot", "small", *files, chat_model, Path("there.jsonl"))
+    predict.main("zero_shot", "small", "greedy", *files, chat_model, Path("there.jsonl"))
     here, there = read_completions(Path("here.jsonl")), read_completions(Path("there.jsonl"))
     for name in ("example_id", "texts", "finish_reasons", "prompts", "origin", "answer_prefix"):
         assert [getattr(row, name) for row in there] == [getattr(row, name) for row in here]

@@ -415,7 +415,7 @@ def project_of(folder: Path, student: Path) -> str:
     params = {
         "students": {"small": student_block},
         "methods": {"fine_tune_cot": {}},
-        "decoding": {"max_new_tokens": 4},
+        "decodings": {"greedy": {"max_new_tokens": 4}},
     }
     YAML().dump(params, folder / "params.yaml")
     return name

@@ -19,7 +19,7 @@ from tools.compare.tables import as_markdown, cell_table, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = [f"toy-{row}" for row in range(12)]
-CELL, OTHER = "toy-sample-fine_tune-tiny-0", "toy-sample-zero_shot-tiny-0"
+CELL, OTHER = "toy-sample-fine_tune-tiny-0-greedy", "toy-sample-zero_shot-tiny-0-greedy"
 
 
 def cell_file(name: str, marks: str, folder: str = "cells") -> dict[str, str]:
@@ -52,6 +52,16 @@ def test_a_cell_by_hand() -> None:
     assert one.p == mcnemar(first, second) == pytest.approx(2 * (1 + 9) / 2**9)
     assert cell_table([one])[1][:5] == [CELL, "12", "33.3", "91.7", "+58.3"]
     assert re.fullmatch(r"\+\d+\.\d to \+\d+\.\d over 12 questions", cell_table([one])[1][5])
+
+
+def test_a_cell_from_before_there_were_decodings_is_the_greedy_one() -> None:
+    """Named and written then without it: its own cells, and its transfers."""
+    for name, now in ((CELL, CELL), (f"{CELL}-toy", f"{CELL}-toy")):
+        axes = {axis: value for axis, value in axes_of(now).items() if axis != "decoding"}
+        old = files({})
+        old[f"metrics/cells/{name.replace('-greedy', '')}.json"] = json.dumps({**axes, "correct": "0" * 12})
+        (one,), _, refused = changes(old, files({now: "1" * 12}))
+        assert (one.cell, one.before, one.after, refused) == (now, 0, 1, {})
 
 
 def test_intervals_are_over_groups_of_questions_that_are_alike() -> None:

@@ -32,6 +32,7 @@ RUN: dict[str, Any] = {
     "baselines": ["fine_tune"],
     "students": ["tiny"],
     "seeds": [0, 1],
+    "decodings": ["greedy"],
     "extra_datasets": ["b"],
     "transfers": ["a", "b"],
 }
@@ -39,7 +40,7 @@ PARAMS: dict[str, Any] = {
     "run": RUN,
     "students": {"tiny": {"epochs": 5, "lr": 0.002}, "large": {"epochs": 20}},
     "methods": {"cascod": {"alpha": 0.5}, "fine_tune": {"format": "paper"}, "scott": {"alpha": 0.3}},
-    "decoding": {"max_new_tokens": 200},
+    "decodings": {"greedy": {"max_new_tokens": 200}, "l_p_128": {"max_new_tokens": 128}},
     "curations": {"d1": {"per_question": 1}, "d2": {"per_question": 2}},
     "datasets": {"a": {"subtasks": ["x", "y"], "rows": 3}, "b": {"subtasks": None}, "c": {"subtasks": ["z"]}},
 }
@@ -48,7 +49,7 @@ SETTINGS = {
     "students": {"tiny": {"epochs": 5, "lr": 0.002}},
     "methods": {"cascod": {"alpha": 0.5}, "fine_tune": {"format": "paper"}},
     "learns_from": {"fine_tune": "answers"},
-    "decoding": {"max_new_tokens": 200},
+    "decodings": {"greedy": {"max_new_tokens": 200}},
     "subtasks": {"a": ["x", "y"]},
     "curations": {"d1": {"per_question": 1}},
 }
@@ -58,7 +59,7 @@ OVER_SEEDS = {"accuracy": 0.5, "n": 10, "n_seeds": 2, "sd": 0.1414, "min": 0.4, 
 
 
 def rows_of_student(axes: dict[str, str | None], target: str | None) -> dict[str, Any]:
-    return {**axes, "student": "tiny", "target": target, **OVER_SEEDS}
+    return {**axes, "student": "tiny", "decoding": "greedy", "target": target, **OVER_SEEDS}
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     metrics = tmp_path / "metrics"
     for student in ("fine_tune-tiny", "t-d1-cascod-tiny"):
         for seed, accuracy in ((0, 0.4), (1, 0.6)):
-            cell = f"a-sample-{student}-{seed}"
+            cell = f"a-sample-{student}-{seed}-greedy"
             numbers = {"accuracy": accuracy, "n": 10, "samples": 2, "correct": "1" * 10}
             write_cell(metrics / "cells", cell, **numbers)
             for target in ("a", "b"):
@@ -133,12 +134,12 @@ def test_what_is_missing_or_there_already_is_said(folder: Path) -> None:
 def test_what_is_not_of_the_declared_cells_is_refused(folder: Path) -> None:
     """Tables of an earlier run: other cells, or cells that were made anew since."""
     path = write_cell(
-        folder / "metrics/cells", "a-sample-fine_tune-tiny-1", accuracy=0.7, n=10, correct="1" * 10
+        folder / "metrics/cells", "a-sample-fine_tune-tiny-1-greedy", accuracy=0.7, n=10, correct="1" * 10
     )
     message = "metrics/summary.json is not of the cells that params.yaml declares: `dvc repro` first"
     assert str(call("two").exception) == message
     path.unlink()
-    assert "no file for 1 of 4 declared cells: a-sample-fine_tune-tiny-1" in str(call("two").exception)
+    assert "no file for 1 of 4 declared cells: a-sample-fine_tune-tiny-1-greedy" in str(call("two").exception)
     assert not (folder / "metrics/kept").exists()
 
 

@@ -165,7 +165,7 @@ def test_the_report_of_a_pull_request_needs_no_more(absent: str, tmp_path: Path)
     (tmp_path / "metrics/splits/toy-sample.json").write_text(json.dumps({"test_ids": " ".join(ids)}))
     subprocess.run([*git, "init", "-q"], cwd=tmp_path, check=True)
     for marks in ("0" * 12, "1" * 12):
-        write_cell(tmp_path / "metrics/cells", "toy-sample-fine_tune-tiny-0", correct=marks)
+        write_cell(tmp_path / "metrics/cells", "toy-sample-fine_tune-tiny-0-greedy", correct=marks)
         subprocess.run([*git, "add", "-A"], cwd=tmp_path, check=True)
         subprocess.run([*git, "commit", "-q", "-m", "state"], cwd=tmp_path, check=True)
     done = run_without(absent, tmp_path, "tools", "compare", "HEAD~1", "HEAD", "--markdown")

@@ -18,8 +18,8 @@ from tools import cot
 from tools.show import print_sequences
 
 CORPUS = "made-sample-good-d1"
-CELL = f"{CORPUS}-fine_tune_cot-tiny-0"
-BASELINE = "made-sample-fine_tune-tiny-0"
+CELL = f"{CORPUS}-fine_tune_cot-tiny-0-greedy"
+BASELINE = "made-sample-fine_tune-tiny-0-greedy"
 RUN = {
     "preset": "made_up",
     "datasets": ["made"],
@@ -30,6 +30,7 @@ RUN = {
     "baselines": ["fine_tune"],
     "students": ["tiny"],
     "seeds": [0],
+    "decodings": ["greedy"],
     "simulators": ["rules"],
     "transfers": ["made"],
 }

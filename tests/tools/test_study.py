@@ -156,16 +156,20 @@ def test_failures_by_hand() -> None:
 
 
 def test_failures_are_told_by_dataset_and_split(tmp_path: Path) -> None:
-    for name, marks in {"x-s-m-tiny-0": "10", "x-s-n-tiny-0": "01", "y-s-m-tiny-0": "111"}.items():
+    for name, marks in {
+        "x-s-m-tiny-0-greedy": "10",
+        "x-s-n-tiny-0-greedy": "01",
+        "y-s-m-tiny-0-greedy": "111",
+    }.items():
         write_cell(tmp_path, name, correct=marks)
     output = call("failures", "--folder", tmp_path)
     assert output.count("### ") == 2
-    assert "| m-tiny-0 fails | 1 | - | 100.0 |" in output
-    assert "### y, s" in call("failures", "y-s-m-tiny-0", "--folder", tmp_path)
+    assert "| m-tiny-0-greedy fails | 1 | - | 100.0 |" in output
+    assert "### y, s" in call("failures", "y-s-m-tiny-0-greedy", "--folder", tmp_path)
     # a transfer stands with its target's cells, under its whole name
-    write_cell(tmp_path, "x-s-m-tiny-0-y", correct="100")
-    assert "| x-s-m-tiny-0-y fails | 2 | 100.0 | - |" in call(
-        "failures", "y-s-m-tiny-0", "x-s-m-tiny-0-y", "--folder", tmp_path
+    write_cell(tmp_path, "x-s-m-tiny-0-greedy-y", correct="100")
+    assert "| x-s-m-tiny-0-greedy-y fails | 2 | 100.0 | - |" in call(
+        "failures", "y-s-m-tiny-0-greedy", "x-s-m-tiny-0-greedy-y", "--folder", tmp_path
     )
     (tmp_path / "o.json").write_text("{}")
     for names, message in (

@@ -42,7 +42,10 @@ QUESTIONS = [Example(f"q{n}", "made", f"question {n}", str(n), "number") for n i
 @pytest.fixture
 def project(random_student, tmp_path: Path) -> list[str]:
     """A training of a random student, and the questions that it is asked between epochs."""
-    more = "    select: accuracy\ndecoding: {max_new_tokens: 8}\nmethods: {fine_tune_cot: {format: paper}}\n"
+    more = (
+        "    select: accuracy\ndecodings: {greedy: {max_new_tokens: 8}}\n"
+        "methods: {fine_tune_cot: {format: paper}}\n"
+    )
     command = write_project(tmp_path, random_student("llama"), rows=6, more=more)
     write_exam(tmp_path / "exam.json", Exam(QUESTIONS[1:3], ""))
     return [*command, "--exam", "fine_tune_cot", "exam.json"]
@@ -101,7 +104,7 @@ def test_asking_and_reading_are_in_the_stamp_only_where_they_choose() -> None:
     run = Run(**params["run"])
     by_loss = of_training("tiny", params, run)
     assert "stages/training/trainer.py" in by_loss
-    reading = {"stages/text/answers.py", "stages/training/accuracy.py", "params.yaml: decoding"}
+    reading = {"stages/text/answers.py", "stages/training/accuracy.py", "params.yaml: decodings.greedy"}
     assert not reading & by_loss.keys()
     nobody = of_exam("tiny", params)
     params["students"]["tiny"]["select"] = "accuracy"

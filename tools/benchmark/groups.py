@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from stages.asking.local import from_memory
-from stages.config.decoding import Decoding
+from stages.config.decoding import GREEDY, Decoding
 from stages.config.load import block
 from stages.config.method import read_method
 from stages.config.student import Student, read_student
@@ -129,7 +129,7 @@ def measure(cell: Cell, sizes: list[int], seeds: list[int], done: Any) -> dict[s
     """Per size: mean and standard deviation over seeds of loss and accuracy after equal epochs and after
     equal time.
     """
-    decoding = block("decoding", Decoding)
+    decoding = block(f"decodings.{GREEDY}", Decoding)
     epochs = cell.settings.epochs
     computed = computed_tokens(cell, sizes)
     lines = []

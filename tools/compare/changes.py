@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from stages.config.decoding import GREEDY
+from stages.config.run import cell_name
 from stages.results.cells import Cell, cell_label
 from stages.results.paired import Questions, asked_questions, marks_by_id
 from stages.results.revisions import Files, read_objects
@@ -40,8 +42,13 @@ class Comparison(NamedTuple):
 
 
 def scored_cells(files: Files) -> dict[str, Cell]:
-    """Cells and transfers by their name: a student on its own test part, and on another dataset's."""
-    return read_objects(files, "cells") | read_objects(files, "transfers")
+    """Cells and transfers by their name: a student on its own test part, and on another dataset's.
+
+    Cells from before students were asked in several ways stand under the name that they have now.
+    """
+    found = read_objects(files, "cells") | read_objects(files, "transfers")
+    named = {name: {"decoding": GREEDY, **cell} for name, cell in found.items()}
+    return {cell_name(cell) if "dataset" in cell else name: cell for name, cell in named.items()}
 
 
 def questions_of(cell: Cell, files: Files) -> Questions:

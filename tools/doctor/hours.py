@@ -92,11 +92,8 @@ def completions_kept(setting: Setting, teacher: str, curation: str) -> int:
 
 def decodings_of(setting: Setting) -> list[Decoding]:
     """The ways in which every student is asked."""
-    blocks = setting.params.get("decodings") or {"": setting.params.get("decoding")}
-    return [
-        check(f"decodings.{name}", blocks[name], Decoding)
-        for name in setting.params["run"].get("decodings", [""])
-    ]
+    blocks = setting.params["decodings"]
+    return [check(f"decodings.{name}", blocks[name], Decoding) for name in setting.run.decodings]
 
 
 def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] | None:

@@ -14,7 +14,10 @@ from stages.records.jsonl import write_text
 from tools.presets.reading import FULL, Overlay, read_preset
 
 PARAMS = Path("params.yaml")
-BLOCKS = ("datasets", "splits", "teachers", "curations", "methods", "students", "simulators", "judges")
+BLOCKS = (
+    *("datasets", "splits", "teachers", "curations", "methods", "students", "decodings"),
+    *("simulators", "judges"),
+)
 
 
 def comment_keeping_yaml() -> YAML:
