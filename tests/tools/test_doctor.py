@@ -22,7 +22,7 @@ from stages.config.student import Student
 from stages.endpoint.estimate import Plan
 from tools import doctor
 from tools.cot import app
-from tools.doctor import cells, hours, weights
+from tools.doctor import cells, curations, hours, weights
 from tools.doctor.asked import Question
 from tools.doctor.examine import CONCERNS, OF_QUESTIONS, examine, new_shelf, of_all_grids
 from tools.doctor.findings import Finding, worst
@@ -41,6 +41,7 @@ def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COT_STORE", str(tmp_path / "store.sqlite"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(weights, "has_token", lambda: False)
+    monkeypatch.setattr(curations, "find_spec", lambda name: None)
     monkeypatch.setattr(weights, "cached_on_disk", lambda base: base.path is not None)
     for name in ("COT_MIRROR", "COT_MODE", "OPENAI_API_KEY", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
@@ -80,6 +81,7 @@ LLAMA = runs(students=["llama2_7b"])
 SERVED = {**runs(teachers=["served"]), "endpoints.local.base_url": NOBODY}
 NAMED = {**SERVED, "teachers.served.model": "mine"}
 GPT = runs(teachers=["gpt"])
+BY_LIKELIHOOD = {"filter": "answer", "select": {"by": "likelihood", "keep": 1}}
 HOSTED = {"kind": "openai", "endpoint": "openai", "model": "gpt-4-of-nobody"}
 CASES = [
     ("check", runs(students=["gemma3_270m"]), "stops", "terms that ask to be accepted"),
@@ -107,6 +109,12 @@ CASES = [
         "Llama-3-70B had been shown the gold",
     ),
     ("rationalised", {**RELEASED, "run.teachers": ["human"]}, "ok", ""),
+    ("check", {"curations.d1": {"filter": "golden", "golden": "of_nobody.txt"}}, "stops", "of_nobody.txt"),
+    ("curations", runs(curations=["golden"]), "stops", "wanted ids of ['gen_last_letter'], got none of them"),
+    ("curations", {"curations.d1": BY_LIKELIHOOD}, "stops", "teachers.scripted tells no log-probabilities"),
+    ("curations", {**NAMED, "teachers.served.logprobs": True, "curations.d1": BY_LIKELIHOOD}, "ok", ""),
+    ("packages", {"students.tiny.four_bit": True, "students.tiny.lora": {}}, "stops", "bitsandbytes"),
+    ("packages", {}, "ok", ""),
     ("weights", runs(students=["opt_125m"]), "stops", "has no safetensors at this commit"),
     ("weights", LLAMA, "stops", "is gated (Llama 2 Community License), and no token is here"),
     ("weights", runs(students=["gpt2"]), "ok", ""),

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from stages.checking.blocks import Params, check_blocks
 from stages.checking.grid import check_grid
 from tools.doctor.asked import Question, find_keys, find_placeholders, find_servers, questions
+from tools.doctor.curations import find_curations, find_packages
 from tools.doctor.demonstrations import find_demonstrations
 from tools.doctor.findings import Finding
 from tools.doctor.hours import find_hours
@@ -24,6 +25,8 @@ CONCERNS = {
     "demonstrations": find_demonstrations,
     "rows": find_rows,
     "rationalised": find_rationalised,
+    "curations": find_curations,
+    "packages": find_packages,
     "weights": find_weights,
     "disk": find_disk,
     "memory": find_memory,
