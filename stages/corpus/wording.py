@@ -22,28 +22,33 @@ NONE = -1  # no word, no gram, no question
 # Marks of prose are left out (of Unicode: general punctuation). Brackets, signs and pictures are words: of
 # dyck_languages, boolean_expressions and emoji_movie nothing else is asked
 WORD = re.compile(r"[^\W_]+|[^\w\s.,;:!?'\"`«»\u2010-\u205e$\\-]")
-LABEL = re.compile(r"\s*(?:Q|Question):\s")
-OPTIONS = re.compile(
-    r"(?:Which choice is true\s*\?)?\s*(?:Options|Answer Choices):\s*(?=\(A\)|- )", re.IGNORECASE
-)
+# of texts in small letters
+LABEL = re.compile(r"\A\s*(?:q|question):\s")
+OPTIONS = re.compile(r"(?:options|answer choices):\s*(?=\(a\)|- )")
+LAST = " which choice is true"  # zero-shot-CoT's last words before some options
 
 
 class Wording(NamedTuple):
     """What a question asks."""
 
-    words: list[str]  # of the question, without a label before it and the options behind it
+    words: str  # of the question, joined by blanks, without a label before it and the options behind it
     options: frozenset[str]  # the words of each; none where it lists none of its own
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text: of compatible characters one form (NFKC), small letters, no marks of prose."""
-    return WORD.findall(normalize("NFKC", text).casefold())
+def plain(text: str) -> str:
+    """Of compatible characters one form (NFKC), small letters."""
+    return normalize("NFKC", text).casefold()
+
+
+def words_of(text: str) -> str:
+    """The words of a plain text, joined by blanks: no marks of prose."""
+    return " ".join(WORD.findall(text))
 
 
 def wording(example: Example) -> Wording:
-    question = OPTIONS.split(LABEL.sub("", example.question, count=1), maxsplit=1)[0]
-    options = frozenset(" ".join(words_of(choice)) for choice in example.choices or [])
-    return Wording(words_of(question), options)
+    question = OPTIONS.split(LABEL.sub("", plain(example.question)), maxsplit=1)[0]
+    options = frozenset(words_of(plain(choice)) for choice in example.choices or [])
+    return Wording(words_of(question).removesuffix(LAST), options)
 
 
 class Shared(NamedTuple):
@@ -75,12 +80,12 @@ class Equal:
 
     def __init__(self, asked: list[Wording]) -> None:
         # words -> options -> the first train question that has both
-        self.known: dict[str, dict[frozenset[str], int]] = {" ".join(one.words): {} for one in asked}
+        self.known: dict[str, dict[frozenset[str], int]] = {one.words: {} for one in asked}
         self.known.pop("", None)  # without a word it asks nothing that could be compared
 
     def look(self, portion: list[Wording], first: int) -> None:
         for place, one in enumerate(portion, first):
-            there = self.known.get(" ".join(one.words))
+            there = self.known.get(one.words)
             if there is not None:
                 there.setdefault(one.options, place)
 
@@ -89,7 +94,7 @@ class Equal:
         return np.array([self.first(one) for one in asked], np.int64)
 
     def first(self, one: Wording) -> int:
-        there = self.known.get(" ".join(one.words), {})
+        there = self.known.get(one.words, {})
         alike = (
             place
             for options, place in there.items()
@@ -106,9 +111,8 @@ class Grams:
     """
 
     def __init__(self, asked: list[Wording]) -> None:
-        self.known = {
-            word: number for number, word in enumerate(dict.fromkeys(chain(*(one.words for one in asked))))
-        }
+        words = chain.from_iterable(one.words.split() for one in asked)
+        self.known = {word: number for number, word in enumerate(dict.fromkeys(words))}
         self.tables: list[Numbers] = []  # by doubling: the pairs that occur, in order
         numbers, self.rows = self.numbered(asked)
         for _ in range(DOUBLINGS):
@@ -123,8 +127,8 @@ class Grams:
         """(the number of each word, the question it belongs to). NONE ends a question, so that no gram has
         words of two.
         """
-        words = chain.from_iterable((*one.words, "") for one in portion)
-        sizes = [len(one.words) + 1 for one in portion]
+        words = chain.from_iterable((*one.words.split(), "") for one in portion)
+        sizes = [len(one.words.split()) + 1 for one in portion]
         numbers = np.fromiter((self.known.get(word, NONE) for word in words), np.int64, sum(sizes))
         return numbers, np.repeat(np.arange(len(portion)), sizes)
 

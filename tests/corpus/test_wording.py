@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from toy_cell import sums
 
-from stages.corpus.wording import NONE, Wording, shared_wording, wording, words_of
+from stages.corpus.wording import NONE, Wording, plain, shared_wording, wording, words_of
 from stages.parsing.fields import with_choices, with_options
 from stages.records.example import Example
 
@@ -31,7 +31,7 @@ def questions(*texts: str, choices: list[str] | None = None) -> list[Example]:
     ],
 )
 def test_words(text: str, words: str) -> None:
-    assert words_of(text) == words.split()
+    assert words_of(plain(text)) == words
 
 
 RED_BLUE = frozenset({"red", "dark blue"})
@@ -55,7 +55,7 @@ def test_labels_and_options_are_left_out(
     question: str, choices: list[str] | None, asked: frozenset[str]
 ) -> None:
     (example,) = questions(question, choices=choices)
-    assert wording(example) == Wording(["which", "one"], asked)
+    assert wording(example) == Wording("which one", asked)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -102,3 +102,11 @@ def test_a_gram_stands_in_one_question() -> None:
     assert shared_wording(train, questions("a b c d e f g h i")).ngram.tolist() == [2]
     assert shared_wording([], questions("a")).equal.tolist() == [NONE]
     assert shared_wording(train, []).ngram.tolist() == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Concept: peace. Question: Which?", "Two options: go or stay?", "Is Q: a word?"]
+)
+def test_what_is_no_label_and_no_list_stays(text: str) -> None:
+    (example,) = questions(text)
+    assert wording(example).words == words_of(plain(text))
