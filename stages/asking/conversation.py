@@ -9,10 +9,7 @@ second worker and a larger D all continue the same way. What differs is who answ
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import AfterValidator
+from typing import Any, NamedTuple
 
 from stages.asking.request import Answer, Request
 from stages.config.contracts import Method
@@ -20,14 +17,6 @@ from stages.records.completion import Completion, Reader, Step
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 
-
-def existing_method(name: str) -> str:
-    if not name.isidentifier() or find_spec(f"stages.methods.{name}") is None:
-        raise ValueError(f"stages/methods/{name}.py does not exist")
-    return name
-
-
-MethodName = Annotated[str, AfterValidator(existing_method)]
 Stored = Callable[[str], dict[int, Answer]]  # key -> the samples there are
 Failures = dict[tuple[str, int], str]  # (key, sample) -> why it did not come
 UNSCORED = (

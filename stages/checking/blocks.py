@@ -11,7 +11,7 @@ from stages.config.dataset import Dataset
 from stages.config.decoding import GREEDY, Decoding
 from stages.config.endpoint import Endpoint, Price
 from stages.config.load import Block, check, find
-from stages.config.method import method_settings
+from stages.config.method import method_of
 from stages.config.run import Run
 from stages.config.split import Split
 from stages.config.student import HostedStudent, Student, check_student
@@ -70,7 +70,10 @@ def check_teachers(params: Params) -> dict[str, tuple[Teacher, Any]]:
     for name, values in find(params, "teachers").items():
         where = f"teachers.{name}"
         backend: Teacher = load_plug_in("teachers", find(params, where).get("backend"), f"{where}.backend")
-        found[name] = (backend, check(where, values, backend.Settings))
+        settings = check(where, values, backend.Settings)
+        found[name] = (backend, settings)
+        if method := getattr(settings, "method", None):
+            method_of(method, find(params, "methods"), f"{where}.method")
         check_endpoint(params, values)
         given = values.get("answers") if name in asked else None
         if given and not Path(given).is_file():
@@ -88,11 +91,10 @@ def check_consulted(params: Params) -> None:
 
 
 def check_methods(params: Params) -> dict[str, Method]:
+    methods = find(params, "methods")
     found = {}
-    for name, values in find(params, "methods").items():
-        method: Method = load_plug_in("methods", name, f"methods.{name}")
-        method_settings(name, method, values)
-        found[name] = method
+    for name in methods:
+        found[name], *_ = method_of(name, methods)
     return found
 
 

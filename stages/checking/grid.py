@@ -7,7 +7,7 @@ from stages.checking.blocks import Checked, Params
 from stages.config.base import check_terms
 from stages.config.endpoint import Price
 from stages.config.load import check, find
-from stages.config.method import method_settings
+from stages.config.method import method_of
 from stages.config.run import Run
 from stages.config.split import cannot_split
 from stages.config.student import HostedStudent
@@ -76,7 +76,7 @@ def check_hosted(params: Params, checked: Checked, run: Run) -> None:
             f" {[*hosted]} at OpenAI, which has one loss for all: drop one or the other"
         )
     for (student, block), name in product(hosted.items(), [*run.methods, *run.baselines]):
-        settings, _ = method_settings(name, checked.methods[name], params["methods"][name])
+        _, settings, _ = method_of(name, params["methods"])
         if system_of(settings) is not None and block.api != "chat":
             raise ValueError(
                 f"params.yaml: `run` pairs `methods.{name}`, of `format: chat`, with student {student!r},"

@@ -15,6 +15,7 @@ from stages.config.curation import golden_file
 from stages.config.dataset import demonstrations_file, prepare_part, source_part
 from stages.config.decoding import GREEDY
 from stages.config.load import find, read_yaml
+from stages.config.method import resolve_method
 from stages.config.run import Run
 from stages.records.files import sha256_of
 from stages.records.jsonl import write_text
@@ -63,6 +64,15 @@ def block(params: Params, axis: str, name: str) -> Stamp:
     return {f"params.yaml: {axis}.{name}": value_hash(params[axis].get(name) or {})}
 
 
+def method_code(module: str, name: str, params: Params, **plug_ins: str | None) -> Stamp:
+    """The code of a stage with a method, and of a variant the block that it is like: its own block is seen by
+    DVC, or has a place in the stamp already.
+    """
+    file, _ = resolve_method(name, params["methods"])
+    inherited = block(params, "methods", file) if file != name else {}
+    return code(module, "", methods=file, **plug_ins) | inherited
+
+
 def of_dataset(name: str, params: Params) -> dict[str, Stamp]:
     """Its download depends on where the files come from, its examples on everything but page and licence."""
     source = source_part(name, params)
@@ -81,7 +91,12 @@ def of_teacher(dataset: str, values: Mapping[str, Any], method: str | None, para
     """Its backend, the data set's rules where the backend asks for them, the method that it is asked with,
     and the answers that it gave before.
     """
-    stamp = code("stages.teach", datasets=dataset, teachers=values["backend"], methods=method)
+    plug_ins = {"datasets": dataset, "teachers": values["backend"]}
+    stamp = (
+        method_code("stages.teach", method, params, **plug_ins)
+        if method
+        else code("stages.teach", methods=None, **plug_ins)
+    )
     prepared = prepare_part(dataset, params)
     if (prepared["columns"] or {}).get("responses"):  # the teacher reads the data set's rows anew
         stamp |= {f"data set {dataset}": value_hash(prepared)} | local_files(prepared)
@@ -131,7 +146,7 @@ def of_training(student: str, params: Params, run: Run) -> Stamp:
     find(params, f"decodings.{GREEDY}")  # says what there is, where this one is not
     found = block(params, "decodings", GREEDY)
     for method in dict.fromkeys([*run.methods, *run.baselines]):
-        found |= code("stages.train", methods=method) | block(params, "methods", method)
+        found |= method_code("stages.train", method, params) | block(params, "methods", method)
     return found
 
 
@@ -144,7 +159,7 @@ def of_exam(student: str, params: Params) -> Stamp:
 def of_report() -> Stamp:
     printed = sorted((ROOT / "stages/reporting/published").glob("*.yaml"))
     tables = {path.relative_to(ROOT).as_posix(): value_hash(read_yaml(path)) for path in printed}
-    return code("stages.report") | tables
+    return code("stages.report", methods=None) | tables
 
 
 def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[str, Stamp]:
@@ -153,8 +168,8 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
     for dataset in dict.fromkeys([*run.datasets, *run.extra_datasets]):
         found |= of_dataset(dataset, params)
     for method in dict.fromkeys([*run.methods, *run.baselines]):
-        found[f"render-{method}"] = code("stages.render", methods=method)
-        found[f"predict-{method}"] = code("stages.predict", methods=method)
+        found[f"render-{method}"] = method_code("stages.render", method, params)
+        found[f"predict-{method}"] = method_code("stages.predict", method, params)
     for student in run.students:
         found[f"base-{student}"] = of_base(student, params)
         found[f"exam-{student}"] = of_exam(student, params)

@@ -1,5 +1,6 @@
 """`methods.NAME` of params.yaml: a method's own settings, and how answers to it are read."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from stages.config.contracts import Method, load_plug_in
@@ -7,6 +8,7 @@ from stages.config.load import Block, check, find, read_params
 from stages.records.completion import Reader
 from stages.text.formats import system_of
 
+LIKE = "like"  # of a variant's block: whose file and values it has
 MAX_TOKENS = 128  # L_r of Fine-tune-CoT, tokens a step
 
 
@@ -38,10 +40,36 @@ def max_tokens_of(method: Method) -> int:
     return int(getattr(method, "MAX_TOKENS", MAX_TOKENS))
 
 
-def read_method(name: str, params: dict[str, Any] | None = None) -> tuple[Method, Any, Reader]:
-    """A method of stages/methods, and what its block of `params` (none given: ./params.yaml) says, which may
-    be missing: its settings have defaults.
+def resolve_method(name: str, methods: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The file of stages/methods that a block under `methods` names, and what it says. The block may be
+    missing: settings have defaults.
+
+    A variant, `cascod_alpha_0_5: {like: cascod, alpha: 0.5}`, is the file and the block of `cascod` with its
+    own values over them. Raises ValueError where that block is not there, or is a variant itself.
     """
-    method: Method = load_plug_in("methods", name, f"methods.{name}")
-    values = find(read_params() if params is None else params, "methods").get(name) or {}
+    own = methods.get(name) or {}
+    if LIKE not in own:
+        return name, own
+    base = own[LIKE]
+    below = methods.get(base) if isinstance(base, str) else None
+    if below is None:
+        whole = ", ".join(one for one, values in methods.items() if LIKE not in (values or {}))
+        raise ValueError(f"params.yaml: `methods.{name}.{LIKE}`: no block {base!r}; wanted one of: {whole}")
+    if LIKE in below:
+        raise ValueError(
+            f"params.yaml: `methods.{name}.{LIKE}`: {base!r} is like {below[LIKE]!r} itself: name that one,"
+            " and repeat here what differs from it"
+        )
+    return base, {**below, **{key: value for key, value in own.items() if key != LIKE}}
+
+
+def method_of(name: str, methods: Mapping[str, Any], where: str = "") -> tuple[Method, Any, Reader]:
+    """A method by the name of its block under `methods`, its settings and reader. `where` names it."""
+    file, values = resolve_method(name, methods)
+    method: Method = load_plug_in("methods", file, where or f"methods.{name}")
     return method, *method_settings(name, method, values)
+
+
+def read_method(name: str, params: dict[str, Any] | None = None) -> tuple[Method, Any, Reader]:
+    """A method by the name of its block of `params` (none given: ./params.yaml), its settings and reader."""
+    return method_of(name, find(read_params() if params is None else params, "methods"))

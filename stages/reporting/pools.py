@@ -11,13 +11,16 @@ from statistics import fmean
 from typing import Any
 
 from stages.config.load import find
+from stages.config.method import resolve_method
 from stages.config.run import AXES
 from stages.results.cells import read_cell
 
 Result = dict[str, Any]  # axes, settings, alpha, and the numbers of a file
 Settings = dict[str, Any]  # as `settings_of` makes them; {} where they are unknown
+# a variant of a method stands as its base method: in words, what of its block is not that one's, alpha apart
+VARIANT = "variant"
 # what tells lines of a table apart: seeds are averaged, and LAS has who foresees the student's answers
-LINE_AXES = (*(axis for axis in AXES if axis != "seed"), "simulator")
+LINE_AXES = (*(axis for axis in AXES if axis != "seed"), "simulator", VARIANT)
 # of the method's block, as text: one more name by which results are chosen; "" where unknown or where the
 # method has none
 ALPHA = "alpha"
@@ -54,12 +57,14 @@ def settings_of(params: dict[str, Any], learns_from: dict[str, str]) -> Settings
 
     varied = params["datasets"]  # of a data set what people vary; the rest of it is in stages/datasets
     datasets = [name for listed in LISTS["dataset"] for name in run.get(listed, [])]
+    known = find(params, "methods")
     methods = blocks("methods", *LISTS["method"])
+    bases = {name: resolve_method(name, known)[0] for name in methods}
     return {
         "preset": run["preset"],
         "students": blocks("students", *LISTS["student"]),
-        "methods": methods,
-        "learns_from": {name: learns_from[name] for name in methods if name in learns_from},
+        "methods": {**{base: known[base] for base in bases.values()}, **methods},
+        "learns_from": {base: learns_from[name] for name, base in bases.items() if name in learns_from},
         "decodings": blocks("decodings", *LISTS["decoding"]),
         "subtasks": {name: chosen for name in datasets if (chosen := varied.get(name, {}).get("subtasks"))},
         "curations": blocks("curations", *LISTS["curation"]),
@@ -78,8 +83,13 @@ def is_declared(result: Result, run: dict[str, Any]) -> bool:
 
 
 def made_with(result: Result, settings: Settings) -> Result:
-    alpha = settings.get("methods", {}).get(result["method"], {}).get(ALPHA, "")
-    return {**result, "settings": settings, ALPHA: str(alpha)}
+    """A result under its base method, with alpha and what else a variant varies."""
+    methods = settings.get("methods", {})
+    method, values = resolve_method(result["method"], methods)
+    base = methods.get(method, {})
+    varied = [f"{key} {value}" for key, value in values.items() if key != ALPHA and base.get(key) != value]
+    own = {"method": method, ALPHA: str(values.get(ALPHA, "")), VARIANT: ", ".join(varied)}
+    return {**result, "settings": settings, **own}
 
 
 def placed(found: Result) -> Result:
@@ -111,7 +121,7 @@ def unseen_means(cells: list[Result]) -> list[Result]:
     for one in cells:
         if one["target"] not in ("", one["dataset"]):
             student = (one[axis] for axis in LINE_AXES if axis != "target")
-            groups[*student, one.get("seed")].append(one)
+            groups[*student, one[ALPHA], one.get("seed")].append(one)
     shared = {*LINE_AXES, "seed", ALPHA, "settings", "kept"}
     return [
         {

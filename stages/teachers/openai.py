@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.asking.conversation import UNSCORED, Asking, MethodName, ask_all, completions
+from stages.asking.conversation import UNSCORED, Asking, ask_all, completions
 from stages.asking.request import Request
 from stages.config.contracts import Method
 from stages.config.load import Fields
@@ -32,9 +32,9 @@ class Settings(Samples):
     endpoint: str  # a block under `endpoints`: where, how fast, for how much. Not part of what is asked
     model: str  # as the endpoint calls it
     api: Literal["chat", "completions"] = "chat"
-    # a file of stages/methods, for its prompts, and a block under `methods`. Left out: chat_cot where `api`
+    # a block under `methods`, for its prompts. Left out: chat_cot where `api`
     # is chat, else zero_shot_cot, in two steps
-    method: MethodName
+    method: str
     temperature: float | None = Field(0.0, ge=0)  # null: leave it out, for models that take none
     top_p: float | None = Field(None, gt=0, le=1)
     # where the server takes them; OpenAI's own does not

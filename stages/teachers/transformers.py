@@ -21,7 +21,6 @@ from stages.asking.conversation import (
     Answerer,
     Asking,
     Failures,
-    MethodName,
     Wanted,
     ask_all,
     completions,
@@ -48,8 +47,8 @@ Pair = tuple[Request, int]  # a request and a sample's number
 class Settings(Samples):
     backend: Literal["transformers"]
     base: Base  # as a student's
-    # a file of stages/methods, for its prompts, and a block under `methods`
-    method: MethodName = "zero_shot_cot"
+    # a block under `methods`, for its prompts
+    method: str = "zero_shot_cot"
     temperature: float = Field(0.0, ge=0)
     # L_r, tokens a step; auto: as many as the method says, 128 or more
     max_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"

@@ -176,6 +176,27 @@ def test_the_block_of_the_asking_method_belongs_to_its_teachers(checkout: Checko
     assert moved == {"params.yaml: methods.few_shot_cot": sorted(both("teach-*-gpt"))}
 
 
+def test_a_variant_moves_with_the_block_and_the_file_that_it_is_like(checkout: Checkout) -> None:
+    """What is trained and asked with it, a teacher that it asks, and a training whose epoch it chooses."""
+    checkout.set("methods", "mine", to={"like": "fine_tune_cot", "prompt_weight": 0.1})
+    checkout.set("methods", "shown", to={"like": "few_shot_cot"})
+    checkout.set("run", "methods", to=["mine"])
+    checkout.set("run", "teachers", to=["gpt"])
+    checkout.set("teachers", "gpt", "method", to="shown")
+    checkout.set("students", "tiny", "select", to="accuracy")
+    before = checkout.stamps()
+    checkout.set("methods", "fine_tune_cot", "format", to="gpt3_release")
+    checkout.set("methods", "few_shot_cot", "answer_prefix", to="so it is")
+    checkout.set("methods", "cascod", "alpha", to=0.5)
+    checkout.append("stages/methods/fine_tune_cot.py", "\nX = 1\n")
+    of_mine = ["predict-mine", "render-mine", "train-tiny"]
+    assert stamps.moved(before, checkout.stamps()) == {
+        "params.yaml: methods.fine_tune_cot": of_mine,
+        "params.yaml: methods.few_shot_cot": sorted(both("teach-*-gpt")),
+        "stages/methods/fine_tune_cot.py": of_mine,
+    }
+
+
 def test_a_file_of_local_that_a_block_names_reruns_its_users(checkout: Checkout) -> None:
     """Of a curation and of a teacher's block, under whatever key: a backend that reads a file
     is never stale. So do the answers that the teacher gave before.

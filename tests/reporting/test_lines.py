@@ -160,6 +160,32 @@ def test_which_kept_run_stands(metrics: Path) -> None:
     assert of_a(metrics, columns=columns) == {f"{words}a_first_by_name": [None, 50, 90]}
 
 
+def test_variants_stand_as_their_base_method(metrics: Path) -> None:
+    """Each at its own alpha, with its own mean over what it did not learn; what else it varies is said."""
+    variants = {
+        "low": {"like": "fine_tune_cot", "alpha": 0.1},
+        "high": {"like": "fine_tune_cot", "alpha": 0.9},
+        "gold": {"like": "fine_tune_cot", "label": "gold"},
+    }
+    methods = {"fine_tune_cot": {"alpha": 0.3, "label": "teacher"}, **variants}
+    rows = []
+    for place, method in enumerate(variants):
+        cell = f"a-sample-small-d1-{method}-tiny-0-greedy"
+        rows += [
+            kept_cell(f"{cell}{target}", accuracy=(place + more) / 10, n=10, n_seeds=1)
+            for target, more in (("", 1), ("-c", 2), ("-d", 4))
+        ]
+    write_kept(metrics, "one_run", rows, methods=methods, preset="p")
+    words = "teacher small; curation d1; student tiny"
+    columns = {one: {"where": {"dataset": "a", "alpha": one}} for one in ("0.1", "0.3", "0.9")}
+    assert of_a(metrics, columns=columns) == {
+        f"{words}; kept as one_run": [10, None, 20],
+        f"{words}; variant label gold; kept as one_run": [None, 30, None],
+    }
+    unseen = of_a(metrics, {"target": "OOD"}, columns=columns)
+    assert unseen[f"{words}; kept as one_run"] == [pytest.approx(30), None, pytest.approx(40)]
+
+
 PAPER = {"epochs": {"*": 20, "other": 1}, "max_new_tokens": 1024, "subtasks": {"a": 27}, "unseen": 4}
 
 

@@ -15,7 +15,7 @@ from stages.reporting.tables import (
 from stages.reporting.values import Value
 
 OURS = {"dataset": "a", "split": "sample", "method": "fine_tune", "student": "tiny", "decoding": "greedy"}
-CELL = {**dict.fromkeys(("teacher", "curation", "target", "simulator"), ""), **OURS}
+CELL = {**dict.fromkeys(("teacher", "curation", "target", "simulator", "variant"), ""), **OURS}
 
 
 def test_possible_percentages_are_those_that_counting_prints() -> None:

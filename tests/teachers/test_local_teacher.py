@@ -297,7 +297,6 @@ def test_a_prompt_without_room_is_answered_by_its_reason(place: Path, random_stu
     ("values", "message"),
     [
         ({"samples": 2}, "greedy samples are all the same"),
-        ({"method": "no_such"}, "stages/methods/no_such.py does not exist"),
         ({"base": {"hub": "a/b"}}, "pin it: `revision` with `hub`"),
         ({"top_p": 0.9}, "unknown key"),
     ],

@@ -152,6 +152,15 @@ def test_as_a_user_starts_it(folder: Path) -> None:
     assert done.stderr == f"error: name 'No-Name': {wanted}\n"
 
 
+def test_a_variant_is_kept_with_what_it_is_like() -> None:
+    """So that the report finds its file and its values; what it learns from is known by the file."""
+    variant = {"like": "cascod", "alpha": 0.1}
+    params = {**PARAMS, "methods": {**PARAMS["methods"], "low": variant}, "run": {**RUN, "methods": ["low"]}}
+    made = settings_of(params, {"low": "rationales", "fine_tune": "answers"})
+    assert made["methods"] == {**SETTINGS["methods"], "low": variant}
+    assert made["learns_from"] == {"cascod": "rationales", "fine_tune": "answers"}
+
+
 def test_a_name_without_a_block_is_said() -> None:
     with pytest.raises(ValueError, match=r"no block `students\.huge`"):
         settings_of({**PARAMS, "run": {**RUN, "students": ["huge"]}}, {})

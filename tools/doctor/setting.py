@@ -8,7 +8,7 @@ from stages.checking.blocks import Checked, Params
 from stages.config.contracts import Method
 from stages.config.endpoint import Endpoint, Price
 from stages.config.load import check
-from stages.config.method import method_settings
+from stages.config.method import method_of
 from stages.config.run import Run
 from tools.doctor.shelf import Book, Shelf
 
@@ -31,8 +31,8 @@ class Setting:
 
     def method(self, name: str) -> tuple[Method, Any]:
         """A method and its settings."""
-        method = self.checked.methods[name]
-        return method, method_settings(name, method, self.params["methods"][name])[0]
+        method, settings, _ = method_of(name, self.params["methods"])
+        return method, settings
 
     def endpoint(self, name: str) -> Endpoint:
         return check(f"endpoints.{name}", self.params["endpoints"][name], Endpoint)
