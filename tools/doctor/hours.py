@@ -1,8 +1,7 @@
 """Hours: what trainings and answers take, from rates that were measured here and counts of tokens.
 
 An estimate, and it says on what it rests. Tokens: questions by their characters, rationales as in
-metrics/rendered, else as in tools/benchmark/lengths.json. Rates: metrics/benchmarks, float32 on one core. No
-GPU has been measured: its hours are arithmetic.
+metrics/rendered, else as in tools/benchmark/lengths.json. Rates: tools/doctor/rates.py.
 """
 
 import json
@@ -20,20 +19,14 @@ from stages.config.student import Student
 from stages.teachers.released import SOURCES
 from tools.benchmark import LENGTHS
 from tools.doctor.findings import Finding
+from tools.doctor.rates import HOUR, duration, gpu_seconds, rate
 from tools.doctor.setting import Setting
 from tools.doctor.weights import free_memory, sized
 
-BENCHMARKS = Path(__file__).parents[2] / "metrics/benchmarks"
 RENDERED = Path("metrics/rendered")
 CHARACTERS = 4  # a token of English prose (OpenAI's rule of thumb)
 ANSWER = 6  # tokens of a bare answer with its marks
-# a GPU by arithmetic: 6 operations a weight and token that is trained, 2 a token that is written, at a share
-# of the 312e12 a second of an A100. The shares are guesses, the second one low: one token at a time
-A100 = 312e12
-TRAINING_SHARE = 0.3
-WRITING_SHARE = 0.02
 DAY = 24.0  # hours on one core from which on a GPU is advised
-HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -43,6 +36,7 @@ class Work:
     trained: float
     written: float
     unknown: tuple[str, ...]
+    assumed: tuple[str, ...]  # data sets whose rationales are taken to be as long as published ones
 
 
 @cache
@@ -132,7 +126,9 @@ def work_of(setting: Setting, student: Student) -> Work:
             for one in decodings:
                 length = min(target, one.max_new_tokens) if learns else one.max_new_tokens
                 written += tests * one.samples * length
-    return Work(trained * len(run.seeds), written * len(run.seeds), tuple(dict.fromkeys(unknown)))
+    assumed = [name for name in run.datasets if not any(at == name for at, _ in rendered_tokens())]
+    seeds = len(run.seeds)
+    return Work(trained * seeds, written * seeds, tuple(dict.fromkeys(unknown)), tuple(assumed))
 
 
 def split_of(setting: Setting, target: str, split: str) -> str:
@@ -144,48 +140,6 @@ def seen(student: Student, sequences: int) -> int:
     return student.max_steps * student.batch_size if student.max_steps else student.epochs * sequences
 
 
-# ---- rates
-
-
-@cache
-def measured(kind: str) -> dict[int, float]:
-    """Weights -> tokens a second, in float32 on one core. kind: "train" or "write"."""
-    five = lines("train_cpu.json", "gsm8k 5M")
-    weights = five["weights_body"] + five["weights_head"]
-    from_files = {
-        "train": [
-            (weights, five, "ours"),
-            (None, lines("student_cpu.json", "train smollm2"), "ours float32"),
-        ],
-        "write": [
-            (weights, lines("generate_cpu.json", "plain 5M"), "ours_128"),
-            (None, lines("student_cpu.json", "greedy smollm2"), "ours float32"),
-        ],
-    }
-    smollm2 = 134_515_008  # its float32 weights, tied
-    return {
-        count or smollm2: next(line for line in run["lines"] if line["layout"] == layout)["tokens_per_second"]
-        for count, run, layout in from_files[kind]
-    }
-
-
-def lines(file: str, name: str) -> dict[str, Any]:
-    runs = json.loads((BENCHMARKS / file).read_text(encoding="utf-8"))["runs"]
-    found: dict[str, Any] = next(run for run in runs if run["name"] == name)
-    return found
-
-
-def rate(kind: str, parameters: int) -> float:
-    """Tokens a second: of the measured model of the next size up, else of the largest, divided by how many
-    times larger this one is.
-    """
-    known = measured(kind)
-    larger = [weights for weights in sorted(known) if weights >= parameters]
-    if larger:
-        return known[larger[0]]
-    return known[max(known)] * max(known) / parameters
-
-
 def find_hours(setting: Setting) -> Iterator[Finding]:
     _, device = free_memory()
     for where, student, parameters in sized(setting):
@@ -193,21 +147,16 @@ def find_hours(setting: Setting) -> Iterator[Finding]:
             continue
         work = work_of(setting, student)
         core = work.trained / rate("train", parameters) + work.written / rate("write", parameters)
-        gpu = 6 * work.trained / TRAINING_SHARE + 2 * work.written / WRITING_SHARE
+        gpu = gpu_seconds(parameters, work.trained, work.written)
         told = (
             f"at most {work.trained / 1e6:,.1f} M tokens trained and {work.written / 1e6:,.1f} M written:"
-            f" {duration(core)} of one core by measured rates, {duration(gpu * parameters / A100)} of an A100"
+            f" {duration(core)} of one core by measured rates, {duration(gpu)} of an A100"
             " by arithmetic"
         )
+        if work.assumed:
+            told += f"; rationales of {', '.join(work.assumed)} are taken to be as long as published ones"
         if work.unknown:
             told += f" (without {', '.join(work.unknown)}, not here yet)"
         slow = device == "CPU" and core > DAY * HOUR
         remedy = "take a GPU, or a smaller size" if slow else ""
         yield Finding("hours", "warning" if slow else "ok", where, told, remedy)
-
-
-def duration(seconds: float) -> str:
-    """In the unit that suits."""
-    if seconds < 90 * 60:
-        return f"{max(1, round(seconds / 60)):,} min"
-    return f"{seconds / HOUR:,.0f} h"

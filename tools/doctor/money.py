@@ -7,7 +7,7 @@ from stages.asking.prices import price_of
 from stages.config.student import HostedStudent
 from stages.endpoint.estimate import no_price
 from stages.endpoint.transport import mode_of
-from tools.doctor.asked import Question, answers, scaled, still_asked
+from tools.doctor.asked import Question, answers, scaled, still_asked, wanted_at
 from tools.doctor.findings import Finding
 from tools.doctor.setting import Setting
 
@@ -45,6 +45,14 @@ def find_costs(setting: Setting, asked: list[Question]) -> Iterator[Finding]:
                 yield Finding("costs", "stops", where, f"replay, and {what} answers are not in the store")
         elif missing != 0 and answers(endpoint) is None:
             yield cost(name, there, endpoint.budget, setting.shelf.store.spent(name))
+    for where, settings in wanted_at(setting):
+        endpoint = setting.endpoint(settings.endpoint)
+        if mode_of(endpoint) != "replay" and answers(endpoint) is None:
+            until = (
+                "the students have answered" if where.startswith("simulators") else "the texts are rendered"
+            )
+            why = f"unknown until {until}; {left_of(endpoint.budget)}"
+            yield Finding("costs", "warning", where, why, "then `cot plan` says more")
 
 
 def cost(name: str, asked: list[Question], budget: float | None, spent: float) -> Finding:
@@ -66,6 +74,10 @@ def cost(name: str, asked: list[Question], budget: float | None, spent: float) -
     if at_most is None or at_most > left:
         return Finding("costs", "warning", where, f"{told}: it may stop part way", raise_it)
     return Finding("costs", "ok", where, told)
+
+
+def left_of(budget: float | None) -> str:
+    return "no budget" if budget is None else f"at most the budget of {dollars(budget)}"
 
 
 def total(values: list[float | None]) -> float | None:
