@@ -14,7 +14,7 @@ import polars as pl
 import typer
 
 from stages.config.cli import run
-from stages.records.completion import Completion, read_completions
+from stages.records.completion import Completion, read_completions, without_counterfactuals
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.results.metrics import grade, rates
@@ -85,7 +85,7 @@ def main(
 ) -> None:
     """Count how often a teacher is right."""
     by_id = {example.id: example for example in read_examples(examples)}
-    write_json(out, appraise(read_completions(completions), by_id))
+    write_json(out, appraise(without_counterfactuals(read_completions(completions)), by_id))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from stages.corpus.filters import (
 from stages.corpus.funnel import Asked, Corpus, Rows, questions_below_budget, row_counts
 from stages.corpus.selection import selection_summary
 from stages.corpus.sieve import PARTS, Filters, apply_filters, filters_of, known_of
-from stages.records.completion import Completion, as_row, iter_questions
+from stages.records.completion import Completion, as_row, iter_questions, without_counterfactuals
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import line_of, read_text, write_json, write_lines
 
@@ -58,10 +58,12 @@ class Part:
     filters: Filters
     before: Rows = field(default_factory=Rows)
     asked: Asked = field(default_factory=Asked)
+    asked_own: int = 0  # for the teacher's own answer
     asked_right: int = 0
     kept: Corpus = field(default_factory=Corpus)
     removed: Counter[str] = field(default_factory=Counter)
     thinks: bool = False
+    argues: bool = False  # is any completion a counterfactual?
 
     def __post_init__(self) -> None:
         self.removed = Counter(dict.fromkeys(self.filters, 0))  # where there are no questions too
@@ -74,14 +76,19 @@ class Part:
         after = with_rationales(with_answers(passed, by_id), curation.train_on)
         self.before.add(rows)
         self.asked.add(asked)
-        self.asked_right += len(keep_correct(asked, by_id))
+        own = without_counterfactuals(asked)
+        self.asked_own += len(own)
+        self.asked_right += len(keep_correct(own, by_id))
+        self.argues = self.argues or len(own) < len(asked)
         self.kept.add(after, example)
         self.removed.update({reason: len(gone) for reason, gone in dropped.items()})
         self.thinks = self.thinks or any(map(has_thoughts, rows))
         return after
 
     def counts(self, listed: int) -> dict[str, object]:
-        """`removed` says nothing of thoughts where there are none."""
+        """`removed` says nothing of thoughts and counterfactuals where there are none."""
+        if not self.argues:
+            del self.removed["not_as_given"]
         if not self.thinks:
             del self.removed["cut_thoughts"], self.removed["without_thoughts"]
         return {
@@ -142,8 +149,8 @@ def funnel_of(
     listed = {question for part in PARTS for question in split[part]}
     counts["questions_below_budget"] = questions_below_budget(sizes, len(listed), *curation.budget)
     train = parts["train"]
-    asked = train.asked.completions
-    # the share of right answers among all that was paid for
+    asked = train.asked_own
+    # the share of right answers among all that was paid for and not given
     counts["teacher_accuracy_train"] = round(train.asked_right / asked, 4) if asked else None
     if curation.select:
         counts["select"] = selection_summary(curation.select)

@@ -20,11 +20,27 @@ from stages.config.contracts import Method
 from stages.config.load import find, read_params
 from stages.config.method import read_method
 from stages.corpus.targets import PARTS, Targets
-from stages.records.completion import Completion, CompletionsByQuestion
+from stages.records.completion import Completion, CompletionsByQuestion, without_counterfactuals
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.records.sequence import Sequence, write_sequences
 from stages.text.formats import system_of
+
+
+class Own(Mapping[str, list[Completion]]):
+    """A corpus without its counterfactual rationales: only SCOTT learns from those."""
+
+    def __init__(self, corpus: Mapping[str, list[Completion]]) -> None:
+        self.corpus = corpus
+
+    def __getitem__(self, question: str) -> list[Completion]:
+        return without_counterfactuals(self.corpus[question])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.corpus)
+
+    def __len__(self) -> int:
+        return len(self.corpus)
 
 
 def render(
@@ -41,6 +57,8 @@ def render(
     training.
     """
     part_of = {example_id: part for part in PARTS for example_id in parts[part]}
+    if "counterfactual" not in method.TASKS:
+        corpus = Own(corpus)
     asked = [example for example in examples if example.id in part_of]
     if hasattr(method, "render_all"):
         sequences: Iterable[Sequence] = method.render_all(asked, corpus, set(parts["train"]), settings)

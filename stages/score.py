@@ -16,7 +16,7 @@ import typer
 from stages.config.cli import run
 from stages.config.run import AXES
 from stages.config.visible import visible
-from stages.records.completion import Completion, read_completions, readers_of
+from stages.records.completion import Completion, read_completions, readers_of, without_counterfactuals
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.results.metrics import (
@@ -184,7 +184,7 @@ def main(
     groups, by_id, parts = read_inputs(examples_file, split_file, predictions)
     scores = score_cell(groups, by_id, parts)
     if teacher_completions:
-        said = read_completions(teacher_completions)
+        said = without_counterfactuals(read_completions(teacher_completions))
         scores |= teacher_accuracy(said, by_id, parts["test"])
         scores["teacher_reader"] = readers_of(said)
         if shown := sum(row.rationalised for row in said):

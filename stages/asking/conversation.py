@@ -8,7 +8,7 @@ second worker and a larger D all continue the same way. What differs is who answ
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from stages.asking.request import Answer, Request
@@ -41,18 +41,46 @@ class Asking:
     shared: bool = True
     reader: Reader = "kojima"  # how the last answer is read
     fewer: Mapping[str, int] = field(default_factory=dict)  # samples of questions that are asked less often
+    # of each subtask and type, for a method that gives some samples a wrong one; {}: none is given
+    answers: Mapping[tuple[str | None, str], tuple[str, ...]] = field(default_factory=dict)
 
     def samples_of(self, example: Example) -> int:
         return min(self.samples, self.fewer.get(example.id, self.samples))
 
-    def next_prompt(self, example: Example, texts: list[str]) -> str | None:
+    def given(self, example: Example, sample: int) -> str | None:
+        """The wrong answer that a sample is to argue for; None: it is asked for its own."""
+        method: Any = self.method
+        found: str | None = None
+        if self.answers:
+            found = method.given(example, sample, self.answers, self.settings)
+        return found
+
+    def next_prompt(self, example: Example, texts: list[str], given: str | None = None) -> str | None:
         """What is asked after these texts; None: the conversation is over."""
         shown = demonstrations_for(example, self.demonstrations)
-        return self.method.ask(example, texts, self.settings, shown)
+        if given is None:
+            return self.method.ask(example, texts, self.settings, shown)
+        method: Any = self.method
+        prompt: str | None = method.ask_given(example, given, texts, self.settings, shown)
+        return prompt
 
     def text_of(self, answer: Answer) -> str:
         thought = self.keep_reasoning and answer.reasoning
         return f"{answer.reasoning}\n{answer.text}" if thought else answer.text
+
+
+def with_wrong_answers(asking: Asking, examples: Iterable[Example]) -> Asking:
+    """The same, of a method that gives wrong answers with those there are to questions that are learned from
+    (all but those in `fewer`).
+    """
+    if not hasattr(asking.method, "given"):
+        return asking
+    found: dict[tuple[str | None, str], set[str]] = {}
+    for example in examples:
+        answers = found.setdefault((example.subtask, example.answer_type), set())
+        if example.id not in asking.fewer:
+            answers.add(example.answer)
+    return replace(asking, answers={kind: tuple(sorted(answers)) for kind, answers in found.items()})
 
 
 @dataclass
@@ -101,7 +129,10 @@ def replay(example: Example, asking: Asking, stored: Stored) -> tuple[list[Compl
     taken: Counter[str] = Counter()
     for sample in range(asking.samples_of(example)):
         turns: list[Turn] = []
-        while (prompt := asking.next_prompt(example, [asking.text_of(t.answer) for t in turns])) is not None:
+        given = asking.given(example, sample)
+        while (
+            prompt := asking.next_prompt(example, [asking.text_of(t.answer) for t in turns], given)
+        ) is not None:
             if prompt not in requests:
                 requests[prompt] = asking.request(prompt)
                 keys[prompt] = requests[prompt].key if asking.shared else example.id
@@ -117,7 +148,7 @@ def replay(example: Example, asking: Asking, stored: Stored) -> tuple[list[Compl
                 break
             turns.append(Turn(prompt, key, draw, answers[key][draw]))
         else:
-            finished.append(completion(example, sample, turns, asking))
+            finished.append(replace(completion(example, sample, turns, asking), given=given))
     return finished, wanted
 
 

@@ -111,6 +111,18 @@ def keep_answered(completions: list[Completion], examples: Mapping[str, Example]
     ]
 
 
+def keep_as_given(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+    """Without counterfactual completions that state another answer than the one they were to argue for."""
+
+    def obeys(completion: Completion) -> bool:
+        if completion.given is None:
+            return True
+        example = examples[completion.example_id]
+        return is_correct(strict_answer(completion, example), completion.given, example.answer_type)
+
+    return [completion for completion in completions if obeys(completion)]
+
+
 def keep_correct(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
     """Completions whose answer is the gold answer (Fine-tune-CoT section 3, step 2).
 

@@ -135,6 +135,7 @@ class Corpus:
     right: int = 0
     unanswered: int = 0
     rationalised: int = 0
+    counterfactual: int = 0
     words: Counter[int] = field(default_factory=Counter)  # how many completions have so many
     characters: Counter[int] = field(default_factory=Counter)
 
@@ -147,6 +148,7 @@ class Corpus:
             self.right += row.answer == example.answer
             self.unanswered += row.answer is None
             self.rationalised += row.rationalised
+            self.counterfactual += row.given is not None
             self.words[sum(len(text.split()) for text in row.texts)] += 1
             self.characters[sum(len(text.strip()) for text in row.texts)] += 1
 
@@ -166,6 +168,8 @@ class Corpus:
             "length": self.lengths(),
             # rows whose teacher had been shown the gold answer, where there are some
             **({"rationalised": self.rationalised} if self.rationalised else {}),
+            # of the wrong ones, those whose teacher was told to argue for a wrong answer
+            **({"counterfactual": self.counterfactual} if self.counterfactual else {}),
         }
 
     def lengths(self) -> dict[str, object]:

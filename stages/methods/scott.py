@@ -5,7 +5,8 @@ loss = (1 - alpha) x CE(cot) + alpha x CE(counterfactual)
      = (1 - alpha) l([Factual] + q, r + a) + alpha l([Counterfactual] + q + r', a')
 
 as in the released code of CasCoD.
-Needs both kinds: a curation with `filter: none`, of a teacher that errs. In r' only the answer a' is trained.
+Needs both kinds: a curation with `filter: none`, of a teacher that is asked for r' too (counterfactual_cot;
+the scripted one's `counterfactual`), or else of one that errs. In r' only the answer a' is trained.
 """
 
 from itertools import zip_longest

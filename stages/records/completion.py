@@ -22,6 +22,7 @@ UNSAID: dict[str, Any] = {
     "rationale": None,
     "rationalised": False,
     "prompt_cut": False,
+    "given": None,
 }
 # in a line as this project writes it; a quote within a text has a backslash before it
 QUESTION = re.compile(rb'"example_id": "([^"\\]*)"')
@@ -65,6 +66,8 @@ class Completion:
     rationale: str | None = None
     # the teacher had been shown the gold answer: that the row states it proves nothing about the rationale
     rationalised: bool = False
+    # the wrong answer that the teacher was told to argue for: the row is a counterfactual of SCOTT's
+    given: str | None = None
     prompt_cut: bool = False  # a prompt was longer than the student's `max_prompt_tokens`, and lost its end
 
     @property
@@ -158,6 +161,11 @@ def as_row(completion: Completion) -> dict[str, Any]:
     # not asdict, which copies every list: a third of the time for 300,000 rows
     row = vars(completion) | {"steps": [vars(step) for step in completion.steps]}
     return {name: value for name, value in row.items() if name not in UNSAID or value != UNSAID[name]}
+
+
+def without_counterfactuals(completions: Iterable[Completion]) -> list[Completion]:
+    """What was said for an answer of its own."""
+    return [row for row in completions if row.given is None]
 
 
 def readers_of(completions: Iterable[Completion]) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.asking.conversation import UNSCORED, Asking, ask_all, completions
+from stages.asking.conversation import UNSCORED, Asking, ask_all, completions, with_wrong_answers
 from stages.asking.request import Request
 from stages.config.contracts import Method
 from stages.config.load import Fields
@@ -134,7 +134,7 @@ def complete(
     `fewer`: samples of the questions that are asked less often. Raises ValueError if more than `max_missing`
     of the completions did not come; what did come is kept.
     """
-    asked = asking(settings, demonstrations, fewer)
+    asked = with_wrong_answers(asking(settings, demonstrations, fewer), examples)
     who = transport.connect(settings.endpoint, examples, asked, given_answers(settings))
     failed = ask_all(examples, asked, who.stored, who.fulfil)
     total = sum(map(asked.samples_of, examples))
@@ -159,12 +159,13 @@ def missing(
     examples: list[Example], settings: Settings, demonstrations: str, fewer: Fewer | None = None
 ) -> dict[str, int]:
     """What did not come, within `max_missing`, by kind."""
-    return transport.missing_by_kind(examples, asking(settings, demonstrations, fewer))
+    asked = with_wrong_answers(asking(settings, demonstrations, fewer), examples)
+    return transport.missing_by_kind(examples, asked)
 
 
 def plan(examples: list[Example], settings: Settings, demonstrations: str, fewer: Fewer | None = None) -> str:
     """What is not in the store yet, and what it would cost: nothing is asked."""
-    asked = asking(settings, demonstrations, fewer)
+    asked = with_wrong_answers(asking(settings, demonstrations, fewer), examples)
     text = transport.plan(settings.endpoint, examples, asked, given_answers(settings))
     return f"{text}\n{saved_text(examples, settings, asked)}" if fewer else text
 

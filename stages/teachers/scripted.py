@@ -33,6 +33,7 @@ class Settings(Block):
     samples: int = Field(1, ge=1)  # D, rationales a question; nested: the first 4 of 8 are those of 4
     seed: int = 0
     error_rate: float = Field(default=0.1, ge=0, le=1)  # probability that a rationale has one wrong step
+    counterfactual: bool = False  # every second sample argues for a wrong answer, for SCOTT
 
 
 def rules_of(dataset: str) -> Rules | None:
@@ -65,12 +66,15 @@ def write(example: Example, settings: Settings, rules: Rules) -> Iterator[Writte
     samples before it only.
     """
     seen: set[str] = set()
+    right = rules(example.question, random.Random(0), False).answer
     for sample in range(settings.samples):
         rng = random.Random(f"{settings.seed} {example.id} {sample}")
-        wrong = rng.random() < settings.error_rate
+        argues = is_counterfactual(sample, settings)
+        wrong = rng.random() < settings.error_rate or argues
         for _ in range(ATTEMPTS):
             written = rules(example.question, rng, wrong)
-            if written.text not in seen:
+            # a wrong step may lead to the right answer
+            if written.text not in seen and not (argues and written.answer == right):
                 break
         else:
             raise ValueError(
@@ -81,7 +85,11 @@ def write(example: Example, settings: Settings, rules: Rules) -> Iterator[Writte
         yield written
 
 
-def completion(example: Example, sample: int, written: WrittenRationale, seed: int) -> Completion:
+def is_counterfactual(sample: int, settings: Settings) -> bool:
+    return settings.counterfactual and sample % 2 == 1
+
+
+def completion(example: Example, sample: int, written: WrittenRationale, settings: Settings) -> Completion:
     """What was written, as the two answers to zero-shot-CoT's two prompts; `origin` names the style and the
     wrong step.
     """
@@ -94,7 +102,8 @@ def completion(example: Example, sample: int, written: WrittenRationale, seed: i
         finish_reasons=["stop", "stop"],
         model=MODEL,
         answer_prefix="",
-        origin=f"scripted seed {seed}, style {written.style}, error {written.error or 'none'}",
+        given=written.answer if is_counterfactual(sample, settings) else None,
+        origin=f"scripted seed {settings.seed}, style {written.style}, error {written.error or 'none'}",
     )
 
 
@@ -105,7 +114,7 @@ def complete(
     rules = needed_rules(examples[0].dataset, settings)
     for example in examples:
         for sample, written in enumerate(write(example, settings, rules)):
-            yield completion(example, sample, written, settings.seed)
+            yield completion(example, sample, written, settings)
 
 
 def solve(example: Example, settings: Settings) -> str:

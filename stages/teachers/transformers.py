@@ -25,6 +25,7 @@ from stages.asking.conversation import (
     ask_all,
     completions,
     replay,
+    with_wrong_answers,
 )
 from stages.asking.local import decode_requests
 from stages.asking.request import Request
@@ -170,7 +171,7 @@ def complete(
     however many samples are wanted. Raises ValueError under COT_MODE=replay if something is missing.
     """
     store = Store()
-    asked = replace(asking(settings, demonstrations), fewer=fewer or {})
+    asked = with_wrong_answers(replace(asking(settings, demonstrations), fewer=fewer or {}), examples)
     have = [finished(example, asked, store) for example in examples]
     total = sum(map(asked.samples_of, examples))
     missing = total - sum(have)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from stages.asking.conversation import with_wrong_answers
 from stages.asking.reseed import reseed
 from stages.config.endpoint import Endpoint
 from stages.config.student import HostedStudent
@@ -73,7 +74,7 @@ def question(setting: Setting, name: str, settings: openai.Settings, dataset: st
     store = setting.shelf.store
     reseed(store, Path(settings.answers) if settings.answers else None)
     fewer = less_often(name, settings, not_learned(setting, settings, dataset)).get("fewer")
-    asked = openai.asking(settings, text, fewer, setting.params)
+    asked = with_wrong_answers(openai.asking(settings, text, fewer, setting.params), book.examples)
     completions = sum(map(asked.samples_of, book.examples))
     some = book.examples[:: ceil(len(book.examples) / max(LEAST, MOST // settings.samples))]
     try:
