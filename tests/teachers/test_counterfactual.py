@@ -4,7 +4,7 @@ gold; SCOTT learns from it, and nobody else does.
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from curated import curate, render
 from stages.asking.conversation import Failures, Wanted, ask_all, completions, with_wrong_answers
 from stages.asking.request import Answer
 from stages.config.curation import Curation
-from stages.datasets import gen_last_letter
 from stages.methods import chat_cot, counterfactual_cot, fine_tune_cot, in_context, scott
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example
@@ -144,15 +143,11 @@ def test_the_prompts() -> None:
     assert own[0] == own[1]
 
 
+@pytest.mark.parametrize("task", ["gen_last_letter", "gen_coin_flip", "gen_shuffled_objects"])
 @pytest.mark.parametrize("error_rate", [0.0, 0.5])
-def test_the_scripted_teacher_argues_for_a_wrong_answer(error_rate: float) -> None:
-    import random
-
-    rng = random.Random(0)
-    task = gen_last_letter.Settings()
-    examples = [
-        replace(gen_last_letter.draw_question(rng, task), id=f"gen_last_letter-{n}") for n in range(40)
-    ]
+def test_the_scripted_teacher_argues_for_a_wrong_answer(task: str, error_rate: float, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"questions": 40}')
+    examples = import_module(f"stages.datasets.{task}").parse(tmp_path)
     by_id = {example.id: example for example in examples}
     chosen = {"backend": "scripted", "samples": 4, "error_rate": error_rate}
     said = list(scripted.complete(examples, scripted.Settings(**chosen, counterfactual=True), Path(), ""))
