@@ -335,6 +335,18 @@ def chat_model(random_student, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+def test_every_second_sample_argues_for_a_wrong_answer(place: Path, chat_model: Path) -> None:
+    rows = ask(chat_model, method="counterfactual_cot", samples=2, temperature=1.0)
+    assert [(row.example_id, row.sample) for row in rows] == [(one.id, n) for one in EXAMPLES for n in (0, 1)]
+    for row in rows:
+        example = next(one for one in EXAMPLES if one.id == row.example_id)
+        if row.sample == 0:
+            assert row.given is None
+        else:
+            assert row.given in {one.answer for one in EXAMPLES} - {example.answer}
+            assert row.prompts[0].endswith(f'"Answer: {row.given}".')
+
+
 @pytest.fixture(scope="module")
 def server(
     chat_model: Path, tmp_path_factory: pytest.TempPathFactory
