@@ -1,8 +1,8 @@
 """Counterfactual CoT: every second sample of a question is a rationale for a wrong answer that the teacher is
-given; the others are chat_cot's. Asked only; SCOTT learns from both (Wang et al. 2023, section 3.2).
+given; the others are chat_cot's. Asked only; SCOTT learns from both (Wang et al. 2023).
 
-The wrong answer is drawn, from the seed, of the question's options, else of other questions' answers, as the
-data of SCOTT's released code are made (contrastive_decoding_rationalization.py).
+The wrong answer is drawn, from the seed, of the question's other options, as in SCOTT's released code
+(contrastive_decoding_rationalization.py), else of other questions' answers.
 Differs: SCOTT continues few-shot prompts that end in "The answer is X.", gives the right answer too, and
 decodes against a perturbed prompt; here chat models are told in our own words to argue for X and to end with
 it, and reason to their own answer unasked (difference 50).
