@@ -163,9 +163,7 @@ def predictions(
 
 
 def main(
-    name: Annotated[
-        str, typer.Argument(metavar="METHOD", help="A file of stages/methods and a block under `methods`.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="METHOD", help="A block under `methods`.")],
     student_name: Annotated[str, typer.Argument(metavar="STUDENT", help="The student's name, for the rows.")],
     asked: Annotated[str, typer.Argument(metavar="DECODING", help="A block under `decodings`.")],
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],

@@ -162,9 +162,7 @@ def render_files(
 
 
 def main(
-    name: Annotated[
-        str, typer.Argument(metavar="METHOD", help="A file of stages/methods and a block under `methods`.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="METHOD", help="A block under `methods`.")],
     examples: Annotated[Path, typer.Argument(help="data/examples/DATASET.jsonl")],
     split: Annotated[Path, typer.Argument(help="data/splits/DATASET-SPLIT.json")],
     out: Annotated[Path, typer.Argument(help="Where the sequences go.")],

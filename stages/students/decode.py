@@ -81,7 +81,7 @@ def fewer_rows(student: Loaded, rows: list[AnswerRow], most: int, decoding: Deco
     if most == 1:
         raise ValueError(
             f"out of memory with one answer at a time, of {len(rows[0].prompt)} tokens and up to"
-            f" {rows[0].max_tokens} new ones: lower `decoding.max_new_tokens`"
+            f" {rows[0].max_tokens} new ones: lower `max_new_tokens`"
             f" ({decoding.max_new_tokens}), or set COT_DEVICE=cpu"
         )
     most //= 2

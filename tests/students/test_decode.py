@@ -471,9 +471,7 @@ def test_too_little_memory_for_one_row_names_the_settings(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(generate_module.Batch, "step", step)
-    with pytest.raises(
-        ValueError, match=r"one answer at a time, of 2 tokens.*`decoding.max_new_tokens` \(9\)"
-    ):
+    with pytest.raises(ValueError, match=r"one answer at a time, of 2 tokens.*`max_new_tokens` \(9\)"):
         decode(load(random_student("t5")), ["ab", "cd"], [], Decoding(max_new_tokens=9), "test")
 
 
