@@ -116,9 +116,11 @@ def student_asking(
             prompt=prompt,
             system=system or "",
             temperature=decoding.temperature,
+            top_p=decoding.top_p if decoding.top_p < 1 else None,
             max_tokens=decoding.max_new_tokens,
             stop=stops,
             seed=seed,
+            extra={"top_k": decoding.top_k} if decoding.top_k else {},
             salt=place.get("salt", ""),
         )
 

@@ -15,6 +15,8 @@ class Decoding(Block):
 
     max_new_tokens: int = Field(1024, ge=1)
     temperature: float = Field(0.0, ge=0)
+    top_k: int = Field(0, ge=0)  # only from the so many likeliest tokens; 0: from all
+    top_p: float = Field(1.0, gt=0, le=1)  # only from the fewest likeliest that have so much probability
     samples: int = Field(1, ge=1)
     # above 1: beam search, of so many texts at once (SCoTD section 2)
     beams: Annotated[int, Field(ge=1)] = 1
@@ -25,6 +27,10 @@ class Decoding(Block):
         if self.beams > 1 and (self.temperature > 0 or self.samples > 1):
             raise ValueError(
                 "beam search gives one answer and draws nothing: drop `beams`, or `temperature` and `samples`"
+            )
+        if self.temperature == 0 and (self.top_k or self.top_p < 1):
+            raise ValueError(
+                "greedy draws nothing: give a temperature with `top_k` and `top_p`, or drop them"
             )
         if self.samples > 1 and self.temperature == 0:
             raise ValueError("greedy samples are all the same: give a temperature with samples > 1")

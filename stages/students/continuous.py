@@ -34,7 +34,7 @@ def decode_by_batching(
         model = copy.deepcopy(model).to(torch.bfloat16)
     eos = student.tokenizer.eos_token_id
     sampling = (
-        {"do_sample": True, "temperature": decoding.temperature, "top_k": 0, "top_p": 1.0}
+        {"do_sample": True} | {name: getattr(decoding, name) for name in ("temperature", "top_k", "top_p")}
         if decoding.temperature
         else {"do_sample": False}
     )

@@ -3,6 +3,7 @@
 import random
 
 import torch
+from transformers import LogitsProcessorList, TopKLogitsWarper, TopPLogitsWarper
 
 from stages.config.decoding import Decoding
 from stages.students.generate import Choose
@@ -14,6 +15,11 @@ def token_chooser(decoding: Decoding) -> Choose:
     prompt (and its place), sample and step alone: what a row says does not depend on the rows beside it.
     """
     draws: dict[tuple[int, int], random.Random] = {}
+    cut = LogitsProcessorList()  # after the temperature, top_k first: the order of transformers
+    if decoding.top_k:
+        cut.append(TopKLogitsWarper(decoding.top_k))
+    if decoding.top_p < 1:
+        cut.append(TopPLogitsWarper(decoding.top_p))
 
     def draw(row: AnswerRow) -> float:
         key = (row.place, row.sample)
@@ -25,7 +31,9 @@ def token_chooser(decoding: Decoding) -> Choose:
         if not decoding.temperature:
             tokens: list[int] = logits.max(-1).indices.tolist()  # argmax is slow in bfloat16
             return tokens
-        below = torch.softmax(logits.float() / decoding.temperature, -1).cumsum(-1, dtype=torch.float64)
+        # what was said before, the first argument, decides nothing here
+        kept = cut(logits.new_empty(0, dtype=torch.long), logits.float() / decoding.temperature)
+        below = torch.softmax(kept, -1).cumsum(-1, dtype=torch.float64)
         drawn = torch.tensor([[draw(row)] for row in rows], dtype=torch.float64).to(logits.device)
         found = torch.searchsorted(below, drawn * below[:, -1:], right=True)[:, 0]
         tokens = found.clamp(max=logits.shape[-1] - 1).tolist()

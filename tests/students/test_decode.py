@@ -3,6 +3,7 @@ samples, room, memory.
 """
 
 import copy
+import math
 import random
 import shutil
 from collections import Counter
@@ -386,9 +387,43 @@ def test_samples_follow_the_distribution(temperature: float) -> None:
     assert (found - wanted).abs().le(5 * (wanted * (1 - wanted) / len(rows)).sqrt()).all()
 
 
-def test_greedy_samples_are_refused() -> None:
+def likeliest(logits: list[float], top_k: int, top_p: float) -> list[float]:
+    """The distribution that is left, one token at a time: the top_k likeliest, of these the fewest with a
+    share of top_p.
+    """
+    weights = [math.exp(logit) for logit in logits]
+    order = sorted(range(len(weights)), key=lambda token: -weights[token])[: top_k or None]
+    all_of_them = sum(weights[token] for token in order)
+    kept: list[int] = []
+    while sum(weights[token] for token in kept) / all_of_them < top_p and len(kept) < len(order):
+        kept.append(order[len(kept)])
+    share = sum(weights[token] for token in kept)
+    return [weights[token] / share if token in kept else 0.0 for token in range(len(weights))]
+
+
+@pytest.mark.parametrize(
+    ("top_k", "top_p", "left"),
+    [(0, 0.7, 2), (2, 1.0, 2), (1, 1.0, 1), (0, 0.05, 1), (3, 0.8, 2), (0, 0.95, 4)],
+)
+def test_top_k_and_top_p_leave_the_likeliest(top_k: int, top_p: float, left: int) -> None:
+    """Against the definition: which tokens ever come, and how often."""
+    logits, temperature = [0.9, 0.1, -1.2, 1.7, -0.3], 0.8
+    wanted = torch.tensor(likeliest([logit / temperature for logit in logits], top_k, top_p))
+    assert int((wanted > 0).sum()) == left
+    rows = [AnswerRow(place, 0, [1], [1], 9) for place in range(20000)]
+    decoding = Decoding(temperature=temperature, top_k=top_k, top_p=top_p)
+    drawn = token_chooser(decoding)(torch.tensor(logits).expand(len(rows), -1), rows)
+    found = torch.bincount(torch.tensor(drawn), minlength=5) / len(rows)
+    assert (found > 0).tolist() == (wanted > 0).tolist()
+    assert (found - wanted).abs().le(5 * (wanted * (1 - wanted) / len(rows)).sqrt() + 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    "values", [{"samples": 2}, {"top_k": 5}, {"top_p": 0.9}, {"samples": 2, "top_k": 5, "top_p": 0.9}]
+)
+def test_greedy_samples_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="give a temperature"):
-        Decoding(samples=2)
+        Decoding(**values)
 
 
 def test_a_prompt_without_room_is_answered_by_its_reason(random_student) -> None:

@@ -1,5 +1,6 @@
 """Asking a student: steps that continue each sample, and the same draws as plain calls of the decoder."""
 
+import json
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,7 @@ import pytest
 
 from stages.asking.local import from_memory
 from stages.config.decoding import Decoding
+from stages.methods import fine_tune_cot
 from stages.predict import predictions, student_asking
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -73,3 +75,20 @@ def test_each_step_is_one_call_of_the_decoder(name: str, samples: int, temperatu
     assert [row.texts for row in ask(loaded, method, decoding)] == said
     if samples > 1:
         assert len({texts[0] for texts in said}) < len(said)
+
+
+@pytest.mark.parametrize(
+    ("decoding", "told"),
+    [
+        (Decoding(), {}),
+        (Decoding(temperature=0.6), {}),
+        (Decoding(temperature=0.6, top_p=0.95), {"top_p": 0.95}),
+        (Decoding(temperature=0.6, top_p=0.95, top_k=20), {"top_p": 0.95, "extra": {"top_k": 20}}),
+    ],
+)
+def test_an_endpoint_is_told_how_to_draw(decoding: Decoding, told: dict[str, object]) -> None:
+    """And where nothing is said the request keeps its key."""
+    place = {"api": "chat", "model": "m", "endpoint": "here"}
+    asking = student_asking(place, fine_tune_cot, fine_tune_cot.Settings(), "", decoding)
+    body = json.loads(asking.request("q").body)
+    assert {name: body[name] for name in ("top_p", "extra") if name in body} == told
