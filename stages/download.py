@@ -87,15 +87,15 @@ def plain_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 def collect(source: Source, folder: Path) -> None:
     """Put all files of a source into `folder`."""
     match source:
-        case Url():
+        case Url() | Hub():
+            if isinstance(source, Hub):
+                from_hub(source, folder)
             for name, file in progress(source.files.items(), "download"):
                 fetch(file, folder / name)
         case Several():
             for name, part in source.parts.items():
                 (folder / name).mkdir()
                 collect(part, folder / name)
-        case Hub():
-            from_hub(source, folder)
         case Generated():
             write_json(folder / SETTINGS, source.settings)
         case Local():
@@ -146,7 +146,7 @@ def url_files(source: Source) -> list[RemoteFile]:
     """What a mirror can hold of a source."""
     if isinstance(source, Several):
         return [file for part in source.parts.values() for file in url_files(part)]
-    return list(source.files.values()) if isinstance(source, Url) else []
+    return list(source.files.values()) if isinstance(source, Url | Hub) else []
 
 
 def fill_mirror(folder: Path) -> None:

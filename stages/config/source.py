@@ -29,6 +29,7 @@ class Hub(Block):
     name: str | None = None  # the configuration, where there are several
     revision: str  # a commit of the hub's repository
     splits: dict[FileName, str] = Field(min_length=1)  # NAME: the split's name on the hub
+    files: dict[FileName, RemoteFile] = Field(default_factory=dict)  # what else it needs: lists of rows
 
 
 class Generated(Block):
@@ -60,7 +61,7 @@ def source_files(source: Source) -> list[str]:
     """The names of a source's files in data/raw/NAME, or in local/."""
     match source:
         case Hub():
-            return [f"{name}.jsonl" for name in source.splits]
+            return [*(f"{name}.jsonl" for name in source.splits), *source.files]
         case Url() | Local():
             return list(source.files)
         case _:
