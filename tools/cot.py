@@ -91,6 +91,14 @@ def mirror() -> Any:
 
 
 @app.command(rich_help_panel=BEFORE)
+def pin() -> Any:
+    """The lines that pin a file: its address, sha256 and size."""
+    from tools.pin import main
+
+    return main
+
+
+@app.command(rich_help_panel=BEFORE)
 def serve() -> Any:
     """A teacher's model on this machine, for `dvc repro` to ask."""
     from tools.serve import main

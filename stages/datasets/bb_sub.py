@@ -1,5 +1,6 @@
 """BB-sub: tasks of BIG-bench in three forms, all with lettered options. Sizes are those of CasCoD's Table 6;
-`missing_tasks()` names its tasks that no pinned file holds.
+`missing_tasks()` names its tasks that no pinned file holds. Of these too a task.json is read, under the name
+TASK.json or TASK_SUBTASK.json, once it is among the source's files.
 """
 
 import json
@@ -151,22 +152,30 @@ def llm_foundry_questions(path: Path) -> Iterator[Question]:
         )
 
 
+def task_of(name: str) -> str:
+    """The task of a file: the longest one that its name begins with. Raises ValueError where none does."""
+    found = [task for task in table_6_sizes() if name.startswith(task)]
+    if not found:
+        raise ValueError(f"{name}.json: wanted TASK.json or TASK_SUBTASK.json, of a task of CasCoD's Table 6")
+    return max(found, key=len)
+
+
 def parse(raw: Path) -> list[Example]:
-    absent = missing_tasks()
     tasks: dict[str, list[Question]] = {task: [] for task in table_6_sizes()}
-    print(
-        f"bb_sub: {len(absent)} of {len(tasks)} tasks of Table 6 are not among the pinned files:"
-        f" {', '.join(absent)}",
-        file=sys.stderr,
-    )
+    own = sorted(path.stem for path in raw.glob("*.json") if path.stem not in BIG_BENCH)
     forms = (
-        [(name, big_bench_questions, "json") for name in BIG_BENCH]
+        [(name, big_bench_questions, "json") for name in (*BIG_BENCH, *own)]
         + [(name, kinds_of_reasoning_questions, "jsonl") for name in KINDS_OF_REASONING]
         + [(name, llm_foundry_questions, "jsonl") for name in LLM_FOUNDRY]
     )
     for name, read_form, ending in forms:
-        task = next(task for task in tasks if name.startswith(task))
-        tasks[task] += read_form(raw / f"{name}.{ending}")
+        tasks[task_of(name)] += read_form(raw / f"{name}.{ending}")
+    if absent := [task for task, questions in tasks.items() if not questions]:
+        print(
+            f"bb_sub: {len(absent)} of {len(tasks)} tasks of Table 6 are not among the pinned files:"
+            f" {', '.join(absent)}",
+            file=sys.stderr,
+        )
     examples: list[Example] = []
     for task, questions in tasks.items():
         most = min(MOST_QUESTIONS, len(questions))

@@ -20,12 +20,14 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from made_datasets import with_datasets, write_datasets
+from ruamel.yaml import YAML
 
 from stages import download
 from stages.config import dataset
 from stages.config.dataset import source_part
 from stages.config.source import RemoteFile
 from stages.fetching import remote
+from tools import pin
 
 BODY = bytes(range(256)) * 300
 PIN = {"sha256": sha256(BODY).hexdigest(), "bytes": len(BODY)}
@@ -476,3 +478,14 @@ def test_verify(tmp_path: Path) -> None:
         download.verify(
             tmp_path / "x", RemoteFile(url="https://a/b", sha256="0" * 64, bytes=len(BODY)), "there"
         )
+
+
+def test_pin_prints_what_a_data_set_s_file_wants(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    pin.main(url(server, "good"))
+    lines = YAML(typ="safe").load(capsys.readouterr().out)
+    assert lines == {"NAME": {"url": url(server, "good"), **PIN}}
+    declare(mine={"kind": "url", "files": {"good": lines["NAME"]}})
+    download.main("mine", RAW)
+    assert files_in(RAW) == {"good": BODY}
+    with pytest.raises(ValueError, match="404"):
+        pin.main(url(server, "missing"))

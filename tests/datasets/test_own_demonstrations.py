@@ -20,7 +20,8 @@ from stages.parsing.readers import parse_raw
 from stages.records.example import Example
 from stages.text.answers import READERS, read_answer
 from stages.text.formats import Shot, parse_demonstrations
-from tools import presets
+from tools.presets.reading import sizes_of
+from tools.presets.writing import preset_params
 
 # the answers, worked by hand from the questions
 GOLD = {
@@ -117,11 +118,10 @@ def shown_datasets(params: dict[str, Any]) -> set[str]:
     return asked | (set(run["transfers"]) if students else set())
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
-def test_what_a_preset_shows_demonstrations_of_has_some(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "presets").glob("*.yaml")))
+def test_what_a_preset_shows_demonstrations_of_has_some(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    for small in [False, True] if "small" in presets.read_overlay(path.stem) else [False]:
-        params = presets.parse_yaml(presets.PARAMS, "params.yaml")
-        presets.merge(params, presets.read_preset(path.stem, small), path.stem)
-        for name in shown_datasets(params):
-            assert read_dataset(name, params).demonstrations or demonstrations_file(name), name
+    for size in sizes_of(name):
+        for params in preset_params(name, size).values():
+            for shown in shown_datasets(params):
+                assert read_dataset(shown, params).demonstrations or demonstrations_file(shown), shown

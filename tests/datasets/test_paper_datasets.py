@@ -402,6 +402,20 @@ def test_bb_sub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_bb_sub_reads_tasks_that_were_added(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A task of one file, one of two, and one whose name begins with another's."""
+    bb_sub_files(tmp_path)
+    for name in ("riddle_sense", "kanji_ascii_meaning", "kanji_ascii_reading", "entailed_polarity_hindi"):
+        (tmp_path / f"{name}.json").write_text((tmp_path / "timedial.json").read_text())
+    tasks = Counter(example.subtask for example in parse("bb_sub", tmp_path))
+    assert [tasks[name] for name in ("riddle_sense", "kanji_ascii", "entailed_polarity_hindi")] == [1, 2, 1]
+    assert "entailed_polarity" not in tasks
+    assert "40 of 61 tasks of Table 6" in capsys.readouterr().err
+    (tmp_path / "unheard_of.json").write_text((tmp_path / "timedial.json").read_text())
+    with pytest.raises(ValueError, match=r"unheard_of\.json: wanted TASK\.json or TASK_SUBTASK\.json"):
+        parse("bb_sub", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("asked", "answer", "expected"),
     [

@@ -34,6 +34,7 @@ RUN_IN = {
     ("cot", "pretrain"): "tests/students/test_tiny.py",
     ("cot", "report"): "tests/reporting/test_report.py",
     ("cot", "mirror"): "tests/datasets/test_download.py",
+    ("cot", "pin"): "tests/datasets/test_download.py",
     ("cot", "presets", "run"): "tests/tools/test_presets.py",
     ("cot", "repro", "--ray"): "tests/tools/test_repro_cluster.py",
     ("cot", "repro"): "tests/tools/test_repro.py",
