@@ -15,8 +15,9 @@ class Decoding(Block):
 
     max_new_tokens: int = Field(1024, ge=1)
     temperature: float = Field(0.0, ge=0)
-    top_k: int = Field(0, ge=0)  # only from the so many likeliest tokens; 0: from all
-    top_p: float = Field(1.0, gt=0, le=1)  # only from the fewest likeliest that have so much probability
+    # only from the so many likeliest tokens, 0: from all; only from the fewest that have so much probability
+    top_k: Annotated[int, Field(ge=0)] = 0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     samples: int = Field(1, ge=1)
     # above 1: beam search, of so many texts at once (SCoTD section 2)
     beams: Annotated[int, Field(ge=1)] = 1

@@ -32,7 +32,7 @@ def token_chooser(decoding: Decoding) -> Choose:
             tokens: list[int] = logits.max(-1).indices.tolist()  # argmax is slow in bfloat16
             return tokens
         # what was said before, the first argument, decides nothing here
-        kept = cut(logits.new_empty(0, dtype=torch.long), logits.float() / decoding.temperature)
+        kept = cut(torch.LongTensor(), logits.float() / decoding.temperature)
         below = torch.softmax(kept, -1).cumsum(-1, dtype=torch.float64)
         drawn = torch.tensor([[draw(row)] for row in rows], dtype=torch.float64).to(logits.device)
         found = torch.searchsorted(below, drawn * below[:, -1:], right=True)[:, 0]
