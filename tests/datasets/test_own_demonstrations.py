@@ -11,9 +11,8 @@ import pytest
 from conftest import ROOT
 
 from stages import download
-from stages.config.contracts import load_plug_in
 from stages.config.dataset import demonstrations_file, read_dataset
-from stages.config.method import method_settings
+from stages.config.method import method_of
 from stages.methods import few_shot_cot
 from stages.parsing.demonstrations import demonstrations_text
 from stages.parsing.readers import parse_raw
@@ -99,8 +98,7 @@ def test_none_is_a_row_of_its_data_set_or_near_one(
 
 def needs_demonstrations(name: str, params: dict[str, Any]) -> bool:
     """Whether a method refuses to ask without them."""
-    method: Any = load_plug_in("methods", name, f"methods.{name}")
-    settings, _ = method_settings(name, method, params["methods"].get(name) or {})
+    method, settings, _ = method_of(name, params["methods"])
     try:
         method.ask(Example("x-0", "x", "?", "A", "choice", ["a", "b"]), [], settings, "")
     except ValueError as error:
