@@ -36,8 +36,8 @@ from stages.results.voting import at_k, majority_correct
 CONTAMINATION = ("equal_rows", "ngram_rows")  # what a transfer says of its test questions
 
 
-def best_on_test(groups: Mapping[str, list[Completion]], examples: Mapping[str, Example]) -> dict[str, float]:
-    """The paper's protocol, where epochs were kept: best test accuracy over epochs (appendix A).
+def best_on_test(groups: Mapping[str, list[Completion]], examples: Mapping[str, Example]) -> dict[str, Any]:
+    """The paper's protocol, where epochs were kept: best test accuracy over epochs (appendix A), and each.
 
     Optimistic, so it has its own name; {} where no epoch was kept.
     """
@@ -46,7 +46,14 @@ def best_on_test(groups: Mapping[str, list[Completion]], examples: Mapping[str, 
     if not accuracy:
         return {}
     best = max(accuracy, key=accuracy.__getitem__)
-    return {"accuracy_best_test_epoch": accuracy[best], "best_test_epoch": best}
+    return {
+        "accuracy_best_test_epoch": accuracy[best],
+        "best_test_epoch": best,
+        "epochs": {
+            str(epoch): {"accuracy": value, "n": len({row.example_id for row in groups[f"epoch {epoch}"]})}
+            for epoch, value in accuracy.items()
+        },
+    }
 
 
 def teacher_accuracy(

@@ -171,6 +171,14 @@ def report() -> Any:
 
 
 @app.command(rich_help_panel=RESULTS)
+def papers() -> Any:
+    """Every table and figure: its preset, what it takes, our numbers."""
+    from tools.papers import main
+
+    return main
+
+
+@app.command(rich_help_panel=RESULTS)
 def keep() -> Any:
     """Keep this run's results under a name, for the report."""
     from tools.keep import main

@@ -7,6 +7,7 @@ NAME.md, the tables. The report reads what is kept.
 import json
 import re
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,15 @@ from stages.results.cells import (
 from stages.results.statistics import rounded
 from tools.terminal import checkout
 
+REPORTED = (
+    "completion_rate",
+    "chance",
+    "train_prior",
+    "teacher_accuracy",
+    "teacher_n",
+    "teacher_accuracy_whole",
+    "teacher_n_whole",
+)
 NEEDED = ("summary.json", "table.md", "transfers.md")
 
 
@@ -40,10 +50,24 @@ def check_name(name: str, out: Path, force: bool) -> None:
         raise ValueError(f"{', '.join(there)}: there already; take another name, or --force to write over it")
 
 
+def reported(group: list[Cell]) -> dict[str, Any]:
+    """What else of its cells a report prints, as means over seeds where all seeds have it."""
+    there = [field for field in REPORTED if all(cell.get(field) is not None for cell in group)]
+    means: dict[str, Any] = {field: fmean(cell[field] for cell in group) for field in there}
+    curves = [cell.get("epochs", {}) for cell in group]
+    shared = set.intersection(*map(set, curves))
+    curve = {
+        epoch: {"accuracy": fmean(one[epoch]["accuracy"] for one in curves), "n": curves[0][epoch]["n"]}
+        for epoch in sorted(shared, key=int)
+    }
+    return means | ({"epochs": curve} if curve else {})
+
+
 def kept_row(group: list[Cell]) -> dict[str, Any]:
     """The scores of a group of seeds with their axes."""
     axes = {axis: group[0][axis] for axis in AXES if axis != "seed"}
-    return {**axes, **rounded(seed_scores(group)), "samples": group[0].get("samples", 1)}
+    scores = {**seed_scores(group), **reported(group)}
+    return {**axes, **rounded(scores), "samples": group[0].get("samples", 1)}
 
 
 def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:
@@ -61,7 +85,7 @@ def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="Of a-z, 0-9 and _, such as cascod_alpha_0_5.")],
+    name: Annotated[str, typer.Argument(help="Of a-z, 0-9 and _, such as my_first_run.")],
     metrics: Annotated[Path, typer.Option(help="Where the results are.")] = Path("metrics"),
     out: Annotated[Path, typer.Option(help="Where they are kept.")] = Path("metrics/kept"),
     force: Annotated[bool, typer.Option("--force", help="Write over what is kept under this name.")] = False,

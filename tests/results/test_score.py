@@ -157,7 +157,11 @@ def test_best_test_epoch_stands_beside_the_selected_one():
     }
     groups = {"selected": [prediction(7, "--> 0")], **epochs}
     # the first of equals
-    assert best_on_test(groups, EXAMPLES) == {"accuracy_best_test_epoch": 1.0, "best_test_epoch": 2}
+    assert best_on_test(groups, EXAMPLES) == {
+        "accuracy_best_test_epoch": 1.0,
+        "best_test_epoch": 2,
+        "epochs": {str(epoch): {"accuracy": right, "n": 1} for epoch, right in ((1, 0), (2, 1), (10, 1))},
+    }
     numbers = score_cell(groups, EXAMPLES, {**SPLIT, "test": ["toy-7"]})
     assert numbers["accuracy"] == 0
     assert numbers["accuracy_best_test_epoch"] == 1

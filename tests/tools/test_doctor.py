@@ -363,7 +363,7 @@ def test_the_status_is_for_ci() -> None:
     code, text = typed()
     assert code == 0
     assert "│ train " in text
-    code, text = typed("scotd_main")
+    code, text = typed("scotd_figure7")
     assert code == 1
     assert "stops" in text
 
@@ -399,7 +399,7 @@ def test_nothing_heavy_is_imported() -> None:
 
 
 def test_a_preset_that_is_used_is_examined_in_short(capsys: pytest.CaptureFixture[str]) -> None:
-    doctor.print_briefly(preset_params("scotd_main")[""])
+    doctor.print_briefly(preset_params("scotd_figure7")[""])
     lines = capsys.readouterr().err.splitlines()
     assert any(
         line.startswith("stops: weights, students.opt_1_3b: facebook/opt-1.3b has no") for line in lines

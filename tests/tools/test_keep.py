@@ -178,3 +178,19 @@ def test_the_settings_of_every_preset(monkeypatch: pytest.MonkeyPatch, tmp_path:
             few = params["datasets"]["bbh"]["subtasks"] if "bbh" in params["run"]["datasets"] else None
             assert made["subtasks"].get("bbh") == few
             json.dumps(made)
+
+
+def test_what_a_report_prints_is_kept_as_means_where_all_seeds_have_it() -> None:
+    group = [
+        {
+            "completion_rate": 0.5,
+            "chance": 0.2,
+            "epochs": {"1": {"accuracy": 0.2, "n": 9}, "10": {"accuracy": 0, "n": 9}},
+        },
+        {"completion_rate": 1.0, "epochs": {"1": {"accuracy": 0.4, "n": 9}, "2": {"accuracy": 0.9, "n": 9}}},
+    ]
+    assert keep.reported(group) == {
+        "completion_rate": 0.75,
+        "epochs": {"1": {"accuracy": pytest.approx(0.3), "n": 9}},
+    }
+    assert keep.reported([{"accuracy": 1.0}]) == {}

@@ -17,6 +17,7 @@ from stages.config.load import read_params
 from tools import presets
 from tools.presets import running
 from tools.presets.reading import label, read_items, read_preset, sizes_of
+from tools.presets.writing import BLOCKS, merge
 
 PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
 
@@ -76,18 +77,33 @@ def comments(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "size", "grid"), GRIDS)
-def test_use_writes_a_valid_file_keeps_the_comments_and_can_be_taken_back(
+def test_every_grid_is_valid_and_the_default_takes_it_back(
     name: str, size: str, grid: str, copy: Path
 ) -> None:
+    made = params()
+    merge(made, read_preset(name, size)[grid], name)
+    check_all(made)
+    assert made["run"]["preset"] == label(name, grid, size)
+    merge(made, read_preset("embedded")[""], "embedded")
+    for kind in BLOCKS:  # blocks that the preset brought stay, and nothing names them
+        made[kind] = {one: made[kind][one] for one in params()[kind]}
+    assert made == params()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_use_writes_what_the_preset_says_and_keeps_the_comments(name: str, copy: Path) -> None:
+    size = sizes_of(name)[0]
+    grid, overlay = next(iter(read_preset(name, size).items()))
     done = call("use", name, "--size", size, "--grid", grid)
     assert done.exit_code == 0, done.exception
-    written = read_params(copy / "params.yaml")
-    check_all(written)
-    assert written["run"] == read_preset(name, size)[grid]["run"]
-    assert written["run"]["preset"] == label(name, grid, size)
+    assert read_params(copy / "params.yaml")["run"] == overlay["run"]
     assert comments(copy / "params.yaml") == comments(ROOT / "params.yaml")
-    assert call("use", "embedded").exit_code == 0
-    assert read_params(copy / "params.yaml")["run"] == params()["run"]
+
+
+def test_the_default_is_what_params_yaml_holds(copy: Path) -> None:
+    for name in ("released", "embedded"):
+        assert call("use", name).exit_code == 0
+    assert (copy / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
 MADE = """
@@ -214,7 +230,7 @@ def test_args_say_the_same_as_use(name: str, copy: Path) -> None:
         ("students: {mine: {lr: 1.0}}", "`students.mine.base`: missing"),
         (
             "run: {students: [mine]}",
-            "names 'mine', but there is no block `students.mine`; there are: tiny, smollm2",
+            "names 'mine', but there is no block `students.mine`; there are: tiny, tiny_steps",
         ),
     ],
 )
@@ -233,10 +249,10 @@ def test_an_unknown_preset_lists_those_there_are(copy: Path) -> None:
 
 
 def test_the_command_writes_a_preset_and_refuses_a_wrong_one_in_one_line(copy: Path) -> None:
-    done = start(copy, "use", "scotd_main")
+    done = start(copy, "use", "scotd_figure7")
     assert done.returncode == 0, done.stderr
-    assert "now holds the preset scotd_main" in done.stdout
-    assert read_params()["run"]["preset"] == "scotd_main"
+    assert "now holds the preset scotd_figure7" in done.stdout
+    assert read_params()["run"]["preset"] == "scotd_figure7"
     (copy / "presets" / "wrong.yaml").write_text("run: {dataset: [svamp]}")
     done = start(copy, "use", "wrong")
     assert done.returncode == 1
