@@ -14,6 +14,7 @@ import polars as pl
 import typer
 
 from stages.config.cli import run
+from stages.corpus.filters import states_again
 from stages.records.completion import Completion, read_completions, without_counterfactuals
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
@@ -39,12 +40,6 @@ def right_as_text(completion: Completion, example: Example) -> bool:
     return any(says(bare, example.answer, example.choices or []) for bare in conclusion)
 
 
-def states_twice(completion: Completion) -> bool:
-    """Whether the answer is stated more than once: then the last one ends the rationale."""
-    prefix = completion.answer_prefix
-    return bool(prefix) and completion.texts[-1].count(prefix) > 1
-
-
 def accuracies(graded: pl.DataFrame) -> dict[str, Any]:
     """The rates of some completions; `n` counts them, `repeated` those that state an answer twice."""
     shares = rates(graded)
@@ -66,7 +61,7 @@ def appraise(completions: list[Completion], examples: Mapping[str, Example]) -> 
     if graded.is_empty():
         return {"n": 0}
     as_text = [right_as_text(row, examples[row.example_id]) for row in completions]
-    repeated = [states_twice(row) for row in completions]
+    repeated = [states_again(row) for row in completions]
     subtask = [examples[row.example_id].subtask for row in completions]
     graded = graded.with_columns(
         as_text=pl.Series(as_text, dtype=pl.Boolean),

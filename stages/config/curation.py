@@ -46,6 +46,8 @@ class Curation(Block):
     per_question: int | None = Field(None, ge=1)
     # without what the teacher's length limit L_r cut (appendix E.2; FT's released code keeps it)
     finished_only: bool = False
+    # without what states its answer again and again: a student learns that it need not end
+    stated_once: bool = False
     dedup: bool = False  # one of several texts of a question that differ in case and spaces only
     # what is learned before the answer of a model that thinks: what it thought, what it said, or one after
     # the other

@@ -43,6 +43,17 @@ def keep_finished(completions: list[Completion]) -> list[Completion]:
     return [completion for completion in completions if completion.finished]
 
 
+def states_again(completion: Completion) -> bool:
+    """Whether the answer is stated more than once: then the last one ends the rationale."""
+    prefix = completion.answer_prefix
+    return bool(prefix) and completion.texts[-1].count(prefix) > 1
+
+
+def keep_stated_once(completions: list[Completion]) -> list[Completion]:
+    """Completions without those that state their answer again."""
+    return [completion for completion in completions if not states_again(completion)]
+
+
 def thoughts_of(row: Completion) -> list[str]:
     """What was thought before each text, where a model that thinks was asked."""
     if row.reasoning:

@@ -15,6 +15,7 @@ from stages.corpus.filters import (
     keep_finished,
     keep_first_samples,
     keep_questions,
+    keep_stated_once,
     keep_thoughtful,
     keep_whole_thoughts,
 )
@@ -53,6 +54,7 @@ def filters_of(
         "cut_thoughts": list if curation.keep_cut_thoughts else keep_whole_thoughts,
         "without_thoughts": keep_thoughtful if thoughtful else list,
         "unfinished": keep_finished if curation.finished_only else list,
+        **({"stated_again": keep_stated_once} if curation.stated_once else {}),
         "duplicate": keep_distinct if curation.dedup else list,
         "not_as_given": partial(keep_as_given, examples=examples),
         "no_answer": partial(keep_answered, examples=examples) if by_answer else list,

@@ -22,6 +22,7 @@ from stages.corpus.filters import (
     keep_finished,
     keep_first_samples,
     keep_questions,
+    keep_stated_once,
     with_answers,
 )
 from stages.corpus.funnel import Corpus
@@ -157,6 +158,25 @@ def test_choices_are_read_with_the_letters_of_the_example():
 )
 def test_finished(reasons, kept):
     assert len(keep_finished([replace(said(1), finish_reasons=reasons)])) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "kept"),
+    [
+        ("Heads, then tails. The answer is no.", "he answer is", 1),
+        ("Tails. The answer is no. The answer is no. The answer is no", "he answer is", 0),
+        ("Tails. The answer is yes. It is not, so the answer is no.", "he answer is", 0),
+        ("Tails.", "he answer is", 1),  # no answer: another filter's business
+        ("no no", "", 1),  # nothing states it
+    ],
+)
+def test_stated_once(text, prefix, kept):
+    row = Completion("toy-1", 0, ["q"], [text], ["stop"], "scripted", prefix)
+    assert len(keep_stated_once([row])) == kept
+    _, funnel = curate([row], EXAMPLES, SPLIT, Curation(filter="none", stated_once=True), set())
+    assert funnel["train"]["removed"]["stated_again"] == 1 - kept
+    _, funnel = curate([row], EXAMPLES, SPLIT, Curation(filter="none"), set())
+    assert "stated_again" not in funnel["train"]["removed"]
 
 
 def test_unfinished_rows_are_counted_and_removed_on_request():
