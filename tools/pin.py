@@ -12,6 +12,8 @@ from stages.records.files import sha256_of
 
 def main(url: Annotated[str, typer.Argument(help="Of one commit: what a branch serves changes.")]) -> None:
     """Fetch a file once and print its url, sha256 and bytes, for `source.files` of a data set's YAML."""
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"{url}: wanted an address that begins with https:// or http://")
     with TemporaryDirectory() as folder:
         path = Path(folder, "file")
         try:

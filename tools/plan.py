@@ -62,6 +62,17 @@ def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[li
     return teachers, simulators
 
 
+def refuse_unprepared(dataset: str, run: Run) -> None:
+    """Raises ValueError for a data set that is not here, and that no stage of this run prepares."""
+    path = DATA / f"examples/{dataset}.jsonl"
+    known = [*run.datasets, *run.extra_datasets]
+    if dataset not in known and not path.is_file():
+        raise ValueError(
+            f"{path} not found, and {dataset!r} is no data set of this run; `run.datasets` and"
+            f" `run.extra_datasets` list: {', '.join(known)}"
+        )
+
+
 def foreseen(params: dict[str, Any], datasets: list[str]) -> list[Question]:
     """What teachers at endpoints will be asked about data sets that are not prepared yet."""
     with new_shelf() as shelf:
@@ -88,6 +99,8 @@ def main(
     run = check("run", params["run"], Run)
     teachers, simulators = who_is_asked(params, run, name)
     wanted = datasets or run.datasets
+    for dataset in wanted:
+        refuse_unprepared(dataset, run)
     if name is None:
         print_stages([params])
         unseen = [dataset for dataset in wanted if not (DATA / f"examples/{dataset}.jsonl").is_file()]

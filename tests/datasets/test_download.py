@@ -489,3 +489,5 @@ def test_pin_prints_what_a_data_set_s_file_wants(server: Any, capsys: pytest.Cap
     assert files_in(RAW) == {"good": BODY}
     with pytest.raises(ValueError, match="404"):
         pin.main(url(server, "missing"))
+    with pytest.raises(ValueError, match="mine: wanted an address that begins with https:// or http://"):
+        pin.main("mine")

@@ -368,6 +368,12 @@ def test_the_status_is_for_ci() -> None:
     assert "stops" in text
 
 
+@pytest.mark.parametrize("words", ["--all ft_table6", "--all --size tiny", "--size tiny"])
+def test_words_that_would_have_no_effect_are_refused(words: str) -> None:
+    with pytest.raises(ValueError, match=r"every preset in every size|--size tiny is of a preset"):
+        CliRunner().invoke(app, ["doctor", *words.split()], prog_name="cot", catch_exceptions=False)
+
+
 def test_all_presets_in_all_sizes_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 

@@ -147,6 +147,7 @@ WRONG_WORDS = {
         "one",
     ): "has no grid 'one' in size smol: --grid with one of two, three",
     ("sizes",): "`sizes` has ['large'], wanted tiny, smol",
+    ("quickstart", "--grid", "one"): "has one grid without a name in size full: drop --grid",
 }
 
 
@@ -163,6 +164,27 @@ def test_items_are_those_of_the_papers(copy: Path) -> None:
     (copy / "presets" / "wrong.yaml").write_text("items: {ft: [table_1, table_99]}")
     with pytest.raises(ValueError, match=r"`items\.ft` has \['table_99'\]; wanted some of: table_1"):
         read_items("wrong")
+
+
+SHAPES = {  # what a preset says, and what is said of it
+    "run: 3": "`run`: Input should be a valid dictionary, got 3",
+    "grids: [one]": "`grids`: Input should be a valid dictionary, got ['one']",
+    "grids: {one: [1]}": "`grids.one`: Input should be a valid dictionary, got [1]",
+    "grids: {one: null}": "every grid is null in size full, wanted one that is not, or no `grids`",
+    "sizes: {tiny: 3}": "`sizes.tiny`: Input should be a valid dictionary",
+    "sizes: {tiny: {grids: 3}}": "`sizes.tiny.grids`: Input should be a valid dictionary, got 3",
+    "items: [ft]": "`items`: Input should be a valid dictionary, got ['ft']",
+    "items: {fft: [table_1]}": "`items.fft`: no paper 'fft': wanted one of cascod, ft, scotd",
+}
+
+
+@pytest.mark.parametrize("said", SHAPES)
+def test_a_preset_of_a_wrong_shape(said: str, copy: Path) -> None:
+    (copy / "presets" / "wrong.yaml").write_text(said)
+    with pytest.raises(ValueError, match=r"^presets/wrong\.yaml: ") as caught:  # noqa: PT012 (either finds it)
+        read_preset("wrong")
+        read_items("wrong")
+    assert SHAPES[said] in str(caught.value)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_a_failing_cell_ends_the_run_and_no_other_cell(tmp_path: Path) -> None:
     assert not {"train@b", "score@b"} & set(pipeline.names())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_the_trainings_and_keeps_what_was_finished(tmp_path: Path, number: int) -> None:
     pipeline = SmallPipeline(tmp_path, "abc")
     (pipeline.folder / "texts/a").write_text("slow " * 9)

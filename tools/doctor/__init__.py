@@ -92,7 +92,7 @@ def main(
     preset: Annotated[
         str | None, typer.Argument(metavar="PRESET", help="A file of presets/. [params.yaml as it stands]")
     ] = None,
-    size: Annotated[str, typer.Option(help="tiny, smol or full.")] = FULL,
+    size: Annotated[str | None, typer.Option(help="tiny, smol or full. [of a preset: full]")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every preset in every size, a line each.")] = False,
 ) -> None:
     """Say what would stop a run, what is worth a warning, and what the run has to do.
@@ -100,9 +100,13 @@ def main(
     Status 1 if it would stop. Nothing is fetched, asked or trained, and no server elsewhere is called.
     """
     checkout()
+    if every and (preset or size):
+        raise ValueError(f"--all is every preset in every size: drop it, or {preset or f'--size {size}'}")
+    if size and not preset:
+        raise ValueError(f"--size {size} is of a preset, and none is named: cot doctor PRESET --size {size}")
     if every:
         raise typer.Exit(int(print_all()))
-    grids = preset_params(preset, size) if preset else {"": read_params()}
+    grids = preset_params(preset, size or FULL) if preset else {"": read_params()}
     with new_shelf() as shelf:
         examined = examine_grids(grids, shelf)
     print_findings(examined.findings)

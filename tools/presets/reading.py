@@ -12,7 +12,9 @@ parameters:
 from pathlib import Path
 from typing import Any
 
-from stages.config.load import parse_yaml
+from pydantic import BaseModel, ConfigDict
+
+from stages.config.load import check, parse_yaml
 from stages.reporting.spec import read_paper
 
 PRESETS = Path("presets")
@@ -23,16 +25,32 @@ SIZES = ("tiny", "smol", FULL)  # least first: minutes on a CPU, hours on a CPU,
 Overlay = dict[str, Any]
 
 
+class Shape(BaseModel):
+    """Which keys of an overlay hold named values. The parameters are looked at once they are laid over."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    run: Overlay = {}
+    grids: dict[str, Overlay | None] | None = None
+
+
+class PresetShape(Shape):
+    """The same of a whole preset."""
+
+    sizes: dict[str, Shape | None] | None = None
+    items: dict[str, list[str]] | None = None
+
+
 def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def read_overlay(name: str) -> Overlay:
-    """presets/<name>.yaml. Raises ValueError, naming those there are, for another name."""
+    """presets/<name>.yaml. Raises ValueError for another name, with those there are, and for a wrong shape."""
     path = PRESETS / f"{name}.yaml"
     if not path.exists():
         raise ValueError(f"no preset {name!r}; there are: {', '.join(preset_names())}")
     overlay: Overlay = parse_yaml(path, str(path))
+    check("", overlay, PresetShape, file=str(path))
     return overlay
 
 
@@ -50,10 +68,13 @@ def read_items(name: str) -> dict[str, list[str]]:
     """Paper -> keys of its items that a preset makes. Raises ValueError for an item that there is not."""
     items: dict[str, list[str]] = read_overlay(name).get("items") or {}
     for paper, keys in items.items():
-        if unknown := [key for key in keys if key not in read_paper(paper).items]:
+        try:
+            known = read_paper(paper).items
+        except ValueError as error:
+            raise ValueError(f"presets/{name}.yaml: `items.{paper}`: {error}") from error
+        if unknown := [key for key in keys if key not in known]:
             raise ValueError(
-                f"presets/{name}.yaml: `items.{paper}` has {unknown}; wanted some of:"
-                f" {', '.join(read_paper(paper).items)}"
+                f"presets/{name}.yaml: `items.{paper}` has {unknown}; wanted some of: {', '.join(known)}"
             )
     return items
 
@@ -77,7 +98,8 @@ def laid_over(below: Overlay, above: Overlay) -> Overlay:
 def read_preset(name: str, size: str = FULL) -> dict[str, Overlay]:
     """Grid -> the default's values with the preset's over them: nothing of a preset used before stays.
 
-    A preset without grids has one, called "". Raises ValueError for a name or a size that there is not.
+    A preset without grids has one, called "". Raises ValueError for a name or a size that there is not, and
+    where no grid is left.
     """
     if size not in sizes_of(name):
         raise ValueError(f"presets/{name}.yaml has no size {size!r}; it has: {', '.join(sizes_of(name))}")
@@ -86,6 +108,10 @@ def read_preset(name: str, size: str = FULL) -> dict[str, Overlay]:
     overlay = laid_over(overlay, sizes.get(size) or {})
     overlay.pop("items", None)
     grids = {grid: own for grid, own in (overlay.pop("grids", None) or {"": {}}).items() if own is not None}
+    if not grids:
+        raise ValueError(
+            f"presets/{name}.yaml: every grid is null in size {size}, wanted one that is not, or no `grids`"
+        )
     whole = laid_over(read_overlay(DEFAULT), overlay)
     return {
         grid: laid_over(laid_over(whole, own), {"run": {"preset": label(name, grid, size)}})
@@ -99,6 +125,8 @@ def read_grid(name: str, size: str = FULL, grid: str | None = None) -> Overlay:
     if grid is None and len(grids) == 1:
         return next(iter(grids.values()))
     if grid not in grids:
+        if [*grids] == [""]:
+            raise ValueError(f"presets/{name}.yaml has one grid without a name in size {size}: drop --grid")
         got = "several grids" if grid is None else f"no grid {grid!r}"
         raise ValueError(
             f"presets/{name}.yaml has {got} in size {size}: --grid with one of {', '.join(grids)}"

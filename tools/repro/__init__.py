@@ -21,18 +21,22 @@ from tools.terminal import checkout
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does: with everything put away."""
+    """SIGTERM and a terminal that is closed (SIGHUP, unless `nohup` ignores it) end as Ctrl-C does: with
+    everything put away.
+    """
 
     def leave(number: int, _: Any) -> None:
         sys.exit(128 + number)
 
-    former = signal.signal(signal.SIGTERM, leave)
+    ends = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    former = {number: signal.signal(number, leave) for number in ends}
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def dvc_repro(root: Path, *words: str) -> None:
