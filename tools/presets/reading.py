@@ -45,7 +45,7 @@ def preset_names() -> list[str]:
 
 
 def read_overlay(name: str) -> Overlay:
-    """presets/<name>.yaml. Raises ValueError for another name, with those there are, and for a wrong shape."""
+    """presets/<name>.yaml. Raises ValueError for another name, with all there are, and for a wrong shape."""
     path = PRESETS / f"{name}.yaml"
     if not path.exists():
         raise ValueError(f"no preset {name!r}; there are: {', '.join(preset_names())}")
