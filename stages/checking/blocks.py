@@ -60,7 +60,9 @@ def check_endpoint(params: Params, values: Mapping[str, Any]) -> None:
 
 
 def check_datasets(params: Params, run: Run) -> dict[str, Dataset]:
-    named = [*run.datasets, *run.extra_datasets, *params.get("datasets", {})]
+    varied = find(params, "datasets") if "datasets" in params else {}
+    known = [name for pair in read_contamination(params).allow for name in pair]
+    named = [*run.datasets, *run.extra_datasets, *varied, *known]
     return {name: check_dataset(name, params) for name in dict.fromkeys(named)}
 
 
@@ -100,8 +102,8 @@ def check_methods(params: Params) -> dict[str, Method]:
 
 def check_students(params: Params) -> dict[str, Student | HostedStudent]:
     blocks = find(params, "students")
-    for values in blocks.values():
-        check_endpoint(params, values)
+    for name in blocks:
+        check_endpoint(params, find(params, f"students.{name}"))
     return {name: check_student(f"students.{name}", values) for name, values in blocks.items()}
 
 
@@ -124,6 +126,5 @@ def check_blocks(params: Params) -> Checked:
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)
     check_golden_lists(params, run)
-    read_contamination(params)
     splits = {name: check(f"splits.{name}", values, Split) for name, values in find(params, "splits").items()}
     return Checked(run, datasets, splits, teachers, methods, check_students(params))

@@ -211,7 +211,7 @@ def planned(simulator: str = "one") -> str:
 
 def run(simulator: str = "one") -> dict[str, Any]:
     files = map(Path, ("examples.jsonl", "split.json", "demonstrations.txt", "predictions.jsonl", "out.json"))
-    axes = axes_of("made-sample-t-d1-std_cot-tiny-0")
+    axes = axes_of("made-sample-t-d1-std_cot-tiny-0-greedy")
     learned = {axis: name for axis, name in axes.items() if axis != "target"}
     las.main(*files, **learned, simulator=simulator)
     found: dict[str, Any] = json.loads(Path("out.json").read_text())

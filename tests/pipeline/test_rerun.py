@@ -184,7 +184,7 @@ def test_other_questions_rerun_one_data_set_and_transfers_ask_the_students_there
     made = {f"{step}_extra@gen_shuffled_objects" for step in ("download", "prepare")}
     made |= {"split_extra@gen_shuffled_objects-sample"}
     targets = ("gen_shuffled_objects", "gen_coin_flip")
-    made |= both(*(f"contamination@*-sample-{target}" for target in targets))
+    made |= both(*(f"contamination@*-{target}" for target in targets))
     asked = both(
         f"predict_transfer@*{CELL}",
         f"score_transfer@*{CELL}",
