@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
-from stages.config.contracts import Method, load_plug_in
 from stages.config.load import check, read_params
+from stages.config.method import method_of
 from stages.config.run import Run, declared_cells, declared_transfers
 from stages.reporting.spec import FOLDER, read_paper
 from stages.results.tables import as_markdown
@@ -37,9 +37,7 @@ a file of [presets/](../presets) say what that changes. The last column counts o
 
 def learns(method: str, methods: dict[str, Any]) -> bool:
     """Whether there is something to train: a method that is only asked learns from nothing."""
-    name = (methods.get(method) or {}).get("like", method)
-    found: Method = load_plug_in("methods", name, f"methods.{method}")
-    return found.LEARNS_FROM != "nothing"
+    return method_of(method, methods)[0].LEARNS_FROM != "nothing"
 
 
 def effort(name: str, size: str, params: dict[str, Any]) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from tools.readers import answers_of, right_ones
 
 BENCHMARKS = ROOT / "docs/benchmarks.md"
 EVALUATION = ROOT / "docs/evaluation.md"
+RESULTS = ROOT / "docs/results.md"
 READ = {
     "GPT-4, SVAMP": ("svamp", "faithful_gpt4.jsonl"),
     "GPT-4, Date Understanding": ("date_understanding", "faithful_gpt4.jsonl"),
@@ -54,6 +55,33 @@ def test_what_a_real_student_took(work: str) -> None:
         wanted += [] if training else [f"{line['tokens_per_second']:.0f}"]
         wanted.append(f"{line['peak_memory'] / 1e9:.1f}")
         assert shown_row(work, line["layout"]) == wanted
+
+
+# a row of docs/results.md: the kept run, its method and curation, and what each number is
+TASKS = [(f"gen_{task}", "greedy", "accuracy") for task in ("last_letter", "coin_flip", "shuffled_objects")]
+GREEDY = [("last_letter", "greedy", "accuracy")]
+BOTH = [*GREEDY, ("last_letter", "self_consistency_5", "majority_accuracy")]
+KEPT_ROWS = [
+    ("untaught (`zero_shot_cot`)", "real_by_question", "zero_shot_cot", None, TASKS),
+    ("taught answers alone (`fine_tune`)", "real_by_question", "fine_tune", None, TASKS),
+    ("taught one rationale a question", "real_by_question", "fine_tune_cot", "d1", TASKS),
+    ("taught four rationales a question", "real_by_question", "fine_tune_cot", "d4", TASKS),
+    ("labels", "scotd_figure2_full_tiny", "answer_sft", None, GREEDY),
+    ("N = 1, right ones", "scotd_figure2_full_tiny", "scotd", "d1", GREEDY),
+    ("N = 5, right ones", "scotd_figure2_full_tiny", "scotd", "n5", GREEDY),
+    ("N = 1, all, the teacher's answer", "scotd_figure2_few_shot_tiny", "scotd", "unfiltered_n1", BOTH),
+    ("N = 5, all, the teacher's answer", "scotd_figure2_few_shot_tiny", "scotd", "unfiltered_n5", BOTH),
+]
+
+
+@pytest.mark.parametrize(("label", "kept", "method", "curation", "places"), KEPT_ROWS)
+def test_results_are_those_of_the_kept_run(label, kept, method, curation, places) -> None:
+    cells = json.loads((ROOT / f"metrics/kept/{kept}.json").read_text())["cells"]
+    own = [cell for cell in cells if (cell["method"], cell["curation"]) == (method, curation)]
+    found = {(cell["dataset"], cell["decoding"]): cell for cell in own}
+    wanted = [f"{100 * found[dataset, decoding][score]:.1f}" for dataset, decoding, score in places]
+    row = next(row for row in table_rows(RESULTS) if row[0] == label)
+    assert [value.split(" ±")[0] for value in row[1:] if value] == wanted
 
 
 def shown_row(work: str, layout: str) -> list[str]:
