@@ -126,6 +126,12 @@ def student(
     ],
     only: Annotated[str, typer.Option(help="With commas, of train, cascod, greedy, samples.")] = "",
     questions: Annotated[int, typer.Option(min=8, help="To be answered; half as many are trained on.")] = 64,
+    gguf: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, help="The same weights for llama.cpp, which then answers too (extra `local`)."
+        ),
+    ] = None,
     threads: Threads = 1,
     out: Out = None,
 ) -> None:
@@ -137,7 +143,7 @@ def student(
 
     from tools.benchmark.measure import machine, print_run, set_up, write_run
     from tools.benchmark.plan import picked
-    from tools.benchmark.real import WORKS, measure_work
+    from tools.benchmark.real import WORKS, lines_of, measure_work
 
     where = set_up(threads, "")
     works = picked(only, list(WORKS), [])[0] or list(WORKS)
@@ -145,10 +151,10 @@ def student(
     path = out or Path(f"metrics/benchmarks/student_{where.type}.json")
     about = machine(torch.device(where))
     with progress_bar() as bar:
-        task = bar.add_task("student", total=sum(len(WORKS[work]) for work in works), rate="")
+        task = bar.add_task("student", total=sum(len(lines_of(work, gguf)) for work in works), rate="")
         for work in works:
             size = sizes.get(work, questions)
-            lines = measure_work(folder, mirror, work, size, threads, lambda: advance(bar, task))
+            lines = measure_work(folder, mirror, work, size, threads, lambda: advance(bar, task), gguf)
             title = f"{folder.name}, {work}: {size} {'texts' if work in sizes else 'answers'}"
             found = {"name": f"{work} {folder.name}", "title": title, "lines": lines}
             print_run(found)

@@ -4,7 +4,7 @@ bfloat16; each line in a process of its own, whose peak of memory is the line's.
 train      MultiArith's rationales: `padded` (batches of 8, Hugging Face's loss) and `ours`
 cascod     BBH: two padded passes, and ours in one
 greedy     MultiArith's questions, answers as long as the published ones: `generate N` (N rows at once, sorted
-           by length), `ours`
+           by length), `ours`, and with a GGUF file of the same weights `llama.cpp N` (N requests at once)
 samples    8 answers to each of an eighth of the questions
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoTokenizer
 
 from stages.config.decoding import Decoding
 from stages.config.precision import Arithmetic
@@ -29,6 +30,8 @@ from tools.benchmark.decoding import TEMPERATURE, decoding_rows, generate_batche
 from tools.benchmark.decoding_runs import MAX_NEW, SAMPLES, Run
 from tools.benchmark.layouts import others, ours
 from tools.benchmark.lengths import published_parts
+from tools.benchmark.llama import LINES as LLAMA
+from tools.benchmark.llama import Served, answers_of_llama
 from tools.benchmark.measure import set_up, spent, with_ratios
 from tools.benchmark.training import chosen_shape, set_attention, step
 from tools.benchmark.workloads import EOS, Workload, cascod_pair, causal_text
@@ -128,6 +131,19 @@ def decode_line(student: Loaded, run: Run, way: str) -> dict[str, Any]:
             said = answers_of_ours(student, run)
         else:
             said = answers_of_generate(student, run, int(way.split()[1]))
+    return decoded(run, way, said, found)
+
+
+def llama_line(file: Path, run: Run, way: str) -> dict[str, Any]:
+    """Its server computes in this process; loading is not counted, as of no other line."""
+    at_once = int(way.split()[1])
+    with Served(file, run, at_once, torch.get_num_threads()) as port, spent(torch.device("cpu")) as found:
+        said = answers_of_llama(port, run, at_once)
+    return decoded(run, way, said, found)
+
+
+def decoded(run: Run, way: str, said: list[list[int]], found: Any) -> dict[str, Any]:
+    """A line of decoding. Raises ValueError for answers of other lengths than the run's."""
     if (count := sum(map(len, said))) != run.useful:
         raise ValueError(f"{run.name}, {way}: said {count} tokens, wanted {run.useful}")
     return {
@@ -138,37 +154,57 @@ def decode_line(student: Loaded, run: Run, way: str) -> dict[str, Any]:
     }
 
 
-def measure_line(folder: Path, mirror: Path, work: str, line: str, size: int) -> dict[str, Any]:
+def measure_line(
+    folder: Path, mirror: Path, work: str, line: str, size: int, gguf: Path | None = None
+) -> dict[str, Any]:
     """A line in this process."""
     way, _, arithmetic = line.rpartition(" ")
     precision: Any = arithmetic
+    parts = published_parts(mirror)
+    if line in LLAMA and gguf:  # of the folder its tokenizer alone
+        return llama_line(
+            gguf, real_run(work, parts, encoder(AutoTokenizer.from_pretrained(folder)), size), way
+        )
     training = work in ("train", "cascod")
     where = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     student = load(folder, where=where, precision="float32" if training else precision)
-    if not training:
-        student.model.to(getattr(torch, arithmetic))  # also where the CPU is slow in it
-
-    def encode(text: str) -> list[int]:
-        found: list[int] = student.tokenizer(text, add_special_tokens=False).input_ids
-        return found
-
-    parts = published_parts(mirror)
+    encode = encoder(student.tokenizer)
     if training:
         return train_line(student, real_work(work, parts, encode, size), way, precision)
+    student.model.to(getattr(torch, arithmetic))  # also where the CPU is slow in it
     return decode_line(student, real_run(work, parts, encode, size), way)
 
 
+def encoder(tokenizer: Any) -> Encode:
+    def encode(text: str) -> list[int]:
+        found: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+        return found
+
+    return encode
+
+
+def lines_of(work: str, gguf: Path | None) -> list[str]:
+    """A work's lines, llama.cpp's last, where there is a file for it."""
+    return WORKS[work] + (list(LLAMA) if gguf and work in ("greedy", "samples") else [])
+
+
 def measure_work(
-    folder: Path, mirror: Path, work: str, size: int, threads: int, done: Callable[[], None]
+    folder: Path,
+    mirror: Path,
+    work: str,
+    size: int,
+    threads: int,
+    done: Callable[[], None],
+    gguf: Path | None = None,
 ) -> list[dict[str, Any]]:
     """The lines of a work, each from a process of its own; decoding's with the share of the answers that are
     the first line's, word for word.
     """
     lines: list[dict[str, Any]] = []
-    for line in WORKS[work]:
+    for line in lines_of(work, gguf):
         at_once = int(line.split()[1]) if line.startswith("generate") else 0
         if at_once <= size or work == "samples" or not lines:  # more rows than answers are no other way
-            command = [folder, mirror, work, line, size, threads]
+            command = [folder, mirror, work, line, size, threads, *([gguf] if gguf else [])]
             made = subprocess.run(
                 [sys.executable, "-m", "tools.benchmark.real", *map(str, command)],
                 stdout=subprocess.PIPE,
@@ -188,6 +224,7 @@ def measure_work(
 
 
 if __name__ == "__main__":
-    folder, mirror, work, line, size, threads = sys.argv[1:]
+    folder, mirror, work, line, size, threads, *gguf = sys.argv[1:]
     set_up(int(threads), "")
-    print(json.dumps(measure_line(Path(folder), Path(mirror), work, line, int(size))))
+    file = Path(gguf[0]) if gguf else None
+    print(json.dumps(measure_line(Path(folder), Path(mirror), work, line, int(size), file)))
