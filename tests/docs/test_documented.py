@@ -58,14 +58,18 @@ def test_what_a_real_student_took(work: str) -> None:
 
 
 # a row of docs/results.md: the kept run, its method and curation, and what each number is
-TASKS = [(f"gen_{task}", "greedy", "accuracy") for task in ("last_letter", "coin_flip", "shuffled_objects")]
-GREEDY = [("last_letter", "greedy", "accuracy")]
-BOTH = [*GREEDY, ("last_letter", "self_consistency_5", "majority_accuracy")]
+TASKS = [
+    (f"gen_{task}", split, "greedy", "accuracy")
+    for split in ("sample", "template")
+    for task in ("last_letter", "coin_flip", "shuffled_objects")
+]
+GREEDY = [("last_letter", "published", "greedy", "accuracy")]
+BOTH = [*GREEDY, ("last_letter", "published", "self_consistency_5", "majority_accuracy")]
 KEPT_ROWS = [
-    ("untaught (`zero_shot_cot`)", "real_by_question", "zero_shot_cot", None, TASKS),
-    ("taught answers alone (`fine_tune`)", "real_by_question", "fine_tune", None, TASKS),
-    ("taught one rationale a question", "real_by_question", "fine_tune_cot", "d1", TASKS),
-    ("taught four rationales a question", "real_by_question", "fine_tune_cot", "d4", TASKS),
+    ("untaught (`zero_shot_cot`)", "real", "zero_shot_cot", None, TASKS),
+    ("taught answers alone (`fine_tune`)", "real", "fine_tune", None, TASKS),
+    ("taught one rationale a question", "real", "fine_tune_cot", "d1_once", TASKS),
+    ("taught four rationales a question", "real", "fine_tune_cot", "d4_once", TASKS),
     ("labels", "scotd_figure2_full_tiny", "answer_sft", None, GREEDY),
     ("N = 1, right ones", "scotd_figure2_full_tiny", "scotd", "d1", GREEDY),
     ("N = 5, right ones", "scotd_figure2_full_tiny", "scotd", "n5", GREEDY),
@@ -78,8 +82,8 @@ KEPT_ROWS = [
 def test_results_are_those_of_the_kept_run(label, kept, method, curation, places) -> None:
     cells = json.loads((ROOT / f"metrics/kept/{kept}.json").read_text())["cells"]
     own = [cell for cell in cells if (cell["method"], cell["curation"]) == (method, curation)]
-    found = {(cell["dataset"], cell["decoding"]): cell for cell in own}
-    wanted = [f"{100 * found[dataset, decoding][score]:.1f}" for dataset, decoding, score in places]
+    found = {(cell["dataset"], cell["split"], cell["decoding"]): cell for cell in own}
+    wanted = [f"{100 * found[tuple(place)][score]:.1f}" for *place, score in places]
     row = next(row for row in table_rows(RESULTS) if row[0] == label)
     assert [value.split(" ±")[0] for value in row[1:] if value] == wanted
 
