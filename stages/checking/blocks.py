@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stages.config.choosing import pinned
 from stages.config.contamination import read_contamination
 from stages.config.contracts import Method, Teacher, load_plug_in
 from stages.config.curation import Curation, golden_file
@@ -107,11 +108,17 @@ def check_students(params: Params) -> dict[str, Student | HostedStudent]:
     return {name: check_student(f"students.{name}", values) for name, values in blocks.items()}
 
 
-def check_golden_lists(params: Params, run: Run) -> None:
+def check_curations(params: Params, run: Run) -> None:
+    """What the curations of the run name is there: a list, files of known bytes."""
     for name in run.curations:
-        values = find(params, "curations").get(name) or {}
-        if values.get("golden"):
-            golden_file(values["golden"])
+        if name not in find(params, "curations"):
+            continue  # the grid says which there are
+        where = f"curations.{name}"
+        curation = check(where, find(params, where), Curation)
+        if curation.golden:
+            golden_file(curation.golden)
+        if curation.length and curation.length.tokenizer:
+            pinned(curation.length.tokenizer, f"{where}.length.tokenizer")
 
 
 def check_blocks(params: Params) -> Checked:
@@ -125,6 +132,6 @@ def check_blocks(params: Params) -> Checked:
     for axis, model in PLAIN.items():
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)
-    check_golden_lists(params, run)
+    check_curations(params, run)
     splits = {name: check(f"splits.{name}", values, Split) for name, values in find(params, "splits").items()}
     return Checked(run, datasets, splits, teachers, methods, check_students(params))

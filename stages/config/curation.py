@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from stages.config.choosing import Length, Shares
 from stages.config.load import Block
 
 LISTS = Path(__file__).parents[1] / "corpus"  # golden lists that were published
@@ -44,6 +45,8 @@ class Curation(Block):
     filter: Literal["answer", "none", "golden"]
     # D, degree of reasoning diversity: the first D samples asked; null: all there are
     per_question: int | None = Field(None, ge=1)
+    # of the questions those of which such a share of the D samples is right: neither too hard nor too easy
+    pass_rate: Shares | None = None
     # without what the teacher's length limit L_r cut (appendix E.2; FT's released code keeps it)
     finished_only: bool = False
     # without what states its answer again and again: a student learns that it need not end
@@ -53,6 +56,7 @@ class Curation(Block):
     # the other
     train_on: Literal["thoughts", "summary", "both"] = "summary"
     keep_cut_thoughts: bool = False  # those that ended at the length limit before anything was said
+    length: Length | None = None
     # a file of local/, else of stages/corpus: example ids, one per line, of one or more datasets
     golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")
     # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps

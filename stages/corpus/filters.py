@@ -182,6 +182,11 @@ def learned(row: Completion, train_on: str) -> str:
     return thoughts if train_on == "thoughts" else f"{thoughts}\n\n{said}".strip()
 
 
+def rationale_learned(row: Completion, train_on: str) -> str:
+    """What is learned before the answer, whichever way it was asked."""
+    return rationale_of(with_rationales([row], train_on)[0])
+
+
 def draw_questions(questions: Collection[str], count: int, seed: int) -> set[str]:
     """`count` of these ids, all different, without replacement and whatever their order."""
     return set(random.Random(seed).sample(sorted(questions), min(count, len(questions))))

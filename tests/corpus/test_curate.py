@@ -26,7 +26,8 @@ from stages.corpus.filters import (
     with_answers,
 )
 from stages.corpus.funnel import Corpus
-from stages.curate import check_rows, main, read_golden, show_fates
+from stages.corpus.inputs import check_rows, read_golden
+from stages.curate import main, show_fates
 from stages.records.completion import Completion, Step, read_completions, write_completions
 from stages.records.example import Example, write_examples
 

@@ -11,7 +11,7 @@ from stages import download
 from stages.config.curation import LISTS, Curation, golden_file
 from stages.config.dataset import read_dataset
 from stages.config.load import read_yaml
-from stages.curate import read_golden
+from stages.corpus.inputs import read_golden
 from stages.parsing.readers import parse_raw
 from stages.teachers import released
 

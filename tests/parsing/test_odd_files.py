@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.config.dataset import Columns
-from stages.curate import read_golden
+from stages.corpus.inputs import read_golden
 from stages.download import plain_row
 from stages.parsing.columns import parse_columns
 from stages.parsing.demonstrations import demonstrations_text

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from stages import curate as stage
 from stages import render as render_stage
 from stages.config.curation import Curation, Select
+from stages.corpus import curated as corpora
 from stages.corpus.selection import count_bigrams, question_budgets, select_rows
+from stages.corpus.sieve import Given
 from stages.corpus.targets import Targets
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -29,13 +30,16 @@ def curate(
     split: Mapping[str, list[str]],
     curation: Curation,
     golden: set[str],
+    given: Given | None = None,
 ) -> tuple[list[Completion], dict]:
-    """The kept rows, train before validation, and the funnel."""
+    """The kept rows, train before validation, and the funnel. `given`: in place of a golden list alone."""
     questions: dict[str, list[Completion]] = defaultdict(list)
     for row in rows:
         questions[row.example_id].append(row)
     counts: dict[str, object] = {}
-    kept = list(stage.curate(list(questions.values()), examples, split, curation, golden, counts))
+    kept = list(
+        corpora.curate(list(questions.values()), examples, split, curation, given or Given(golden), counts)
+    )
     return [row for part in ("train", "validation") for where, row in kept if where == part], counts
 
 

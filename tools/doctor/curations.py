@@ -30,7 +30,7 @@ def find_curations(setting: Setting) -> Iterator[Finding]:
 
 def other_lists(setting: Setting, where: str, golden: Path) -> Iterator[Finding]:
     """Data sets of which a golden list names no question, as far as they are here."""
-    from stages.curate import read_golden  # half a second
+    from stages.corpus.inputs import read_golden  # half a second
 
     for dataset in setting.run.datasets:
         examples = setting.book(dataset).examples
