@@ -23,7 +23,7 @@ from stages.corpus.targets import PARTS, Targets
 from stages.records.completion import Completion, CompletionsByQuestion, without_counterfactuals
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
-from stages.records.sequence import Sequence, write_sequences
+from stages.records.sequence import Run, Segment, Sequence, write_sequences
 from stages.text.formats import system_of
 
 
@@ -79,10 +79,22 @@ def as_turn(sequence: Sequence, system: str) -> Sequence:
     tasks = [bool(segment.task) for segment in sequence.segments]
     first = tasks.index(True) if any(tasks) else None
     segments = [
-        replace(segment, text=segment.text.lstrip()) if place == first else segment
+        without_blanks(segment) if place == first else segment
         for place, segment in enumerate(sequence.segments)
     ]
     return replace(sequence, segments=segments, system=system)
+
+
+def without_blanks(segment: Segment) -> Segment:
+    """Without the white space before its text; its runs are where they were."""
+    text = segment.text.lstrip()
+    gone = len(segment.text) - len(text)
+    moved = (
+        Run(max(run.start - gone, 0), run.stop - gone, run.weight)
+        for run in segment.runs or ()
+        if run.stop > gone
+    )
+    return replace(segment, text=text, runs=None if segment.runs is None else tuple(moved))
 
 
 def read_back(sequence: Sequence, method: Method, settings: Any) -> bool:

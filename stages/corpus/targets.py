@@ -32,6 +32,7 @@ def check_weights(sequence: Sequence, weights: dict[str, float]) -> None:
                 f"{where}: the target of task {segment.task!r} is {segment.text!r}, wanted a text that is not"
                 " empty"
             )
+        check_runs(segment, where)
         known = weights.setdefault(segment.task, segment.weight)
         if known != segment.weight:
             raise ValueError(
@@ -39,11 +40,24 @@ def check_weights(sequence: Sequence, weights: dict[str, float]) -> None:
             )
 
 
+def check_runs(segment: Segment, where: str) -> None:
+    """Raises ValueError for runs that are not one after the other in the segment's text."""
+    done = 0
+    for run in segment.runs or ():
+        if not done <= run.start < run.stop <= len(segment.text):
+            raise ValueError(
+                f"{where}: task {segment.task!r} has {run} in a text of {len(segment.text)} characters,"
+                f" wanted one from {done} on, not empty, that ends with the text or before"
+            )
+        done = run.stop
+
+
 @dataclass
 class PartTargets:
     """What one part trains, added up question by question. An epoch sees one of a question's drawn sequences.
 
-    Per task the sequences that train it, and its targets' characters and words without end-of-text.
+    Per task the sequences that train it, and its targets' characters and words without end-of-text; of those
+    with weights of their own (runs) also the characters in these.
     """
 
     units: int = 0  # trained in one step each
@@ -77,6 +91,9 @@ class PartTargets:
             characters = sum(map(len, texts))
             words = sum(len(text.split()) for text in texts)
             self.tasks[task].update(sequences=1, characters=characters, words=words)
+            if any(segment.runs is not None for segment in segments):
+                runs = [run for segment in segments for run in segment.runs or ()]
+                self.tasks[task].update(characters_in_runs=sum(run.stop - run.start for run in runs))
 
     def counts(self, completions: int) -> dict[str, Any]:
         mean = round(self.sequences / self.questions, 4) if self.questions else None

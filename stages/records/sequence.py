@@ -11,11 +11,25 @@ END = "\N{SYMBOL FOR END OF TEXT}"  # in a prompt: the tokenizer's end-of-text t
 
 
 @dataclass(frozen=True)
+class Run:
+    """Characters of a segment's text, and what their tokens weigh. Which token that is of one on a border:
+    stages/students/token_weights.py.
+    """
+
+    start: int  # the first
+    stop: int  # one past the last
+    weight: float = 1.0  # a factor of each token's loss, beside the task's; less than 0: unlearned
+
+
+@dataclass(frozen=True)
 class Segment:
     text: str
     task: str | None = None  # None: context, no loss; else "cot" | "rationale" | "answer" | ...
     weight: float = 1.0  # of this task's loss in the sum over tasks; the same in all segments of one task
     end: bool = False  # the end-of-text token follows: a label of this task, and read by what comes after
+    # None: every token weighs 1. Else in the order of the text, none over another: what is in no run, and the
+    # end of text, weighs 0; it is a label all the same, and counts wherever labels are counted
+    runs: tuple[Run, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +62,14 @@ def iter_sequences(path: Path) -> Iterator[Sequence]:
 
 
 def sequence(row: dict[str, Any], where: str) -> Sequence:
-    segments = (
-        {"segments": [record(Segment, segment, where) for segment in row["segments"]]}
-        if "segments" in row
-        else {}
-    )
+    segments = {"segments": [segment_of(one, where) for one in row["segments"]]} if "segments" in row else {}
     return record(Sequence, row | segments, where)
+
+
+def segment_of(row: dict[str, Any], where: str) -> Segment:
+    if isinstance(runs := row.get("runs"), list):
+        row = row | {"runs": tuple(record(Run, run, where) for run in runs)}
+    return record(Segment, row, where)
 
 
 def write_sequences(path: Path, sequences: Iterable[Sequence]) -> None:
@@ -61,9 +77,16 @@ def write_sequences(path: Path, sequences: Iterable[Sequence]) -> None:
 
 
 def sequence_row(sequence: Sequence) -> dict[str, Any]:
-    """As it is written: of no conversation, a text is written as it was before there were any."""
+    """As it is written: a text of no conversation and without runs is written as before there were any."""
     # not asdict, which copies every list
-    row = vars(sequence) | {"segments": [vars(segment) for segment in sequence.segments]}
+    row = vars(sequence) | {"segments": [segment_row(segment) for segment in sequence.segments]}
     if sequence.system is None:
         del row["system"]
+    return row
+
+
+def segment_row(segment: Segment) -> dict[str, Any]:
+    row = vars(segment) | {"runs": [vars(run) for run in segment.runs or ()]}
+    if segment.runs is None:
+        del row["runs"]
     return row

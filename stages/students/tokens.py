@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.records.sequence import END, Sequence
+from stages.records.sequence import END, Segment, Sequence
 from stages.students.chat import chat_tokens, turn_of
+from stages.students.token_weights import token_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,7 @@ class Target:
     labels: np.ndarray  # int32[n]
     task: str
     weight: float  # weight[task] of the loss
+    token_weights: np.ndarray | None = None  # float64[n], each label's own beside it; None: 1 each
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,18 +80,23 @@ def tokenize(
     ids = context[:] if start is None else [start]
     spans = []
     for place, segment in enumerate(sequence.segments[first_task:], first_task):
-        tokens = text_tokens(tokenizer, closing * (place == first_task) + segment.text)
+        text = closing * (place == first_task) + segment.text
+        tokens = text_tokens(tokenizer, text)
+        # an end of text behind it weighs 0
+        weights = None if segment.runs is None else [*token_weights(tokenizer, text, segment), 0.0]
         if segment.end or place == len(sequence.segments) - 1:
             tokens.append(end)
         if segment.task and segment.weight:
-            spans.append((max(len(ids), 1), len(ids) + len(tokens), segment.task, segment.weight))
+            unseen = 0 if ids else 1
+            own = None if weights is None else weights[unseen:]
+            spans.append((len(ids) + unseen, len(ids) + len(tokens), segment, own))
         ids += tokens
     room = max_tokens if start is None else max_tokens + 1
     truncated = len(ids) > room or (start is not None and len(context) > max_tokens)
     ids = ids[:room]
     targets = [
-        Target(first - 1, np.array(ids[first:last], np.int32), task, weight)
-        for first, last, task, weight in spans
+        target_of(ids, first, last, segment, weights)
+        for first, last, segment, weights in spans
         if first < len(ids)
     ]
     encoder = np.array(context[:max_tokens] if start is not None else [], np.int32)
@@ -103,6 +110,13 @@ def tokenize(
         truncated,
         context is not whole,
     )
+
+
+def target_of(ids: list[int], first: int, last: int, segment: Segment, weights: list[float] | None) -> Target:
+    """A segment's labels ids[first:last], those that were not cut off. `weights`: of each, and more."""
+    labels = np.array(ids[first:last], np.int32)
+    own = None if weights is None else np.array(weights[: len(labels)])
+    return Target(first - 1, labels, segment.task or "", segment.weight, own)
 
 
 def text_tokens(tokenizer: Any, text: str, marks: bool = False) -> list[int]:

@@ -21,7 +21,7 @@ def collate(
     places   int64[k], where in all rows, one after the other, a label is predicted; two labels may share one
     labels   int64[k]
     tasks    int64[k], places in `tasks`
-    weights  float[k], weight[task] x coefficient (stages/training/objective.py)
+    weights  float[k], weight[task] x coefficient x the token's own (stages/training/objective.py)
     counts   int64[len(tasks)], this pass's share of each task's denominator
     """
     lay = {"padded": lay_padded, "packed_decoder": lay_packed}.get(layout)
@@ -42,7 +42,8 @@ def collate(
             places.append(path[target.start : target.start + n])
             labels.append(target.labels)
             task_of.append(np.full(n, number[target.task]))
-            weights.append(np.full(n, target.weight / divisor))
+            weight = np.full(n, target.weight / divisor)
+            weights.append(weight if target.token_weights is None else weight * target.token_weights)
     return {
         "inputs": inputs,
         "places": joined_ids(places),

@@ -2,7 +2,7 @@
 cross-entropies.
 
     loss = sum over tasks of weight[task] x sum / denominator[task],
-    sum = sum over the task's labels of coefficient x cross-entropy
+    sum = sum over the task's labels of coefficient x token weight x cross-entropy
 
 `students.NAME.normalisation` says which mean; they differ where texts or tasks differ in length:
 
@@ -13,6 +13,12 @@ cross-entropies.
     tokens    over texts, of each text's sum: coefficient 1; denominator: the step's texts with the task. It
               is what the papers write down: an expectation over (q, r, a) of the negative log-likelihood of
               a whole target (SCoTD section 2; CasCoD eqs. 2 to 7)
+
+Token weights are 1, but where a method gives runs of characters others (stages/records/sequence.py). They
+stand in the sum alone: a label that weighs 0, or less, counts in every "its labels" above as any other does,
+and a text with such labels alone in every "texts". So halving all weights halves the loss. Under `sequence`
+that is EDIT's released loss (src/utils/method_utils.py of C-W-D/CasCoD): each text's weighted sum over all
+its labels, the mean over texts.
 
 Under `tokens` a task counts by its length too: a rationale of 100 tokens and an answer of 2, weighed 0.7 and
 0.3, are to each other as 70 to 0.6; under the two others as 0.7 to 0.3.

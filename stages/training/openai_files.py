@@ -41,6 +41,11 @@ def refusal(sequence: Sequence, settings: HostedStudent) -> str | None:
     prompt, completion = split_prompt(sequence.segments)
     if sequence.system is not None and settings.api != "chat":
         return "its method has `format: chat`: give the student `api: chat`, or the method another format"
+    if any(segment.runs is not None for segment in sequence.segments):
+        return (
+            "its method weighs tokens one by one, but the API weighs whole messages, with 0 or 1: use a local"
+            " student"
+        )
     if sequence.draw:
         return (
             "one of its sequences is drawn per epoch, but the API trains on every line of a file in every"

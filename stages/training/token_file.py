@@ -19,8 +19,15 @@ from stages.training.outline import Outline, outline_of, together
 ROWS = 8192
 TEXTS = ("example_id", "unit")
 FLAGS = ("draw", "truncated", "prompt_cut")
-# ids: the inputs and one token more, the last label. targets: three numbers each, (start, labels, task)
-LISTS = {"context": np.int32, "ids": np.int32, "targets": np.int32, "weights": np.float64}
+# ids: the inputs and one token more, the last label. targets: three numbers each, (start, labels, task).
+# token_weights: of all labels, one target's after the other; none where they weigh 1
+LISTS = {
+    "context": np.int32,
+    "ids": np.int32,
+    "targets": np.int32,
+    "weights": np.float64,
+    "token_weights": np.float64,
+}
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in TEXTS]
     + [(name, pa.uint8()) for name in FLAGS]
@@ -45,8 +52,10 @@ class Writer:
             targets += [target.start, len(target.labels), number]
         row = {name: getattr(text, name) for name in (*TEXTS, *FLAGS)}
         ids = np.append(text.inputs, last.labels[-1] if ends_in_label else 0)
-        weights = [target.weight for target in text.targets]
-        self.rows.append({**row, "context": text.context, "ids": ids, "targets": targets, "weights": weights})
+        row |= {"context": text.context, "ids": ids, "targets": targets}
+        row["weights"] = [target.weight for target in text.targets]
+        row["token_weights"] = weights_of(text)
+        self.rows.append(row)
         if len(self.rows) == ROWS:
             self.flush()
 
@@ -67,6 +76,16 @@ class Writer:
         self.file.close()
 
 
+def weights_of(text: Tokens) -> np.ndarray:
+    """float64[labels of all targets]; of none where no target has its own."""
+    targets = text.targets
+    if all(target.token_weights is None for target in targets):
+        return np.empty(0)
+    ones = [np.ones(len(target.labels)) for target in targets]
+    own = [target.token_weights for target in targets]
+    return np.concatenate([one if mine is None else mine for one, mine in zip(ones, own, strict=True)])
+
+
 class Batch:
     """Views of a batch's columns: nothing is read before it is looked at."""
 
@@ -84,12 +103,13 @@ class Batch:
 
     def text(self, row: int, tasks: list[str]) -> Tokens:
         ids = self.part("ids", row)
+        places = self.part("targets", row).reshape(-1, 3)
+        own = self.part("token_weights", row)
+        each = np.split(own, places[:-1, 1].cumsum()) if len(own) else [None] * len(places)
         targets = [
-            Target(start, ids[start + 1 : start + 1 + count], tasks[task], weight)
-            for (start, count, task), weight in zip(
-                self.part("targets", row).reshape(-1, 3).tolist(),
-                self.part("weights", row).tolist(),
-                strict=True,
+            Target(start, ids[start + 1 : start + 1 + count], tasks[task], weight, mine)
+            for (start, count, task), weight, mine in zip(
+                places.tolist(), self.part("weights", row).tolist(), each, strict=True
             )
         ]
         name, unit = (self.names[column][row].as_py() for column in TEXTS)

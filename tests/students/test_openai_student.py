@@ -25,7 +25,7 @@ from stages.config.student import HostedStudent, Student, check_student
 from stages.endpoint import fine_tune
 from stages.records.completion import read_completions
 from stages.records.example import Example, write_examples
-from stages.records.sequence import Segment, Sequence, write_sequences
+from stages.records.sequence import Run, Segment, Sequence, write_sequences
 from stages.training import openai_files
 
 SECRET = "sk-quite-secret-0123"
@@ -507,6 +507,10 @@ def changed(**values: Any) -> list[Sequence]:
     [
         (SEQUENCES[3:], "9 training sequences, but OpenAI wants at least 10"),
         (SEQUENCES[12:], "0 training sequences"),
+        (
+            changed(segments=[Segment("q"), Segment("ab", "cot", runs=(Run(0, 1),))]),
+            "made-0 .*its method weighs tokens one by one, but the API weighs whole messages",
+        ),
         (changed(draw=True), "made-0 .*one of its sequences is drawn per epoch"),
         (changed(segments=[Segment("q"), Segment("a", "answer")]), r"weighs several tasks \(answer, cot\)"),
         (

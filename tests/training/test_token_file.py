@@ -6,6 +6,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence as Texts
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def made(rng: random.Random, count: int, context: bool = False) -> list[Tokens]:
             targets.insert(0, Target(0, ids[1:cut], "rationale", 0.25))
         elif rng.random() < 0.3:  # its last token is no label
             targets = [Target(cut - 1, ids[cut:-1], "answer", 0.5)] if cut < len(ids) - 1 else targets
+        if rng.random() < 0.3:  # tokens with weights of their own
+            targets = [replace(one, token_weights=np.arange(len(one.labels)) - 1.5) for one in targets]
         example, unit = rng.randrange(6), rng.choice(["", "0", "1"])
         read = np.array([rng.randrange(50) for _ in range(3 * context)], np.int32)
         texts.append(
