@@ -14,7 +14,7 @@ import polars as pl
 import typer
 
 from stages.config.cli import run
-from stages.config.run import AXES
+from stages.config.run import as_fields
 from stages.config.visible import visible
 from stages.records.completion import Completion, read_completions, readers_of, without_counterfactuals
 from stages.records.example import Example, read_examples
@@ -175,6 +175,8 @@ def main(
     target: Annotated[
         str | None, typer.Option(help="What it is asked, if it learned another dataset.")
     ] = None,
+    mentor: Annotated[str | None, typer.Option(help="Whose rationales joined the teacher's.")] = None,
+    first: Annotated[str | None, typer.Option(help="The method of the training before this one.")] = None,
     teacher_completions: Annotated[
         Path | None, typer.Option(help="What the teacher says, for its accuracy on the same questions.")
     ] = None,
@@ -202,8 +204,9 @@ def main(
     if contamination:
         facts = json.loads(contamination.read_text(encoding="utf-8"))
         scores["contamination"] = {name: facts[name] for name in CONTAMINATION}
-    axes = (dataset, split, teacher, curation, method, student, seed, decoding, target)
-    write_json(out, rounded(scores) | dict(zip(AXES, axes, strict=True)))
+    axes = {"dataset": dataset, "split": split, "teacher": teacher, "curation": curation, "method": method}
+    axes |= {"student": student, "seed": seed, "mentor": mentor, "first": first, "decoding": decoding}
+    write_json(out, rounded(scores) | as_fields({**axes, "target": target}))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import typer
 
 from stages.config.cli import run
 from stages.config.load import block
-from stages.config.run import Run
+from stages.config.run import SELDOM, Run
 from stages.records.jsonl import write_json, write_text
 from stages.results.cells import (
     Cell,
@@ -32,6 +32,7 @@ from stages.results.paired import (
     PAIRED_NOTE,
     Reports,
     against_baselines,
+    against_unmentored,
     among_decodings,
     among_methods,
     paired_table,
@@ -63,6 +64,7 @@ def section(title: str, table: list[list[str]], note: str = "") -> str:
 def paired_sections(groups: Groups, split: str, datasets: list[str], reports: Reports) -> str:
     who = {
         "### Distilled against baselines": against_baselines,
+        "### With a mentor against without": against_unmentored,
         "### Methods on one corpus": among_methods,
         "### Decodings of the same students": among_decodings,
     }
@@ -108,8 +110,9 @@ def transfer_page(own: Groups, targets: Targets, declared: Run, reports: Reports
 
 
 def accuracies_csv(cells: list[Cell]) -> str:
-    """All cells, one line each."""
-    columns = ("cell", "dataset", "split", "method", "corpus", "student", "seed", "decoding", *SCORES)
+    """All cells, one line each; with a column of mentors, and of first methods, where there are some."""
+    some = [axis for axis in SELDOM if any(cell[axis] for cell in cells)]
+    columns = ("cell", "dataset", "split", "method", "corpus", "student", "seed", *some, "decoding", *SCORES)
     rows = [{**cell, "corpus": corpus_name(cell)} for cell in cells]
     return pl.DataFrame([{name: row[name] for name in columns} for row in rows]).rename(SCORES).write_csv()
 

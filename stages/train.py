@@ -17,9 +17,11 @@ from typing import Annotated, Any
 
 import typer
 
-from stages.config.base import read_pointer
+from stages.config.base import start_of
 from stages.config.cli import run
 from stages.config.kernels import fix_kernels, note_kernels
+from stages.config.load import find, read_params
+from stages.config.second import second_settings
 from stages.config.student import HostedStudent, Student, read_student
 from stages.records.files import locked
 from stages.records.jsonl import write_json
@@ -176,7 +178,9 @@ def training_counts(
 def main(
     name: Annotated[str, typer.Argument(metavar="STUDENT", help="A block under `students` in params.yaml.")],
     seed: Annotated[int, typer.Argument(help="Decides the order of the data and every other draw.")],
-    base: Annotated[Path, typer.Argument(help="data/bases/STUDENT")],
+    base: Annotated[
+        Path, typer.Argument(help="data/bases/STUDENT, or data/students/CELL for a second training.")
+    ],
     sequences: Annotated[Path, typer.Argument(help="data/sequences/CELL.jsonl")],
     code: Annotated[Path, typer.Argument(help="data/code/train-STUDENT: hashes of the code, by check.")],
     out: Annotated[Path, typer.Argument(help="Folder for the student.")],
@@ -188,6 +192,10 @@ def main(
             metavar="METHOD EXAM",
             help="How the questions of data/exams are asked, where `select: accuracy` chooses the epoch.",
         ),
+    ] = None,
+    second: Annotated[
+        str | None,
+        typer.Option(metavar="METHOD", help="Of a second training: `methods.METHOD.second` says how."),
     ] = None,
 ) -> None:
     """Fine-tune one student: here, on a GPU if there is one ($COT_DEVICE decides otherwise), or at OpenAI for
@@ -205,7 +213,9 @@ def main(
             clear_recorded(work_home())
         if some:
             launch()
-        settings = settings.model_copy(update={"base": read_pointer(base)[0]})
+        if second:
+            settings = second_settings(second, find(read_params(), "methods"), settings)
+        settings = settings.model_copy(update={"base": start_of(base)})
         settings, arithmetic = settle_precision(settings)
         if some:
             work = work_folder(settings, seed, sequences, code)

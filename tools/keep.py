@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from stages.config.load import check, read_params
-from stages.config.run import AXES, Run
+from stages.config.run import Run, as_fields
 from stages.records.jsonl import write_json, write_text
 from stages.reporting.pools import read_learns_from, settings_of
 from stages.results.cells import (
@@ -65,7 +65,7 @@ def reported(group: list[Cell]) -> dict[str, Any]:
 
 def kept_row(group: list[Cell]) -> dict[str, Any]:
     """The scores of a group of seeds with their axes."""
-    axes = {axis: group[0][axis] for axis in AXES if axis != "seed"}
+    axes = {axis: name for axis, name in as_fields(group[0]).items() if axis != "seed"}
     scores = {**seed_scores(group), **reported(group)}
     return {**axes, **rounded(scores), "samples": group[0].get("samples", 1)}
 

@@ -111,5 +111,5 @@ def main(
             plan_teacher(teacher, dataset)
     for simulator in simulators:
         for cell, at in declared_cells(run).items():
-            if at["teacher"] and at["dataset"] in wanted:
+            if at["teacher"] and not at["first"] and not at["mentor"] and at["dataset"] in wanted:
                 plan_simulator(simulator, cell, at)

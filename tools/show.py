@@ -45,6 +45,21 @@ def axes_of(cell: str) -> Axes:
     return declared[cell]
 
 
+def family(at: Axes) -> str:
+    """How the stages of a cell's kind end."""
+    kinds = {"_mentored": at["mentor"], "_second": at["first"], "_baseline": not at["teacher"]}
+    return next((kind for kind, fits in kinds.items() if fits), "")
+
+
+def corpus_of(at: Axes) -> Path:
+    """What a cell's student learned from, its mentor's rationales among it."""
+    axes = ("dataset", "split", "teacher", "curation")
+    if at["mentor"]:
+        axes = (*axes, "method", "mentor", "seed")
+    name = "-".join(str(at[axis]) for axis in axes)
+    return made_by(f"curate{'_mentored' * bool(at['mentor'])}@{name}", DATA / f"corpora/{name}.jsonl")
+
+
 def examples_and_split(dataset: str, split: str) -> tuple[Path, Path]:
     examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
     return examples, made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
@@ -59,9 +74,12 @@ def corpus(
 ) -> None:
     """What became of every completion of some train questions."""
     values = name.split("-")
-    if len(values) not in (4, 8, 9):
+    if len(values) != 4:  # a cell
+        at = axes_of(name)
+        values = [at[axis] for axis in ("dataset", "split", "teacher", "curation")]
+    if None in values:
         raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
-    dataset, split, teacher, curation, *_ = values
+    dataset, split, teacher, curation = values
     completions = made_by(f"teach@{dataset}-{teacher}", DATA / f"completions/{dataset}-{teacher}.jsonl")
     curate.show_fates(curation, *examples_and_split(dataset, split), completions, count)
 
@@ -75,8 +93,7 @@ def training(
 ) -> None:
     """The exact texts that a student is trained on, with weights."""
     at = axes_of(cell)
-    corpus = f"{at['dataset']}-{at['split']}-{at['teacher']}-{at['curation']}"
-    kept = made_by(f"curate@{corpus}", DATA / f"corpora/{corpus}.jsonl") if at["teacher"] else None
+    kept = corpus_of(at) if at["teacher"] else None
     files = examples_and_split(at["dataset"], at["split"])
     sequences = render.render_files(at["method"], *files, kept, {})
     print_sequences([*islice(sequences, count)], console())
@@ -107,7 +124,7 @@ def mistakes(
     """Questions that a student answered wrongly, and what it said."""
     at = axes_of(cell)
     folder = "transfers" if at["target"] else "predictions"
-    stage = f"predict{'_transfer' * bool(at['target'])}{'_baseline' * (not at['teacher'])}"
+    stage = f"predict{'_transfer' * bool(at['target'])}{family(at)}"
     predictions = made_by(f"{stage}@{cell}", DATA / f"{folder}/{cell}.jsonl")
     files = examples_and_split(at["target"] or at["dataset"], at["split"])
     score.show_mistakes(*files, predictions, count)

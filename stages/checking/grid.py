@@ -8,7 +8,7 @@ from stages.config.base import check_terms
 from stages.config.endpoint import Price
 from stages.config.load import check, find
 from stages.config.method import method_of
-from stages.config.run import Run
+from stages.config.run import Run, methods_of
 from stages.config.split import cannot_split
 from stages.config.student import HostedStudent
 from stages.text.formats import system_of
@@ -19,6 +19,8 @@ BLOCKS = {  # of the axes: where a value's block stands in params.yaml
     "curations": "curations",
     "methods": "methods",
     "baselines": "methods",
+    "first_methods": "methods",
+    "second_methods": "methods",
     "students": "students",
     "decodings": "decodings",
     "simulators": "simulators",
@@ -38,7 +40,11 @@ def check_values(params: Params, run: Run) -> None:
 
 def check_methods(checked: Checked, run: Run) -> None:
     """Methods learn from a teacher or from gold answers, baselines need no teacher."""
-    unfit = (("baselines", "rationales", "methods"), ("methods", "nothing", "baselines"))
+    unfit = (
+        ("baselines", "rationales", "methods"),
+        ("methods", "nothing", "baselines"),
+        ("second_methods", "nothing", "baselines"),
+    )
     for axis, learns_from, instead in unfit:
         for name in getattr(run, axis):
             if learns_from == checked.methods[name].LEARNS_FROM:
@@ -46,6 +52,39 @@ def check_methods(checked: Checked, run: Run) -> None:
                     f"params.yaml: `run.{axis}` names {name!r}, which learns from {learns_from}: list it"
                     f" under `run.{instead}`"
                 )
+
+
+def check_again(checked: Checked, run: Run) -> None:
+    """What goes on from other students has them: mentors, and first trainings, are cells of the run."""
+    among = (
+        ("mentors", "students"),
+        ("mentored", "students"),
+        ("first_methods", "methods"),
+    )
+    for axis, lists in among:
+        if unknown := [name for name in getattr(run, axis) if name not in getattr(run, lists)]:
+            raise ValueError(
+                f"params.yaml: `run.{axis}` names {unknown}, wanted names of `run.{lists}`, whose students"
+                f" it goes on from: {', '.join(getattr(run, lists))}"
+            )
+    for axis, other in (("mentors", "mentored"), ("first_methods", "second_methods")):
+        one, two = getattr(run, axis), getattr(run, other)
+        if bool(one) != bool(two):
+            raise ValueError(
+                f"params.yaml: `run.{axis}` is {one} and `run.{other}` {two}: they span cells together, give"
+                " both or none"
+            )
+    if both := sorted({*run.mentors} & {*run.first_methods}):
+        raise ValueError(
+            f"params.yaml: {both} in `run.mentors` and in `run.first_methods`: their cells would have the"
+            " same names, rename one block"
+        )
+    hosted = [name for name in run.students if isinstance(checked.students[name], HostedStudent)]
+    if run.second_methods and hosted:
+        raise ValueError(
+            f"params.yaml: `run.second_methods` go on from the weights of every student, and {hosted} are at"
+            " OpenAI: drop one or the other"
+        )
 
 
 def check_transfers(params: Params, run: Run) -> None:
@@ -69,13 +108,13 @@ def check_hosted(params: Params, checked: Checked, run: Run) -> None:
     """OpenAI has one loss, over all tokens of a completion: methods that weigh tasks need local students."""
     students = {name: checked.students[name] for name in run.students}
     hosted = {name: one for name, one in students.items() if isinstance(one, HostedStudent)}
-    weighing = [name for name in [*run.methods, *run.baselines] if len(checked.methods[name].TASKS) > 1]
+    weighing = [name for name in methods_of(run) if len(checked.methods[name].TASKS) > 1]
     if hosted and weighing:
         raise ValueError(
             f"params.yaml: `run` pairs the methods {weighing}, which weigh several tasks, with the students"
             f" {[*hosted]} at OpenAI, which has one loss for all: drop one or the other"
         )
-    for (student, block), name in product(hosted.items(), [*run.methods, *run.baselines]):
+    for (student, block), name in product(hosted.items(), methods_of(run)):
         _, settings, _ = method_of(name, params["methods"])
         if system_of(settings) is not None and block.api != "chat":
             raise ValueError(
@@ -132,6 +171,7 @@ def check_grid(params: Params, checked: Checked) -> None:
     run = checked.run
     check_values(params, run)
     check_methods(checked, run)
+    check_again(checked, run)
     check_transfers(params, run)
     check_hosted(params, checked, run)
     check_training_prices(params, checked, run)

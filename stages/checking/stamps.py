@@ -16,7 +16,8 @@ from stages.config.dataset import demonstrations_file, prepare_part, source_part
 from stages.config.decoding import GREEDY
 from stages.config.load import find, read_yaml
 from stages.config.method import resolve_method
-from stages.config.run import Run
+from stages.config.run import Run, methods_of
+from stages.config.second import second_block
 from stages.records.files import sha256_of
 from stages.records.jsonl import write_text
 
@@ -145,7 +146,7 @@ def of_training(student: str, params: Params, run: Run) -> Stamp:
         return code("stages.train", without=ANSWERS, methods=None)
     find(params, f"decodings.{GREEDY}")  # says what there is, where this one is not
     found = block(params, "decodings", GREEDY)
-    for method in dict.fromkeys([*run.methods, *run.baselines]):
+    for method in methods_of(run):
         found |= method_code("stages.train", method, params) | block(params, "methods", method)
     return found
 
@@ -167,13 +168,16 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
     found = {stage: code(f"stages.{stage}", methods=None) for stage in PLAIN} | {"report": of_report()}
     for dataset in dict.fromkeys([*run.datasets, *run.extra_datasets]):
         found |= of_dataset(dataset, params)
-    for method in dict.fromkeys([*run.methods, *run.baselines]):
+    for method in methods_of(run):
         found[f"render-{method}"] = method_code("stages.render", method, params)
         found[f"predict-{method}"] = method_code("stages.predict", method, params)
     for student in run.students:
         found[f"base-{student}"] = of_base(student, params)
         found[f"exam-{student}"] = of_exam(student, params)
         found[f"train-{student}"] = of_training(student, params, run)
+    for method in run.second_methods:
+        told = second_block(method, params["methods"])
+        found[f"second-{method}"] = {f"params.yaml: methods.{method}.second": value_hash(told)}
     for curation in run.curations:
         found[f"curate-{curation}"] = code("stages.curate") | of_golden(params["curations"][curation])
     for teacher in run.teachers:

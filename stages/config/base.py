@@ -11,7 +11,9 @@ from stages.config.load import Block
 from stages.config.precision import Precision
 from stages.records.jsonl import write_json
 
+ADAPTERS = "adapter_config.json"  # in the folder of a student that is adapters
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+OF_ADAPTERS = (ADAPTERS, "adapter_model.safetensors")
 
 
 class ModelSource(Block):
@@ -98,7 +100,7 @@ def base_sha256(folder: Path) -> str:
     DVC does not watch the folder: params.yaml holds this instead.
     """
     found = hashlib.sha256()
-    for path in (folder / name for name in FILES):
+    for path in (folder / name for name in (*FILES, *OF_ADAPTERS)):
         if path.exists():
             found.update(f"{path.name} {path.stat().st_size}\n".encode())
             with path.open("rb") as file:
@@ -125,6 +127,18 @@ def read_pointer(folder: Path) -> tuple[Base, Precision]:
     values = json.loads(pointer.read_text(encoding="utf-8"))
     precision: Precision = values.pop("precision", "auto")
     return Base.model_validate(values), precision
+
+
+def start_of(folder: Path) -> Base:
+    """The weights that a training starts from: what data/bases/STUDENT points to, or the student that another
+    training left in its folder. Raises ValueError for one that is not here.
+    """
+    if (folder / "openai.json").is_file():
+        raise ValueError(f"{folder}: a student at OpenAI, wanted one of this machine to train on")
+    adapters = (folder / ADAPTERS).is_file()
+    if adapters or ((folder / "config.json").is_file() and not (folder / "base.json").is_file()):
+        return Base(path=str(folder), sha256=base_sha256(folder))
+    return read_pointer(folder)[0]
 
 
 def write_prompt_limit(folder: Path, most: int | None) -> None:

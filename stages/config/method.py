@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from stages.config.contracts import Method, load_plug_in
 from stages.config.load import Block, check, find, read_params
 from stages.records.completion import Reader
@@ -12,18 +14,28 @@ LIKE = "like"  # of a variant's block: whose file and values it has
 MAX_TOKENS = 128  # L_r of Fine-tune-CoT, tokens a step
 
 
-class HowRead(Block):
+class SecondTraining(Block):
+    """What a second training (`run.second_methods`) has in place of the student's own settings."""
+
+    lr: float | None = Field(None, gt=0)
+    batch_size: int | None = Field(None, ge=1)
+    epochs: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(None, ge=1)
+
+
+class Besides(Block):
     """What every method's block may say besides its own settings."""
 
     reader: Reader
+    second: SecondTraining = SecondTraining()
 
 
 def method_settings(name: str, method: Method, values: dict[str, Any]) -> tuple[Any, Reader]:
     """The method's own settings, and the reader that its block names, else the one for how it is asked."""
     where = f"methods.{name}"
-    own = check(where, {key: value for key, value in values.items() if key != "reader"}, method.Settings)
-    reader = values.get("reader", default_reader(method, own))
-    return own, check(where, {"reader": reader}, HowRead).reader
+    besides = {key: value for key, value in values.items() if key in Besides.model_fields}
+    own = check(where, {key: values[key] for key in values.keys() - besides.keys()}, method.Settings)
+    return own, check(where, {"reader": default_reader(method, own), **besides}, Besides).reader
 
 
 def default_reader(method: Method, settings: Block) -> Reader:

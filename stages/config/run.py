@@ -10,8 +10,10 @@ from pydantic import AfterValidator, Field
 from stages.config.load import Block
 
 # What tells cells apart, each a field of the cell's JSON. None (null) stands where a cell has none: a
-# baseline has no teacher and no curation, a student on its own test part no target.
-AXES = tuple("dataset split teacher curation method student seed decoding target".split())
+# baseline has no teacher and no curation, a student on its own test part no target. `mentor` is the student
+# whose rationales join the teacher's, `first` the method of the training before this one.
+AXES = tuple("dataset split teacher curation method student seed mentor first decoding target".split())
+SELDOM = ("mentor", "first")  # a cell without one has no such field in its JSON
 Axes = dict[str, Any]  # axis -> name, or the number of a seed, or None
 
 Value = TypeVar("Value", int, str)
@@ -56,11 +58,27 @@ class Run(Block):
     decodings: Annotated[Slugs, Field(min_length=1)]  # how every student is asked, without training it again
     # who foresees the students' answers, with and without their rationales
     simulators: Slugs = Field(default_factory=list)
+    # students whose own rationales of the train questions join the teacher's; who learns from both
+    mentors: Slugs = Field(default_factory=list)
+    mentored: Slugs = Field(default_factory=list)
+    # methods whose students are trained a second time; the methods of that second training
+    first_methods: Slugs = Field(default_factory=list)
+    second_methods: Slugs = Field(default_factory=list)
 
 
 def cell_name(axes: Mapping[str, Any]) -> str:
     """The name of a cell or of a transfer, as DVC joins the values of its axes."""
-    return "-".join(str(axes[axis]) for axis in AXES if axes[axis] is not None)
+    return "-".join(str(axes[axis]) for axis in AXES if axes.get(axis) is not None)
+
+
+def as_fields(axes: Mapping[str, Any]) -> Axes:
+    """The axes as fields of a cell's JSON."""
+    return {axis: axes.get(axis) for axis in AXES if axis not in SELDOM or axes.get(axis) is not None}
+
+
+def methods_of(run: Run) -> list[str]:
+    """Every method of the run, each once."""
+    return [*dict.fromkeys([*run.methods, *run.baselines, *run.second_methods])]
 
 
 def product_cells(**lists: Sequence[int | str]) -> dict[str, Axes]:
@@ -73,26 +91,20 @@ def product_cells(**lists: Sequence[int | str]) -> dict[str, Axes]:
 
 
 def declared_cells(run: Run) -> dict[str, Axes]:
-    """Name -> axes of all cells, distilled ones first, then baselines; names as DVC joins them."""
-    distilled = product_cells(
-        dataset=run.datasets,
-        split=run.splits,
-        teacher=run.teachers,
-        curation=run.curations,
-        method=run.methods,
-        student=run.students,
-        seed=run.seeds,
-        decoding=run.decodings,
-    )
-    baselines = product_cells(
-        dataset=run.datasets,
-        split=run.splits,
-        method=run.baselines,
-        student=run.students,
-        seed=run.seeds,
-        decoding=run.decodings,
-    )
-    return distilled | baselines
+    """Name -> axes of all cells: distilled ones, those with a mentor, those of a second training, baselines;
+    names as DVC joins them.
+    """
+    cut = {"dataset": run.datasets, "split": run.splits}
+    corpus = {**cut, "teacher": run.teachers, "curation": run.curations}
+    last = {"seed": run.seeds, "decoding": run.decodings}
+    taught = {**corpus, "method": run.methods}
+    again = {**corpus, "method": run.second_methods, "student": run.students}
+    return {
+        **product_cells(**taught, student=run.students, **last),
+        **product_cells(**taught, student=run.mentored, **last, mentor=run.mentors),
+        **product_cells(**again, **last, first=run.first_methods),
+        **product_cells(**cut, method=run.baselines, student=run.students, **last),
+    }
 
 
 def declared_transfers(run: Run) -> dict[str, Axes]:

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from stages.config.decoding import GREEDY
-from stages.config.run import AXES, Run, declared_cells, declared_transfers
+from stages.config.run import AXES, SELDOM, Run, declared_cells, declared_transfers
 from stages.results.statistics import rounded, spread
 
 Cell = dict[str, Any]  # a cell's axes, its label, and its numbers
@@ -26,11 +26,13 @@ ALSO = ("accuracy_best_test_epoch", "majority_accuracy", "subtask_average", "con
 
 def cell_label(cell: Mapping[str, Any]) -> str:
     """ "method (teacher/curation/student/decoding)"; a baseline has no teacher and no curation, and `greedy`
-    is left out.
+    is left out. After it ", mentor NAME" or ", after METHOD", within the parentheses.
     """
     named = [cell[axis] for axis in ("teacher", "curation", "student") if cell[axis]]
     named += [cell["decoding"]] if cell["decoding"] != GREEDY else []
-    return f"{cell['method']} ({'/'.join(named)})"
+    mentor = f", mentor {cell['mentor']}" if cell.get("mentor") else ""
+    first = f", after {cell['first']}" if cell.get("first") else ""
+    return f"{cell['method']} ({'/'.join(named)}{mentor}{first})"
 
 
 def corpus_name(cell: Cell) -> str:
@@ -40,7 +42,7 @@ def corpus_name(cell: Cell) -> str:
 
 def read_cell(path: Path) -> Cell:
     """A cell's axes and numbers. Raises ValueError for a file without all axes."""
-    cell: Cell = json.loads(path.read_text(encoding="utf-8"))
+    cell: Cell = dict.fromkeys(SELDOM) | json.loads(path.read_text(encoding="utf-8"))
     if missing := [axis for axis in AXES if axis not in cell]:
         raise ValueError(
             f"{path}: no field `{missing[0]}`, wanted the cell's axes: `dvc repro` writes it, under today's"

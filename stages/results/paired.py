@@ -73,7 +73,7 @@ def against_baselines(heads: Heads) -> list[tuple[str, str]]:
 
 def among_methods(heads: Heads) -> list[tuple[str, str]]:
     """Methods that train the same student on the same corpus, the later one in `run.methods` first."""
-    corpus = ("teacher", "curation", "student", "decoding")
+    corpus = ("teacher", "curation", "student", "decoding", "mentor")
     return [
         (name, other)
         for (other, theirs), (name, ours) in combinations(heads.items(), 2)
@@ -81,9 +81,19 @@ def among_methods(heads: Heads) -> list[tuple[str, str]]:
     ]
 
 
+def against_unmentored(heads: Heads) -> list[tuple[str, str]]:
+    """Each student that learned from a mentor too, and the same one that learned from the teacher alone."""
+    same = ("teacher", "curation", "method", "student", "decoding", "first")
+    return [
+        (name, other)
+        for (name, ours), (other, theirs) in product(heads.items(), repeat=2)
+        if ours["mentor"] and not theirs["mentor"] and all(ours[axis] == theirs[axis] for axis in same)
+    ]
+
+
 def among_decodings(heads: Heads) -> list[tuple[str, str]]:
     """Two ways in which the same students are asked, the later one in `run.decodings` first."""
-    trained = ("teacher", "curation", "method", "student")
+    trained = ("teacher", "curation", "method", "student", "mentor", "first")
     return [
         (name, other)
         for (other, theirs), (name, ours) in combinations(heads.items(), 2)

@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from stages.config.base import FILES, Base, base_sha256, read_pointer, read_prompt_limit
+from stages.config.base import ADAPTERS, FILES, Base, base_sha256, read_pointer, read_prompt_limit
 from stages.config.kernels import kernels_are_fixed
 from stages.config.precision import Precision
 from stages.students.device import decoding_dtype, device
@@ -61,7 +61,11 @@ def load(
 
     Raises ValueError for what cannot be had, and for a model and a tokenizer that cannot work together.
     """
-    if (Path(source) / "adapter_config.json").exists():
+    if (Path(source) / ADAPTERS).exists():
+        if four_bit:
+            raise ValueError(
+                f"{source}: adapters, wanted whole weights for `four_bit`: train it with `lora.merge: true`"
+            )
         return load_adapter(Path(source), where, precision)
     where = where or device()
     if kernels_are_fixed() and "WORLD_SIZE" not in os.environ:  # FSDP resizes what numpy would hold
@@ -150,7 +154,7 @@ def load_base(
     if base.hub:
         return load(base.hub, base.revision, where, four_bit, precision)
     folder = Path(str(base.path))
-    if not (folder / "model.safetensors").exists():
+    if not any((folder / name).exists() for name in ("model.safetensors", ADAPTERS)):
         made = folder.parent == Path("data/bases")  # by the stage `base`
         raise ValueError(
             f"{folder}/model.safetensors not found: "
@@ -180,7 +184,7 @@ def load_trained(folder: Path) -> Loaded:
     """What the train stage left in `folder`, to answer in the precision that it was trained in, where the
     machine has it.
     """
-    if (folder / "base.json").exists() and not (folder / "adapter_config.json").exists():
+    if (folder / "base.json").exists() and not (folder / ADAPTERS).exists():
         base, precision = read_pointer(folder)
         student = load_base(base, precision=precision)
     else:

@@ -53,6 +53,29 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
         {"methods": ["zero_shot"]}, r"'zero_shot', which learns from nothing: list it under `run.baselines`"
     ),
     "trained on and extra": ({"extra_datasets": ["gen_coin_flip"]}, r"and in `run.extra_datasets`"),
+    "a second training of nothing": (
+        {"first_methods": ["cascod"], "second_methods": ["std_cot"]},
+        r"`run.first_methods` names \['cascod'\], wanted names of `run.methods`, .*: fine_tune_cot",
+    ),
+    "half of a second training": (
+        {"first_methods": ["fine_tune_cot"]}, r"`run.first_methods` is .*`run.second_methods` \[\]: .* both"
+    ),
+    "a second training that trains nothing": (
+        {"first_methods": ["fine_tune_cot"], "second_methods": ["zero_shot"]},
+        r"`run.second_methods` names 'zero_shot', which learns from nothing",
+    ),
+    "a second training at OpenAI": (
+        {"students": ["gpt_4o_mini"], "first_methods": ["fine_tune_cot"], "second_methods": ["std_cot"]},
+        r"\['gpt_4o_mini'\] are at OpenAI",
+    ),
+    "a mentor that nobody trains": (
+        {"mentors": ["smollm2"], "mentored": ["tiny"]}, r"`run.mentors` names \['smollm2'\], .*`run.students`"
+    ),
+    "a mentor without anybody to teach": ({"mentors": ["tiny"]}, r"`run.mentored` \[\]: they span cells tog"),
+    "a mentor called like a first method": (
+        {"students": ["std_cot"], "mentors": ["std_cot"], "mentored": ["std_cot"], "methods": ["std_cot"],
+         "first_methods": ["std_cot"], "second_methods": ["std_cot"]}, r"cells would have the same names",
+    ),
     "an unknown target": ({"transfers": ["svamp"]}, r"`run.transfers` names \['svamp'\]"),
     "a weighing method at OpenAI": (
         {"students": ["gpt_4o_mini"], "methods": ["cascod"]}, r"\['cascod'\], which weigh several tasks"
@@ -73,6 +96,7 @@ def test_a_pair_that_cannot_be_is_named(params: dict[str, Any], what: str) -> No
     params["run"] |= run
     if "conversation" in what:
         params["methods"]["fine_tune_cot"] = {"format": "chat"}
+    params["students"]["std_cot"] = params["students"]["tiny"]
     with pytest.raises(ValueError, match=complaint):
         check_all(params)
 

@@ -7,7 +7,7 @@ from made_cells import axes_of
 from pydantic import ValidationError
 from toy_grid import GRID, MARKS, MOVED, TARGETS, WITH, WITHOUT, read_grid, write_grid
 
-from stages.config.run import Run, cell_name, declared_cells, declared_transfers
+from stages.config.run import Run, as_fields, cell_name, declared_cells, declared_transfers
 from stages.results.cells import (
     average_scores,
     cell_label,
@@ -60,6 +60,36 @@ def test_axes_of_declared_cells():
         assert axes == axes_of(name)
         assert (axes["teacher"], axes["curation"]) in (("scripted_2", "answer"), (None, None))
         assert (axes["target"] is None) == (name in MARKS)
+
+
+AGAIN = {
+    "students": ["tiny", "large"],
+    "mentors": ["large"],
+    "mentored": ["tiny"],
+    "first_methods": ["with_steps"],
+    "second_methods": ["weighted"],
+}
+
+
+def test_mentored_and_second_students_are_cells_with_names_labels_and_fields_of_their_own(tmp_path):
+    before = declared_cells(Run.model_validate({**GRID, "students": ["tiny", "large"]}))
+    more = declared_cells(Run.model_validate({**GRID, **AGAIN}))
+    own = {name: axes for name, axes in more.items() if name not in before}
+    assert {(axes["dataset"], axes["seed"]) for axes in own.values()} == {
+        (dataset, seed) for dataset in GRID["datasets"] for seed in (0, 1)
+    }
+    assert len(own) == 4 * (1 + 2)  # of tiny with its mentor; of both a second training
+    corpus = "toy_a-sample-scripted_2-answer"
+    labels = {
+        f"{corpus}-with_steps-tiny-0-large-greedy": "with_steps (scripted_2/answer/tiny, mentor large)",
+        f"{corpus}-weighted-tiny-0-with_steps-greedy": "weighted (scripted_2/answer/tiny, after with_steps)",
+    }
+    for name, label in labels.items():
+        assert cell_label(more[name]) == label
+        (tmp_path / f"{name}.json").write_text(json.dumps(as_fields(more[name])))
+        assert read_cell(tmp_path / f"{name}.json") == more[name]
+    plain = as_fields(more[f"{corpus}-with_steps-tiny-0-greedy"])
+    assert not plain.keys() & {"mentor", "first"}  # the files of a grid without either stay as they were
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stages.config.run import AXES, Axes
+from stages.config.run import AXES, SELDOM, Axes, as_fields
 
 
 def axes_of(name: str) -> Axes:
@@ -14,12 +14,13 @@ def axes_of(name: str) -> Axes:
     if len(values) == 6:
         values[2:2] = [None, None]
     values[6] = int(values[6])
-    return dict(zip(AXES, [*values, target], strict=True))
+    usual = [axis for axis in AXES if axis not in SELDOM]
+    return dict.fromkeys(AXES) | dict(zip(usual, [*values, target], strict=True))
 
 
 def write_cell(folder: Path, name: str, **numbers: Any) -> Path:
     """folder/NAME.json: the axes in its name, and `numbers`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps({**axes_of(name), **numbers}), encoding="utf-8")
+    path.write_text(json.dumps({**as_fields(axes_of(name)), **numbers}), encoding="utf-8")
     return path

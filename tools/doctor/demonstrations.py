@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from stages.config.run import methods_of
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
 from tools.doctor.findings import Finding
@@ -16,7 +17,7 @@ def pairs(setting: Setting) -> Iterator[tuple[str, str, str]]:
         if method := getattr(settings, "method", None):
             yield from ((f"teachers.{name}", method, dataset) for dataset in run.datasets)
     asked = [*dict.fromkeys([*run.datasets, *run.transfers])]
-    for method in [*run.methods, *run.baselines]:
+    for method in methods_of(run):
         yield from ((f"methods.{method}", method, dataset) for dataset in asked)
 
 

@@ -116,7 +116,8 @@ def work_of(setting: Setting, student: Student) -> Work:
             unknown.append(dataset)
         train, _, question = targets[0] or (0, 0, 0.0)
         tests = sum(one[1] for one in targets if one)
-        cells = [(method, kept) for method in run.methods for kept in corpora]
+        again = len(run.first_methods)
+        cells = [(method, kept) for method in run.methods + again * run.second_methods for kept in corpora]
         cells += [(method, 1) for method in run.baselines]
         for method, kept in cells:
             learns = setting.method(method)[0].LEARNS_FROM != "nothing"

@@ -105,7 +105,8 @@ def parameters_of(base: Base) -> int | None:
 def trainings_of(setting: Setting) -> int:
     """Trainings of one student: those of the grid, but for methods that only ask."""
     run = setting.run
-    taught = len(run.teachers) * len(run.curations) * len(run.methods)
+    again = len(run.first_methods) * len(run.second_methods)
+    taught = len(run.teachers) * len(run.curations) * (len(run.methods) + again)
     learning = [name for name in run.baselines if setting.method(name)[0].LEARNS_FROM != "nothing"]
     return len(run.datasets) * len(run.splits) * (taught + len(learning)) * len(run.seeds)
 

@@ -2,7 +2,8 @@
 
 Stages before the trainings run in the checkout, as ever. Then every cell that is not up to date (a training
 and what depends on it alone) runs in a worker's own Git worktree, which shares DVC's cache. The run cache
-brings the results home: the checkout's own DVC takes them from there, and alone writes dvc.lock.
+brings the results home: the checkout's own DVC takes them from there, and alone writes dvc.lock. Trainings
+that wait for others (of a mentor's students, second ones) are a wave of their own.
 """
 
 import os
@@ -87,21 +88,33 @@ def run_cells(root: Path, side: Path, cells: list[Any], jobs: int | None, ray: s
         return deal(cells, workers, home, typer.echo)
 
 
+def one_wave(root: Path, side: Path, plan: Any, jobs: int | None, ray: str | None) -> list[str]:
+    """What comes before a plan's trainings, then its cells: the names of those that failed."""
+    from tools.repro.cells import stale_cells
+
+    if plan.before:
+        dvc_repro(root, "--single-item", *plan.before)
+    cells = stale_cells(root, plan)
+    return run_cells(root, side, cells, jobs, ray) if cells else []
+
+
 def side_by_side(root: Path, targets: list[str], jobs: int | None, ray: str | None) -> None:
     """`dvc repro TARGETS`, its cells side by side. Exits with 1 where one failed."""
     from dvc.repo import Repo
 
-    from tools.repro.cells import make_plan, put_in_order, read_lock, stale_cells
+    from tools.repro.cells import make_plan, put_in_order, read_lock
     from tools.repro.worktree import alone
 
     with alone(root) as side:
         known = list(read_lock(root))
         plan, order = make_plan(Repo(str(root)), targets)
-        if plan.before:
-            dvc_repro(root, "--single-item", *plan.before)
         try:
-            cells = stale_cells(root, plan)
-            failed = run_cells(root, side, cells, jobs, ray) if cells else []
+            failed = one_wave(root, side, plan, jobs, ray)
+            done = set(plan.first)
+            while plan.trains_again and not failed:
+                plan, _ = make_plan(Repo(str(root)), targets, done)
+                failed = one_wave(root, side, plan, jobs, ray)
+                done.update(plan.first)
             if plan.after and not failed:
                 dvc_repro(root, "--single-item", *plan.after)
         finally:

@@ -3,6 +3,7 @@ what reads several of them.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -24,8 +25,18 @@ class Plan:
     cells: list[list[str]]  # a training, then what depends on it alone
     after: list[str]
 
+    @property
+    def first(self) -> list[str]:
+        """What comes before those in `after`."""
+        return [*self.before, *(name for cell in self.cells for name in cell)]
+
     def order(self) -> list[str]:
-        return [*self.before, *(name for cell in self.cells for name in cell), *self.after]
+        return [*self.first, *self.after]
+
+    @property
+    def trains_again(self) -> bool:
+        """Whether a training waits for others: of a mentor's students, or of a second training."""
+        return any(map(TRAINING.match, self.after))
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,8 @@ class Cell:
         return asdict(self)
 
 
-def make_plan(repo: Repo, targets: list[str]) -> tuple[Plan, list[str]]:
-    """The plan, and all its stages in the order in which `dvc repro` takes them."""
+def make_plan(repo: Repo, targets: list[str], done: Collection[str] = ()) -> tuple[Plan, list[str]]:
+    """The plan of what is not `done`, and all stages in the order in which `dvc repro` takes them."""
     graph = get_active_graph(repo.index.graph)
     stages = plan_repro(graph, collect_stages(repo, targets or ["dvc.yaml"]))
     trainings: dict[Any, set[str]] = {}  # those that a stage comes after
@@ -52,6 +63,9 @@ def make_plan(repo: Repo, targets: list[str]) -> tuple[Plan, list[str]]:
     before, after = [], []
     for stage in stages:
         name = stage.addressing
+        if name in done:
+            trainings[stage] = set()
+            continue
         found = {name} if TRAINING.match(name) else set()
         trainings[stage] = found.union(*(trainings[upstream] for upstream in graph.successors(stage)))
         match sorted(trainings[stage]):
