@@ -119,6 +119,8 @@ def check_curations(params: Params, run: Run) -> None:
             golden_file(curation.golden)
         if curation.length and curation.length.tokenizer:
             pinned(curation.length.tokenizer, f"{where}.length.tokenizer")
+        if curation.verdicts:
+            pinned(curation.verdicts, f"{where}.verdicts")
 
 
 def check_blocks(params: Params) -> Checked:

@@ -58,3 +58,21 @@ class Length(Block):
         if self.most is not None and self.most < self.least:
             raise ValueError(f"`least` is {self.least}, `most` {self.most}: nothing is as long")
         return self
+
+
+class NearDuplicates(Block):
+    """Of rationales that say nearly the same the first stays: by question, then by sample."""
+
+    threshold: float = Field(0.8, gt=0, le=1)  # Jaccard similarity of the sets of `words` words in a row
+    words: int = Field(3, ge=1)
+    among: Literal["question", "corpus"] = "question"  # corpus: all questions of the part
+
+
+class Verdicts(PinnedFile):
+    """A verifier's file: .csv with a header, else JSON lines. Columns: example_id, sample, `column`, and
+    model where the file is to say whose completions it is about.
+    """
+
+    column: str = "score"  # a number, or true (1) and false (0)
+    least: float = 1.0  # of what stays
+    allow_missing: bool = False  # a completion without a verdict leaves and is counted; else it is an error

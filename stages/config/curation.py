@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stages.config.choosing import Length, Shares
+from stages.config.choosing import Length, NearDuplicates, Shares, Verdicts
 from stages.config.load import Block
 
 LISTS = Path(__file__).parents[1] / "corpus"  # golden lists that were published
@@ -57,6 +57,8 @@ class Curation(Block):
     train_on: Literal["thoughts", "summary", "both"] = "summary"
     keep_cut_thoughts: bool = False  # those that ended at the length limit before anything was said
     length: Length | None = None
+    verdicts: Verdicts | None = None
+    near_duplicates: NearDuplicates | None = None  # of what has passed all that is above
     # a file of local/, else of stages/corpus: example ids, one per line, of one or more datasets
     golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")
     # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps

@@ -10,6 +10,7 @@ from stages.config.curation import Curation, golden_file
 from stages.config.load import block
 from stages.corpus.bands import measure_of
 from stages.corpus.sieve import Given
+from stages.corpus.verdicts import read_verdicts
 from stages.records.completion import Completion, iter_questions
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import read_text
@@ -78,4 +79,6 @@ def read_given(where: str, curation: Curation, examples: Mapping[str, Example]) 
     golden = read_golden(golden_file(curation.golden), examples) if curation.golden else set()
     length = curation.length
     measure = measure_of(length, curation.train_on, f"{where}.length") if length else None
-    return Given(golden, measure)
+    verdicts = curation.verdicts
+    found = read_verdicts(verdicts, f"{where}.verdicts", examples) if verdicts else {}
+    return Given(golden, measure, found)

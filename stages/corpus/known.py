@@ -1,13 +1,40 @@
 """Known: what filters have to know of all questions of a part before the first one is curated."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from stages.config.curation import Curation
 from stages.corpus.filters import draw_questions, has_thoughts, keep_first_samples
+from stages.corpus.near import repeated
 from stages.corpus.selection import count_bigrams, question_budgets
 from stages.corpus.sieve import PARTS, Given, Known, apply_filters, filters_of
 from stages.records.completion import Completion
 from stages.records.example import Example
+
+# filters that have to know what passed those before them, in their order
+STEPS = ("near_duplicates", "select")
+
+
+@dataclass(frozen=True)
+class Look:
+    """All completions, looked at through the filters before one of STEPS."""
+
+    questions: Iterable[list[Completion]]  # gone through anew each time
+    examples: Mapping[str, Example]
+    parts: Mapping[str, str]  # of each question
+    curation: Curation
+    given: Given
+
+    def before(
+        self, step: str, known: Mapping[str, Known]
+    ) -> Iterator[tuple[str, list[Completion], list[Completion]]]:
+        """(part, a question's rows, those that passed), of each question of which some did."""
+        curation = self.curation.model_copy(update=dict.fromkeys(STEPS[STEPS.index(step) :]))
+        filters = {part: filters_of(curation, self.examples, self.given, known[part]) for part in PARTS}
+        for rows in self.questions:
+            part = self.parts.get(rows[0].example_id)
+            if part and (passed := apply_filters(rows, filters[part])[0]):
+                yield part, rows, passed
 
 
 def known_of(
@@ -17,29 +44,48 @@ def known_of(
     curation: Curation,
     given: Given,
 ) -> dict[str, Known]:
-    """What is to be known of each part before its first question is curated: for most curations nothing, and
-    then the completions are not gone through. `parts`: of each question.
+    """What is to be known of each part: for most curations nothing, and then the completions are not gone
+    through. `parts`: of each question.
     """
+    look = Look(questions, examples, parts, curation, given)
     known = dict.fromkeys(PARTS, Known())
     if curation.train_on == "thoughts":
         thinking = {parts.get(rows[0].example_id) for rows in questions if any(map(has_thoughts, rows))}
         known = {part: Known(thinks=part in thinking) for part in PARTS}
-    openness = curation.select is not None and curation.select.by == "open_endedness"
-    if not openness and not curation.match_size:
-        return known
-    left: dict[str, dict[str, int]] = {part: {} for part in PARTS}  # question -> its bigrams
-    before = curation.model_copy(update={"select": None})
-    filters = {part: filters_of(before, examples, given, known[part]) for part in PARTS}
-    for rows in questions:
-        question = rows[0].example_id
-        if (part := parts.get(question)) and apply_filters(rows, filters[part])[0]:
-            asked = keep_first_samples(rows, curation.per_question)
-            left[part][question] = count_bigrams(asked) if openness else 0
-    for part, found in left.items():
-        if curation.match_size:
-            drawn = draw_questions(found.keys(), len(found.keys() & set(given.golden)), curation.seed)
-            known[part] = known[part]._replace(drawn=drawn)
-            found = {question: count for question, count in found.items() if question in drawn}
-        if curation.select:
-            known[part] = known[part]._replace(budgets=question_budgets(curation.select, found))
+    if curation.near_duplicates and curation.near_duplicates.among == "corpus":
+        known = with_repeats(look, known)
+    if curation.match_size or (curation.select and curation.select.by == "open_endedness"):
+        known = with_budgets(look, known)
     return known
+
+
+def with_repeats(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
+    """Near-duplicates over all questions of a part, whose rationales are held for that."""
+    near = look.curation.near_duplicates
+    left: dict[str, list[Completion]] = {part: [] for part in PARTS}
+    for part, _, passed in look.before("near_duplicates", known):
+        left[part] += sorted(passed, key=lambda row: row.sample)
+    return {
+        part: known[part]._replace(repeated=repeated(rows, near, look.curation.train_on) if near else set())
+        for part, rows in left.items()
+    }
+
+
+def with_budgets(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
+    """Which questions `match_size` draws, and how many completions of each `select` keeps."""
+    curation = look.curation
+    openness = curation.select is not None and curation.select.by == "open_endedness"
+    left: dict[str, dict[str, int]] = {part: {} for part in PARTS}  # question -> its bigrams
+    for part, rows, _ in look.before("select", known):
+        asked = keep_first_samples(rows, curation.per_question)
+        left[part][rows[0].example_id] = count_bigrams(asked) if openness else 0
+    found = dict(known)
+    for part, sizes in left.items():
+        if curation.match_size:
+            golden = sizes.keys() & set(look.given.golden)
+            drawn = draw_questions(sizes.keys(), len(golden), curation.seed)
+            found[part] = found[part]._replace(drawn=drawn)
+            sizes = {question: count for question, count in sizes.items() if question in drawn}
+        if curation.select:
+            found[part] = found[part]._replace(budgets=question_budgets(curation.select, sizes))
+    return found

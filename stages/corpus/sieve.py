@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from stages.config.curation import Curation
@@ -18,7 +19,9 @@ from stages.corpus.filters import (
     keep_thoughtful,
     keep_whole_thoughts,
 )
+from stages.corpus.near import Place, keep_apart, without_places
 from stages.corpus.selection import select_rows
+from stages.corpus.verdicts import Found, keep_scored, keep_verified
 from stages.records.completion import Completion
 from stages.records.example import Example
 
@@ -33,6 +36,7 @@ class Given(NamedTuple):
 
     golden: Collection[str] = ()  # ids of examples
     measure: Measure | None = None  # how long a completion is
+    verdicts: Found = MappingProxyType({})  # on completions
 
 
 class Known(NamedTuple):
@@ -40,6 +44,7 @@ class Known(NamedTuple):
 
     thinks: bool = True  # are there thoughts to learn in any completion?
     drawn: set[str] | None = None  # by match_size; None: all
+    repeated: set[Place] | None = None  # near one before them in the part; None: not looked for
     budgets: Mapping[str, int] = {}  # completions that stay, where questions differ in that
 
 
@@ -66,6 +71,8 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
         "wrong_answer": partial(keep_correct, examples=examples) if by_answer else list,
         **by_length(curation, given),
         "not_golden": partial(keep_questions, ids=given.golden) if curation.filter == "golden" else list,
+        **by_verdict(curation, given),
+        **by_likeness(curation, known),
         "undersampled": list if drawn is None else partial(keep_questions, ids=drawn),
     }
     if curation.select:
@@ -94,6 +101,25 @@ def by_length(curation: Curation, given: Given) -> Filters:
         "too_short": partial(keep_long, measure=given.measure, least=limits.least),
         "too_long": partial(keep_short, measure=given.measure, most=limits.most),
     }
+
+
+def by_verdict(curation: Curation, given: Given) -> Filters:
+    if curation.verdicts is None:
+        return {}
+    allowed = curation.verdicts.allow_missing
+    return {
+        "without_verdict": partial(keep_verified, verdicts=given.verdicts, allow_missing=allowed),
+        "low_verdict": partial(keep_scored, verdicts=given.verdicts, least=curation.verdicts.least),
+    }
+
+
+def by_likeness(curation: Curation, known: Known) -> Filters:
+    near = curation.near_duplicates
+    if near is None:
+        return {}
+    if near.among == "corpus":
+        return {"near_duplicate": partial(without_places, places=known.repeated or set())}
+    return {"near_duplicate": partial(keep_apart, near=near, train_on=curation.train_on)}
 
 
 def apply_filters(
