@@ -1,8 +1,9 @@
-"""Plan: what a run would do, what it would ask of teachers and simulators, and what that would cost.
+"""Plan: what a run would do, what it would ask of teachers, judges and simulators, and what that would cost.
 
 Nothing is asked.
 """
 
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,10 @@ from stages import allot, las, teach
 from stages.checking.blocks import check_blocks
 from stages.config.load import check, find, read_params
 from stages.config.run import Axes, Run, declared_cells
-from stages.judging import simulate
+from stages.corpus.inputs import read_inputs
+from stages.corpus.known import graded
+from stages.corpus.sieve import parts_of
+from stages.judging import grade, simulate
 from stages.records.example import read_examples
 from tools.doctor.asked import Question, print_questions, questions
 from tools.doctor.cells import print_stages
@@ -48,6 +52,27 @@ def plan_simulator(simulator: str, cell: str, at: Axes) -> None:
     rows, _ = las.read_answered(examples, parts, predictions)
     asked = las.questions_to_ask(rows)
     typer.echo(f"{simulator}, {cell}\n{simulate.plan(simulator, asked, demonstrations.read_text('utf-8'))}")
+
+
+def plan_judge(curation: str, dataset: str, split: str, teacher: str) -> None:
+    """Say what is not in the store of what a curation's judge is asked; of completions that are there."""
+    completions = DATA / f"completions/{dataset}-{teacher}.jsonl"
+    if not completions.is_file():
+        typer.echo(f"curations.{curation}.judge: {dataset}-{teacher} has no completions yet")
+        return
+    examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
+    parts = made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
+    questions, by_id, ids, block, given = read_inputs(curation, examples, parts, completions)
+    asked = graded(questions, by_id, parts_of(ids), block, given)
+    told = grade.grades_plan(block.judge.by, asked) if block.judge else ""
+    typer.echo(f"curations.{curation}.judge, {dataset}-{split}-{teacher}\n{told}")
+
+
+def plan_judges(params: dict[str, Any], run: Run, datasets: list[str]) -> None:
+    """Of the run's curations those that ask one."""
+    asking = [name for name in run.curations if params["curations"][name].get("judge")]
+    for curation, dataset, split, teacher in product(asking, datasets, run.splits, run.teachers):
+        plan_judge(curation, dataset, split, teacher)
 
 
 def who_is_asked(params: dict[str, Any], run: Run, name: str | None) -> tuple[list[str], list[str]]:
@@ -113,3 +138,5 @@ def main(
         for cell, at in declared_cells(run).items():
             if at["teacher"] and not at["first"] and not at["mentor"] and at["dataset"] in wanted:
                 plan_simulator(simulator, cell, at)
+    if name is None:
+        plan_judges(params, run, wanted)

@@ -2,6 +2,7 @@
 answered wrongly. A cell's name is all that is needed: the files follow from it.
 """
 
+import os
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +82,7 @@ def corpus(
         raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
     dataset, split, teacher, curation = values
     completions = made_by(f"teach@{dataset}-{teacher}", DATA / f"completions/{dataset}-{teacher}.jsonl")
+    os.environ["COT_MODE"] = "replay"  # a look asks no judge
     curate.show_fates(curation, *examples_and_split(dataset, split), completions, count)
 
 

@@ -121,6 +121,8 @@ def check_curations(params: Params, run: Run) -> None:
             pinned(curation.length.tokenizer, f"{where}.length.tokenizer")
         if curation.verdicts:
             pinned(curation.verdicts, f"{where}.verdicts")
+        if curation.judge:
+            find(params, f"judges.{curation.judge.by}")
 
 
 def check_blocks(params: Params) -> Checked:

@@ -26,6 +26,7 @@ Params = dict[str, Any]
 Stamp = dict[str, str]  # part -> sha256
 
 ANSWERS = "stages/training/accuracy.py"  # chooses an epoch by what the student answers
+GRADES = "stages/judging/grade.py"  # asks a judge about completions
 
 # Stages whose code is the same for all of their cells.
 PLAIN = ("split", "contamination", "cost", "appraise", "score", "summarize", "cost_accuracy")
@@ -120,6 +121,16 @@ def of_allotment(values: Mapping[str, Any], splits: list[str], params: Params) -
     return stamp
 
 
+def of_curation(values: Mapping[str, Any], params: Params) -> Stamp:
+    """With the judge that it asks, where it asks one; files that it pins are known by their sha256."""
+    if not (judge := values.get("judge")):
+        return code("stages.curate", without=GRADES) | of_golden(values)
+    asked = find(params, f"judges.{judge['by']}")
+    plug_ins = {"datasets": None, "teachers": asked["backend"], "methods": "bare"}
+    stamp = code("stages.curate", **plug_ins) | block(params, "judges", judge["by"]) | local_files(asked)
+    return stamp | of_golden(values)
+
+
 def of_golden(values: Mapping[str, Any]) -> Stamp:
     """The list that a curation names, of local/ or of ours."""
     if not values.get("golden"):
@@ -179,7 +190,7 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
         told = second_block(method, params["methods"])
         found[f"second-{method}"] = {f"params.yaml: methods.{method}.second": value_hash(told)}
     for curation in run.curations:
-        found[f"curate-{curation}"] = code("stages.curate") | of_golden(params["curations"][curation])
+        found[f"curate-{curation}"] = of_curation(params["curations"][curation], params)
     for teacher in run.teachers:
         found[f"allot-{teacher}"] = of_allotment(params["teachers"][teacher], run.splits, params)
     for dataset in run.datasets:

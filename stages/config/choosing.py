@@ -76,3 +76,10 @@ class Verdicts(PinnedFile):
     column: str = "score"  # a number, or true (1) and false (0)
     least: float = 1.0  # of what stays
     allow_missing: bool = False  # a completion without a verdict leaves and is counted; else it is an error
+
+
+class Judge(Block):
+    """A model's opinion of what has passed all filters before: paid once, as a teacher's answers are."""
+
+    by: str  # a block under `judges`
+    least: float = Field(ge=1, le=10)  # of what stays

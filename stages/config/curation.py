@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stages.config.choosing import Length, NearDuplicates, Shares, Verdicts
+from stages.config.choosing import Judge, Length, NearDuplicates, Shares, Verdicts
 from stages.config.load import Block
 
 LISTS = Path(__file__).parents[1] / "corpus"  # golden lists that were published
@@ -59,6 +59,7 @@ class Curation(Block):
     length: Length | None = None
     verdicts: Verdicts | None = None
     near_duplicates: NearDuplicates | None = None  # of what has passed all that is above
+    judge: Judge | None = None
     # a file of local/, else of stages/corpus: example ids, one per line, of one or more datasets
     golden: str | None = Field(None, pattern=r"^\w[\w.-]*$")
     # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps

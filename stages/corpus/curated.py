@@ -18,7 +18,7 @@ from stages.corpus.filters import (
 from stages.corpus.funnel import Asked, Corpus, Rows, questions_below_budget, row_counts
 from stages.corpus.known import known_of
 from stages.corpus.selection import selection_summary
-from stages.corpus.sieve import PARTS, Filters, Given, apply_filters, filters_of
+from stages.corpus.sieve import PARTS, Filters, Given, apply_filters, filters_of, parts_of
 from stages.records.completion import Completion, without_counterfactuals
 from stages.records.example import Example
 
@@ -83,7 +83,7 @@ def curate(
 
     `questions`: the completions of each, gone through anew where a curation has to know all of them first.
     """
-    part_of = {question: part for part in PARTS for question in split[part]}
+    part_of = parts_of(split)
     known = known_of(questions, examples, part_of, curation, given)
     parts = {part: Part(filters_of(curation, examples, given, known[part])) for part in PARTS}
     every = Rows()

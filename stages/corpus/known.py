@@ -4,15 +4,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stages.config.curation import Curation
-from stages.corpus.filters import draw_questions, has_thoughts, keep_first_samples
-from stages.corpus.near import repeated
+from stages.corpus.filters import (
+    draw_questions,
+    has_thoughts,
+    keep_first_samples,
+    rationale_learned,
+    strict_answer,
+)
+from stages.corpus.near import Place, repeated
 from stages.corpus.selection import count_bigrams, question_budgets
 from stages.corpus.sieve import PARTS, Given, Known, apply_filters, filters_of
+from stages.judging.grade import Graded, grades
 from stages.records.completion import Completion
 from stages.records.example import Example
 
 # filters that have to know what passed those before them, in their order
-STEPS = ("near_duplicates", "select")
+STEPS = ("near_duplicates", "judge", "select")
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ def known_of(
         known = {part: Known(thinks=part in thinking) for part in PARTS}
     if curation.near_duplicates and curation.near_duplicates.among == "corpus":
         known = with_repeats(look, known)
+    if curation.judge:
+        known = with_grades(curation.judge.by, look, known)
     if curation.match_size or (curation.select and curation.select.by == "open_endedness"):
         known = with_budgets(look, known)
     return known
@@ -69,6 +78,41 @@ def with_repeats(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
         part: known[part]._replace(repeated=repeated(rows, near, look.curation.train_on) if near else set())
         for part, rows in left.items()
     }
+
+
+def to_grade(look: Look, known: Mapping[str, Known]) -> Iterator[tuple[str, Place, Graded]]:
+    """(part, question and sample, what the judge sees) of each completion that passed the filters before."""
+    for part, _, passed in look.before("judge", known):
+        example = look.examples[passed[0].example_id]
+        for row in passed:
+            rationale = rationale_learned(row, look.curation.train_on)
+            yield (
+                part,
+                (row.example_id, row.sample),
+                Graded(example.question, rationale, strict_answer(row, example)),
+            )
+
+
+def graded(
+    questions: Iterable[list[Completion]],
+    examples: Mapping[str, Example],
+    parts: Mapping[str, str],
+    curation: Curation,
+    given: Given,
+) -> list[Graded]:
+    """What the curation's judge is asked about, for who wants to know before it is asked."""
+    before = curation.model_copy(update=dict.fromkeys(("match_size", *STEPS[STEPS.index("judge") :])))
+    known = known_of(questions, examples, parts, before, given)
+    return [one for *_, one in to_grade(Look(questions, examples, parts, curation, given), known)]
+
+
+def with_grades(judge: str, look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
+    """All completions that are left are asked about at once."""
+    asked = list(to_grade(look, known))
+    found: dict[str, dict[Place, float | None]] = {part: {} for part in PARTS}
+    for (part, place, _), grade in zip(asked, grades(judge, [one for *_, one in asked]), strict=True):
+        found[part][place] = grade
+    return {part: known[part]._replace(grades=those) for part, those in found.items()}
 
 
 def with_budgets(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:

@@ -31,6 +31,11 @@ Filters = dict[str, Callable[[list[Completion]], list[Completion]]]
 NOTHING: list[Completion] = []
 
 
+def parts_of(split: Mapping[str, list[str]]) -> dict[str, str]:
+    """The part of each question that is learned from or chosen on."""
+    return {question: part for part in PARTS for question in split[part]}
+
+
 class Given(NamedTuple):
     """What a curation names besides the completions, read once."""
 
@@ -45,6 +50,7 @@ class Known(NamedTuple):
     thinks: bool = True  # are there thoughts to learn in any completion?
     drawn: set[str] | None = None  # by match_size; None: all
     repeated: set[Place] | None = None  # near one before them in the part; None: not looked for
+    grades: Mapping[Place, float | None] = MappingProxyType({})  # by a judge; None: cannot be read
     budgets: Mapping[str, int] = {}  # completions that stay, where questions differ in that
 
 
@@ -73,6 +79,7 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
         "not_golden": partial(keep_questions, ids=given.golden) if curation.filter == "golden" else list,
         **by_verdict(curation, given),
         **by_likeness(curation, known),
+        **by_judge(curation, known),
         "undersampled": list if drawn is None else partial(keep_questions, ids=drawn),
     }
     if curation.select:
@@ -120,6 +127,17 @@ def by_likeness(curation: Curation, known: Known) -> Filters:
     if near.among == "corpus":
         return {"near_duplicate": partial(without_places, places=known.repeated or set())}
     return {"near_duplicate": partial(keep_apart, near=near, train_on=curation.train_on)}
+
+
+def by_judge(curation: Curation, known: Known) -> Filters:
+    if curation.judge is None:
+        return {}
+    unread = {place for place, grade in known.grades.items() if grade is None}
+    low = {place for place, grade in known.grades.items() if (grade or 0.0) < curation.judge.least}
+    return {
+        "without_grade": partial(without_places, places=unread),
+        "low_grade": partial(without_places, places=low),
+    }
 
 
 def apply_filters(

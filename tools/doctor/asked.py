@@ -46,10 +46,13 @@ class Question:
 
 def wanted_at(setting: Setting) -> Iterator[tuple[str, Any]]:
     """(block, settings) of all that are asked at an endpoint besides teachers."""
-    for name in setting.run.simulators:
-        values = setting.params["simulators"][name]
+    curations = [setting.params["curations"][name] for name in setting.run.curations]
+    judges = dict.fromkeys(values["judge"]["by"] for values in curations if values.get("judge"))
+    consulted = [("simulators", name) for name in setting.run.simulators]
+    for blocks, name in [*consulted, *(("judges", name) for name in judges)]:
+        values = setting.params[blocks][name]
         if values.get("backend") == "openai":
-            yield f"simulators.{name}", openai.Settings.model_validate(values)
+            yield f"{blocks}.{name}", openai.Settings.model_validate(values)
     for name in setting.run.students:
         if isinstance(student := setting.checked.students[name], HostedStudent):
             yield f"students.{name}", student
