@@ -19,6 +19,7 @@ from stages.config.student import HostedStudent, Student, check_student
 from stages.judging.consult import read_consulted
 from stages.judging.simulate import read_simulator
 from stages.parsing.checks import check_dataset
+from stages.teachers import joined
 
 Params = dict[str, Any]
 PLAIN: dict[str, type[Block]] = {
@@ -78,6 +79,8 @@ def check_teachers(params: Params) -> dict[str, tuple[Teacher, Any]]:
         if method := getattr(settings, "method", None):
             method_of(method, find(params, "methods"), f"{where}.method")
         check_endpoint(params, values)
+        if isinstance(settings, joined.Settings):
+            joined.members(settings, params)
         given = values.get("answers") if name in asked else None
         if given and not Path(given).is_file():
             raise ValueError(f"params.yaml: `{where}.answers`: no file {given}")

@@ -111,6 +111,16 @@ def of_teacher(dataset: str, values: Mapping[str, Any], method: str | None, para
     )
 
 
+def of_teaching(dataset: str, teacher: str, methods: Mapping[str, str | None], params: Params) -> Stamp:
+    """A teacher and those that it joins. `methods`: what each is asked with, if anything."""
+    values = params["teachers"][teacher]
+    stamp = of_teacher(dataset, values, methods[teacher], params)
+    for name in values.get("teachers") or []:
+        own = params["teachers"][name]
+        stamp |= block(params, "teachers", name) | of_teacher(dataset, own, methods[name], params)
+    return stamp
+
+
 def of_allotment(values: Mapping[str, Any], splits: list[str], params: Params) -> Stamp:
     """The splits of the run, where a teacher is asked less often about what none of them learns from."""
     stamp = code("stages.allot")
@@ -195,8 +205,7 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
         found[f"allot-{teacher}"] = of_allotment(params["teachers"][teacher], run.splits, params)
     for dataset in run.datasets:
         for teacher in run.teachers:
-            values = params["teachers"][teacher]
-            found[f"teach-{dataset}-{teacher}"] = of_teacher(dataset, values, methods[teacher], params)
+            found[f"teach-{dataset}-{teacher}"] = of_teaching(dataset, teacher, methods, params)
         for simulator in run.simulators:
             found[f"las-{dataset}-{simulator}"] = of_simulator(dataset, params["simulators"][simulator])
     return found

@@ -83,3 +83,21 @@ class Judge(Block):
 
     by: str  # a block under `judges`
     least: float = Field(ge=1, le=10)  # of what stays
+
+
+class Mix(Block):
+    """Of each question one of two rationales, in a share: long to short, large to small teacher."""
+
+    by: Literal["words", "model"]  # the longest and the shortest rationale; those of two models
+    share: list[Annotated[int, Field(ge=0)]] = Field([1, 4], min_length=2, max_length=2)
+    models: list[str] | None = None  # as the completions name them, in the order of `share`
+
+    @model_validator(mode="after")
+    def has_two_sides(self) -> "Mix":
+        if not sum(self.share):
+            raise ValueError("`share` is [0, 0], wanted something of one side")
+        if (self.by == "model") != (self.models is not None):
+            raise ValueError("`models` goes with `by: model`: give it there and only there")
+        if self.models is not None and len(set(self.models)) != 2:
+            raise ValueError(f"`models` is {self.models}, wanted two")
+        return self

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stages.config.choosing import Judge, Length, NearDuplicates, Shares, Verdicts
+from stages.config.choosing import Judge, Length, Mix, NearDuplicates, Shares, Verdicts
 from stages.config.load import Block
 
 LISTS = Path(__file__).parents[1] / "corpus"  # golden lists that were published
@@ -65,7 +65,8 @@ class Curation(Block):
     # Table 6, Answer (matched): draw as many questions as `filter: golden` keeps
     match_size: Literal["golden"] | None = None
     select: Select | None = None  # of what has passed all that, at most so many a question
-    seed: int = 0  # of the draws of match_size and select
+    mix: Mix | None = None  # of what has passed all that
+    seed: int = 0  # of the draws of match_size, select and mix
 
     @property
     def budget(self) -> tuple[str, int | None]:
@@ -81,6 +82,14 @@ class Curation(Block):
             raise ValueError(
                 "`golden` names the list for `filter: golden` and `match_size: golden`:"
                 " give it with them and only then"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def chooses_in_one_way(self) -> "Curation":
+        if self.select and self.mix:
+            raise ValueError(
+                "`mix` keeps one completion of a question, `select` several: drop one or the other"
             )
         return self
 

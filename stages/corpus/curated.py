@@ -17,6 +17,7 @@ from stages.corpus.filters import (
 )
 from stages.corpus.funnel import Asked, Corpus, Rows, questions_below_budget, row_counts
 from stages.corpus.known import known_of
+from stages.corpus.mix import mix_summary
 from stages.corpus.selection import selection_summary
 from stages.corpus.sieve import PARTS, Filters, Given, apply_filters, filters_of, parts_of
 from stages.records.completion import Completion, without_counterfactuals
@@ -99,6 +100,8 @@ def curate(
                 yield part, row
     counts["reader"] = ", ".join(sorted(readers))
     counts |= funnel_of(parts, every, sizes, split, curation)
+    if curation.mix:
+        counts["mix"] = mix_summary(curation.mix, {part: one.sides for part, one in known.items()})
 
 
 def funnel_of(

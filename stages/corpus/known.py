@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from stages.config.choosing import Mix
 from stages.config.curation import Curation
 from stages.corpus.filters import (
     draw_questions,
@@ -11,6 +12,7 @@ from stages.corpus.filters import (
     rationale_learned,
     strict_answer,
 )
+from stages.corpus.mix import pair_of, sides_of
 from stages.corpus.near import Place, repeated
 from stages.corpus.selection import count_bigrams, question_budgets
 from stages.corpus.sieve import PARTS, Given, Known, apply_filters, filters_of
@@ -19,7 +21,7 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 
 # filters that have to know what passed those before them, in their order
-STEPS = ("near_duplicates", "judge", "select")
+STEPS = ("near_duplicates", "judge", "select", "mix")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def known_of(
         known = with_grades(curation.judge.by, look, known)
     if curation.match_size or (curation.select and curation.select.by == "open_endedness"):
         known = with_budgets(look, known)
+    if curation.mix:
+        known = with_sides(curation.mix, look, known)
     return known
 
 
@@ -133,3 +137,22 @@ def with_budgets(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
         if curation.select:
             found[part] = found[part]._replace(budgets=question_budgets(curation.select, sizes))
     return found
+
+
+def with_sides(mix: Mix, look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
+    """Which side of the mix each question is learned from. Raises ValueError where no question has both."""
+    paired: dict[str, list[str]] = {part: [] for part in PARTS}
+    models: set[str] = set()
+    for part, _, passed in look.before("mix", known):
+        models.update(row.model for row in passed)
+        if pair_of(passed, mix, look.curation.train_on):
+            paired[part].append(passed[0].example_id)
+    if models and not any(paired.values()):
+        sides = " and ".join(mix.models or ["a long and a short rationale"])
+        raise ValueError(
+            f"mix: no question has both sides, {sides}; there are completions of: {', '.join(sorted(models))}"
+        )
+    return {
+        part: known[part]._replace(sides=sides_of(questions, mix.share, look.curation.seed))
+        for part, questions in paired.items()
+    }

@@ -19,6 +19,7 @@ from stages.corpus.filters import (
     keep_thoughtful,
     keep_whole_thoughts,
 )
+from stages.corpus.mix import keep_paired, keep_side
 from stages.corpus.near import Place, keep_apart, without_places
 from stages.corpus.selection import select_rows
 from stages.corpus.verdicts import Found, keep_scored, keep_verified
@@ -52,6 +53,7 @@ class Known(NamedTuple):
     repeated: set[Place] | None = None  # near one before them in the part; None: not looked for
     grades: Mapping[Place, float | None] = MappingProxyType({})  # by a judge; None: cannot be read
     budgets: Mapping[str, int] = {}  # completions that stay, where questions differ in that
+    sides: Mapping[str, int] = MappingProxyType({})  # of a mix, the one that a question is learned from
 
 
 def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given, known: Known) -> Filters:
@@ -85,6 +87,9 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
     if curation.select:
         choose = partial(select_rows, budgets=known.budgets, select=curation.select, seed=curation.seed)
         filters[f"not_selected_by_{curation.select.by}"] = choose
+    if curation.mix:
+        own = partial(keep_side, mix=curation.mix, sides=known.sides, train_on=curation.train_on)
+        filters |= {"without_pair": partial(keep_paired, sides=known.sides), "other_of_pair": own}
     return filters
 
 

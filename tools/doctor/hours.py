@@ -78,8 +78,10 @@ def samples_of(settings: Any) -> int:
 
 def completions_kept(setting: Setting, teacher: str, curation: str) -> int:
     """Completions a question that become texts, at most: if all are right."""
-    there = samples_of(setting.checked.teachers[teacher][1])
+    there = sum(samples_of(setting.checked.teachers[one][1]) for one in setting.joined(teacher))
     budget = setting.params["curations"][curation]
+    if budget.get("mix"):
+        return 1
     wanted = budget.get("per_question") or (budget.get("select") or {}).get("keep")
     return min(there, wanted) if wanted else there
 

@@ -43,6 +43,10 @@ class Setting:
         }
 
     def teachers(self) -> Iterator[tuple[str, Any]]:
-        """Names and settings of the run's teachers."""
-        for name in self.run.teachers:
+        """Names and settings of the run's teachers, and in place of a joined one of those that it joins."""
+        for name in dict.fromkeys(one for teacher in self.run.teachers for one in self.joined(teacher)):
             yield name, self.checked.teachers[name][1]
+
+    def joined(self, teacher: str) -> list[str]:
+        """The teachers that a joined one is made of; of another itself."""
+        return getattr(self.checked.teachers[teacher][1], "teachers", None) or [teacher]
