@@ -186,6 +186,14 @@ def keep() -> Any:
     return main
 
 
+@app.command(rich_help_panel=RESULTS)
+def export() -> Any:
+    """A student or a corpus for others: a folder with a card, the hub."""
+    from tools.export import app
+
+    return app
+
+
 @app.command(rich_help_panel=ANSWERS)
 def store() -> Any:
     """The store of answers: look into it, fill it, prune it."""

@@ -74,6 +74,8 @@ class Endpoint(Block):
     budget: float | None = Field(None, ge=0)
     # the model's file, a `gguf`, where `cot serve` is to serve it at this address
     serve: Base | None = None
+    # of use, as its operator states them: for the cards of `cot export`
+    terms: str | None = None
     # minutes to wait for a batch before leaving it to the next `dvc repro`
     batch_wait: float = Field(0.0, ge=0)
 
