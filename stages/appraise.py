@@ -15,10 +15,11 @@ import typer
 
 from stages.config.cli import run
 from stages.corpus.filters import states_again
-from stages.records.completion import Completion, read_completions, without_counterfactuals
+from stages.records.completion import UNKNOWN, Completion, read_completions, without_counterfactuals
 from stages.records.example import Example, read_examples
 from stages.records.jsonl import write_json
 from stages.results.metrics import grade, rates
+from stages.results.voting import majority_correct
 from stages.text.answer_types import rules_of
 from stages.text.finders import strict_exact
 
@@ -52,6 +53,23 @@ def accuracies(graded: pl.DataFrame) -> dict[str, Any]:
     }
 
 
+def voted(graded: pl.DataFrame, examples: Mapping[str, Example]) -> dict[str, Any]:
+    """How often the majority of a question's samples is right, of `n` questions (SCoTD Table 2a); {} for one
+    sample a question.
+    """
+    right = majority_correct(graded, examples)
+    if len(graded) == len(right):
+        return {}
+    return {"majority": {"accuracy": round(sum(right.values()) / len(right), 4), "n": len(right)}}
+
+
+def completed(completions: list[Completion]) -> dict[str, float]:
+    """The share that came to an end (Fine-tune-CoT Table 5, L_r); {} where none tells why it ended."""
+    if all(reason == UNKNOWN for row in completions for reason in row.finish_reasons):
+        return {}
+    return {"completion_rate": round(sum(row.finished for row in completions) / len(completions), 4)}
+
+
 def appraise(completions: list[Completion], examples: Mapping[str, Example]) -> dict[str, Any]:
     """The numbers of all completions, and of each subtask where there are some.
 
@@ -70,7 +88,8 @@ def appraise(completions: list[Completion], examples: Mapping[str, Example]) -> 
     )
     by_subtask = graded.drop_nulls("subtask").group_by("subtask", maintain_order=True)
     subtasks = {str(name): accuracies(rows) for (name,), rows in by_subtask}
-    return accuracies(graded) | ({"subtasks": subtasks} if subtasks else {})
+    shares = accuracies(graded) | completed(completions) | voted(graded, examples)
+    return shares | ({"subtasks": subtasks} if subtasks else {})
 
 
 def main(

@@ -71,7 +71,7 @@ def plot_table(item: Item, panels: list[Panel]) -> str:
 def main(
     papers: Annotated[
         list[str],
-        typer.Argument(metavar="PAPER", help="ft, scotd, cascod: the files of stages/reporting/published."),
+        typer.Argument(metavar="PAPER", help="ft, scotd, ...: the files of stages/reporting/published."),
     ],
     metrics: Annotated[Path, typer.Option(help="Where the results are.")] = Path("metrics"),
     out: Annotated[Path, typer.Option(help="Where the reports go.")] = Path("metrics/report"),

@@ -1,11 +1,12 @@
 """Keep: a run's results under a name, with their settings; the next run's results then stand beside them.
 
-In: metrics/ and params.yaml as they stand. Out: NAME.json, the scores over seeds with their axes, and
-NAME.md, the tables. The report reads what is kept.
+In: metrics/ and params.yaml as they stand. Out: NAME.json, of cells, LAS, splits, funnels and appraisals what
+the report shows, with their axes, and NAME.md, the tables. The report reads what is kept.
 """
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -13,9 +14,19 @@ from typing import Annotated, Any
 import typer
 
 from stages.config.load import check, read_params
-from stages.config.run import Run, as_fields
+from stages.config.run import AXES, Run, as_fields
 from stages.records.jsonl import write_json, write_text
-from stages.reporting.pools import read_learns_from, settings_of
+from stages.reporting.pools import (
+    Result,
+    is_declared,
+    read_counts,
+    read_dollars,
+    read_las,
+    read_learns_from,
+    settings_of,
+)
+from stages.reporting.spec import Kind, fields_read
+from stages.reporting.values import printed_fields
 from stages.results.cells import (
     Cell,
     group_seeds,
@@ -26,18 +37,10 @@ from stages.results.cells import (
     seed_scores,
     summarize_cells,
 )
+from stages.results.revisions import field_at
 from stages.results.statistics import rounded
 from tools.terminal import checkout
 
-REPORTED = (
-    "completion_rate",
-    "chance",
-    "train_prior",
-    "teacher_accuracy",
-    "teacher_n",
-    "teacher_accuracy_whole",
-    "teacher_n_whole",
-)
 NEEDED = ("summary.json", "table.md", "transfers.md")
 
 
@@ -50,24 +53,44 @@ def check_name(name: str, out: Path, force: bool) -> None:
         raise ValueError(f"{', '.join(there)}: there already; take another name, or --force to write over it")
 
 
-def reported(group: list[Cell]) -> dict[str, Any]:
-    """What else of its cells a report prints, as means over seeds where all seeds have it."""
-    there = [field for field in REPORTED if all(cell.get(field) is not None for cell in group)]
-    means: dict[str, Any] = {field: fmean(cell[field] for cell in group) for field in there}
-    curves = [cell.get("epochs", {}) for cell in group]
-    shared = set.intersection(*map(set, curves))
-    curve = {
-        epoch: {"accuracy": fmean(one[epoch]["accuracy"] for one in curves), "n": curves[0][epoch]["n"]}
-        for epoch in sorted(shared, key=int)
-    }
-    return means | ({"epochs": curve} if curve else {})
+def kept_fields(kind: Kind) -> set[str]:
+    """What the report shows of a kind of results, and what it shows that with."""
+    return {one for field in fields_read(kind) for one in printed_fields(field) if one}
 
 
-def kept_row(group: list[Cell]) -> dict[str, Any]:
+def picked(results: Sequence[Result], fields: Iterable[str]) -> dict[str, Any]:
+    """The fields that all results have, as means, each at its path."""
+    found: dict[str, Any] = {}
+    for path in sorted(fields):
+        values = [field_at(one, path) for one in results]
+        if None not in values:
+            *above, last = path.split(".")
+            place = found
+            for key in above:
+                place = place.setdefault(key, {})
+            place[last] = values[0] if len(set(values)) == 1 else fmean(values)
+    return found
+
+
+def kept_row(group: list[Cell], fields: set[str]) -> dict[str, Any]:
     """The scores of a group of seeds with their axes."""
     axes = {axis: name for axis, name in as_fields(group[0]).items() if axis != "seed"}
-    scores = {**seed_scores(group), **reported(group)}
+    scores = {**picked(group, fields), **seed_scores(group)}
     return {**axes, **rounded(scores), "samples": group[0].get("samples", 1)}
+
+
+def kept_results(metrics: Path, kind: Kind, run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of LAS, or of what comes before the students, what the report shows; each seed by itself."""
+    results = read_las(metrics) if kind == "las" else read_counts(metrics, kind)
+    fields = kept_fields(kind)
+    return [
+        {
+            **{axis: one[axis] for axis in (*AXES, "simulator") if one.get(axis, "") != ""},
+            **picked([one], fields),
+        }
+        for one in results
+        if is_declared(one, run)
+    ]
 
 
 def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:
@@ -81,7 +104,13 @@ def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:
     if json.loads(path.read_text(encoding="utf-8")) != summarize_cells(own, targets):
         raise ValueError(f"{path} is not of the cells that params.yaml declares: `dvc repro` first")
     elsewhere = [groups_elsewhere(targets, dataset) for dataset in run.datasets]
-    return [kept_row(group) for groups in (own, *elsewhere) for group in groups.values()]
+    fields = kept_fields("cells")
+    dollars = read_dollars(metrics / "cost_accuracy.csv")
+    return [
+        kept_row([{**cell, "dollars": dollars.get(cell["cell"])} for cell in group], fields)
+        for groups in (own, *elsewhere)
+        for group in groups.values()
+    ]
 
 
 def main(
@@ -98,8 +127,10 @@ def main(
         raise ValueError(f"{metrics}: no {', '.join(missing)}: `dvc repro` makes them")
     params = read_params()
     settings = settings_of(params, read_learns_from(metrics / "rendered"))
-    rows = kept_rows(metrics, check("run", params["run"], Run))
+    kept: dict[str, Any] = {"cells": kept_rows(metrics, check("run", params["run"], Run))}
+    others: tuple[Kind, ...] = ("las", "splits", "funnels", "appraisals")
+    kept |= {kind: found for kind in others if (found := kept_results(metrics, kind, params["run"]))}
     tables = [(metrics / file).read_text(encoding="utf-8") for file in NEEDED[1:]]
-    write_json(out / f"{name}.json", {"settings": settings, "cells": rows})
+    write_json(out / f"{name}.json", {"settings": settings, **kept})
     write_text(out / f"{name}.md", "\n".join(tables))
     typer.echo(f"kept as {out / name}.json and .md: `cot report` reads it")

@@ -12,7 +12,8 @@ from tools.terminal import checkout
 
 def main(
     papers: Annotated[
-        list[str] | None, typer.Argument(metavar="PAPER", help="ft, scotd, cascod; all by default.")
+        list[str] | None,
+        typer.Argument(metavar="PAPER", help="ft, scotd, cascod, competition; all by default."),
     ] = None,
     metrics: Annotated[Path, typer.Option(help="Where the results are.")] = Path("metrics"),
     out: Annotated[Path, typer.Option(help="Where the reports go.")] = Path("metrics/report"),

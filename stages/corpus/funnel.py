@@ -138,6 +138,7 @@ class Corpus:
     counterfactual: int = 0
     words: Counter[int] = field(default_factory=Counter)  # how many completions have so many
     characters: Counter[int] = field(default_factory=Counter)
+    tokens: Counter[int] = field(default_factory=Counter)  # of those whose tokens were told
 
     def add(self, rows: list[Completion], example: Example) -> None:
         """One question's."""
@@ -151,6 +152,8 @@ class Corpus:
             self.counterfactual += row.given is not None
             self.words[sum(len(text.split()) for text in row.texts)] += 1
             self.characters[sum(len(text.strip()) for text in row.texts)] += 1
+            if row.usage:
+                self.tokens[row.usage["out"]] += 1
 
     def counts(self) -> dict[str, object]:
         each = self.each
@@ -173,7 +176,8 @@ class Corpus:
         }
 
     def lengths(self) -> dict[str, object]:
-        """Words and characters of a completion over all its steps (Fine-tune-CoT Figure 7).
+        """Words and characters of a completion over all its steps (Fine-tune-CoT Figure 7). Its tokens, as
+        the model counts them, where all are told.
 
         They are measured as a student's are (stages/results/metrics.py). `words_from` is a histogram in steps
         of 20 words, without its empty ones: so many rows have so many words or up to 19 more; "400" is open.
@@ -186,5 +190,6 @@ class Corpus:
         return {
             "words": length_summary(self.words),
             "characters": length_summary(self.characters),
+            **({"tokens": length_summary(self.tokens)} if self.tokens.total() == self.rows.count else {}),
             "words_from": {f"{start:03}": bars[start] for start in sorted(bars)},
         }

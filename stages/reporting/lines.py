@@ -106,6 +106,12 @@ def first_named(group: list[Result], exact: Pattern) -> list[Result]:
     return [result for result, its_rank in zip(group, ranks, strict=True) if its_rank == min(ranks)]
 
 
+def of_teachers(pattern: Pattern) -> Pattern:
+    """Where the appraisal of a teacher stands: it learned nothing, so what is asked is its data set."""
+    asked = {"dataset": pattern.get("target") or pattern.get("dataset"), "teacher": pattern.get("teacher")}
+    return {axis: names for axis, names in asked.items() if names}
+
+
 def column_results(
     row: PrintedRow, item: Item, panel: Pattern, column: Column, pools: dict[str, list[Result]]
 ) -> dict[Words, list[Result]]:
@@ -117,6 +123,8 @@ def column_results(
     usual: Pattern = USUAL if kind in ("cells", "las") else {}
     places = {**panel, **column.where}
     pattern = {**usual, **item.where, **panel, **(row.ours or {}), **column.where}
+    if kind == "appraisals":
+        places, pattern = of_teachers(places), of_teachers(pattern)
     named = pattern_names((row.ours or {}).get("decoding", ""))[0]
     given = {axis: names for axis, names in places.items() if is_exact(names)}
     telling = [

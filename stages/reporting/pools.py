@@ -1,6 +1,6 @@
 """Pools: the results under metrics/ that a paper's tables are made of, and what they were made with.
 
-Results are cells, transfers, LAS, splits, funnels, and the cells of runs that were kept.
+Results are cells, transfers, LAS, splits, funnels, teachers' appraisals, and those of runs that were kept.
 """
 
 import csv
@@ -26,6 +26,12 @@ LINE_AXES = (*(axis for axis in AXES if axis != "seed"), "simulator", VARIANT)
 ALPHA = "alpha"
 # as a target: the unweighted mean over all targets that the student did not learn (CasCoD Figure 6)
 UNSEEN = "OOD"
+# what comes before students -> the axes that its files' names join by "-"
+COUNTED = {
+    "splits": ("dataset", "split"),
+    "funnels": ("dataset", "split", "teacher", "curation"),
+    "appraisals": ("dataset", "teacher"),
+}
 LISTS = {  # axis -> the lists of `run` that its names stand in
     "dataset": ("datasets", "extra_datasets"),
     "split": ("splits",),
@@ -99,11 +105,10 @@ def placed(found: Result) -> Result:
     return {**found, **{axis: found.get(axis) or "" for axis in LINE_AXES}}
 
 
-def read_kept(path: Path) -> list[Result]:
-    """The cells and transfers of a run that was kept (metrics/kept), and the transfers' means.
+def read_kept(path: Path) -> dict[str, list[Result]]:
+    """What was kept of a run (metrics/kept) by kind; among its cells the transfers and their means.
 
-    They have accuracies and numbers of questions and seeds, and not much else. Raises ValueError for cells
-    from before they said how their students were asked.
+    Raises ValueError for cells from before they said how their students were asked.
     """
     kept = json.loads(path.read_text(encoding="utf-8"))
     if old := [cell for cell in kept["cells"] if not cell.get("decoding")]:
@@ -111,10 +116,25 @@ def read_kept(path: Path) -> list[Result]:
             f"{path}: {len(old)} of {len(kept['cells'])} cells have no `decoding`, wanted a name of"
             " `decodings`: keep the run again (`cot keep NAME --force`)"
         )
-    cells = [
-        made_with({**placed(cell), "kept": path.stem}, kept.get("settings", {})) for cell in kept["cells"]
-    ]
-    return [*cells, *unseen_means(cells)]
+    found = {
+        kind: [made_with({**placed(one), "kept": path.stem}, kept.get("settings", {})) for one in results]
+        for kind, results in kept.items()
+        if kind != "settings"
+    }
+    return {**found, "cells": [*found["cells"], *unseen_means(found["cells"])]}
+
+
+def read_counts(metrics: Path, kind: str) -> list[Result]:
+    """Of what comes before the students the files' numbers, with their axes."""
+    found = []
+    for path in sorted((metrics / kind).glob("*.json")):
+        names = dict(zip(COUNTED[kind], path.stem.split("-"), strict=False))
+        found.append(placed({**json.loads(path.read_text(encoding="utf-8")), **names}))
+    return found
+
+
+def read_las(metrics: Path) -> list[Result]:
+    return [placed(read_cell(path)) for path in sorted((metrics / "las").glob("*.json"))]
 
 
 def unseen_means(cells: list[Result]) -> list[Result]:
@@ -150,27 +170,19 @@ def read_results(metrics: Path, params: dict[str, Any]) -> dict[str, list[Result
     made = settings_of(params, read_learns_from(metrics / "rendered"))
     dollars = read_dollars(metrics / "cost_accuracy.csv")
 
-    def known(result: Result) -> Result:
-        result = placed(result)
-        return made_with(result, made if is_declared(result, params["run"]) else {})
+    def known(results: list[Result]) -> list[Result]:
+        declared = [is_declared(one, params["run"]) for one in results]
+        return [made_with(one, made if its else {}) for one, its in zip(results, declared, strict=True)]
 
     def scored(folder: str) -> list[Result]:
         paths = sorted((metrics / folder).glob("*.json"))
-        return [known({**read_cell(path), "dollars": dollars.get(path.stem)}) for path in paths]
-
-    def counted(folder: str) -> list[Result]:
-        """Of what comes before the students; a file's name has the first axes, joined by "-"."""
-        found = []
-        for path in sorted((metrics / folder).glob("*.json")):
-            names = dict(zip(AXES, path.stem.split("-"), strict=False))
-            found.append(known({**json.loads(path.read_text(encoding="utf-8")), **names}))
-        return found
+        return known([placed({**read_cell(path), "dollars": dollars.get(path.stem)}) for path in paths])
 
     transfers = scored("transfers")
-    kept = [one for path in sorted((metrics / "kept").glob("*.json")) for one in read_kept(path)]
-    return {
-        "splits": counted("splits"),
-        "funnels": counted("funnels"),
-        "las": scored("las"),
-        "cells": [*scored("cells"), *transfers, *unseen_means(transfers), *kept],
-    }
+    pools = {kind: known(read_counts(metrics, kind)) for kind in COUNTED}
+    pools["las"] = known(read_las(metrics))
+    pools["cells"] = [*scored("cells"), *transfers, *unseen_means(transfers)]
+    for path in sorted((metrics / "kept").glob("*.json")):
+        for kind, results in read_kept(path).items():
+            pools[kind] += results
+    return pools

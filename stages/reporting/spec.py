@@ -56,7 +56,7 @@ class Column(Block):
 
 
 # of results: folders of metrics/, transfers and kept summaries among the cells
-Kind = Literal["cells", "las", "splits", "funnels"]
+Kind = Literal["cells", "las", "splits", "funnels", "appraisals"]
 
 
 class PrintedRow(Block):
@@ -167,6 +167,18 @@ def read_paper(name: str) -> Paper:
         return Paper.model_validate(YAML(typ="safe").load(path))
     except ValidationError as error:
         raise ValueError(f"stages/reporting/published/{name}.yaml: {error}") from error
+
+
+def fields_read(kind: Kind) -> set[str]:
+    """The fields of a kind of results that some paper's items show."""
+    items = [item for path in FOLDER.glob("*.yaml") for item in read_paper(path.stem).items.values()]
+    return {
+        row.field or column.field or item.field
+        for item in items
+        for row in item.rows.values()
+        for column in item.columns.values()
+        if (row.results or item.results) == kind and row.ours is not None
+    }
 
 
 def printed_numbers(row: PrintedRow, panel: str) -> Printed:

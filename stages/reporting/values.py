@@ -40,6 +40,16 @@ class Value:
     most: float | None = None
 
 
+def count_field(field: str) -> str:
+    """Where the number of questions behind a rate stands; "" for what is no rate."""
+    return re.sub(r"\.accuracy$", ".n", field) if field.endswith(".accuracy") else COUNTS.get(field, "")
+
+
+def printed_fields(field: str) -> list[str]:
+    """What a number of the report is made of: the field, or those it adds up, and what stands beside it."""
+    return [*field.split("+"), count_field(field), f"{field}_low", f"{field}_high"]
+
+
 def number_at(result: Result, field: str) -> float | None:
     """A field by its path, the sum of several joined by +; None where a part is absent."""
     total = 0.0
@@ -55,8 +65,7 @@ def number_at(result: Result, field: str) -> float | None:
 
 def question_count(result: Result, field: str) -> int | None:
     """The number of questions behind a rate, None for what is none."""
-    of_task = re.sub(r"\.accuracy$", ".n", field)
-    found = number_at(result, of_task if of_task != field else COUNTS.get(field, "-"))
+    found = number_at(result, count_field(field))
     return None if found is None else int(found)
 
 

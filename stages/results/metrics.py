@@ -23,6 +23,7 @@ GRADED = {
     "completed": pl.Boolean,
     "words": pl.Int64,
     "characters": pl.Int64,
+    "tokens": pl.Int64,  # as the model counts them; null where it does not tell
 }
 
 
@@ -51,6 +52,7 @@ def grade(completions: Sequence[Completion], examples: Mapping[str, Example]) ->
                 "completed": completion.finished,
                 "words": sum(len(text.split()) for text in completion.texts),
                 "characters": sum(len(text.strip()) for text in completion.texts),
+                "tokens": completion.usage and completion.usage["out"],
             }
         )
     return pl.DataFrame(rows, schema=GRADED)
@@ -72,14 +74,18 @@ def rates(graded: pl.DataFrame) -> dict[str, float]:
 
 
 def lengths(graded: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Mean, median and 90th percentile of words and characters over all steps (Fine-tune-CoT, Figure 7)."""
+    """Mean, median and 90th percentile of words and characters over all steps (Fine-tune-CoT, Figure 7).
+
+    Of tokens too where all completions tell them: hosted models do.
+    """
 
     def spread(unit: str) -> dict[str, float]:
         values = pl.col(unit)
         numbers = {"mean": values.mean(), "median": values.median(), "p90": values.quantile(0.9, "linear")}
         return graded.select(**numbers).row(0, named=True)
 
-    return {unit: spread(unit) for unit in ("words", "characters")}
+    told = () if graded["tokens"].null_count() else ("tokens",)
+    return {unit: spread(unit) for unit in ("words", "characters", *told)}
 
 
 def by_subtask(graded: pl.DataFrame, test: list[Example]) -> dict[str, Any]:

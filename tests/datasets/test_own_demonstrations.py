@@ -57,7 +57,7 @@ def test_each_answer_is_read_as_its_gold_one(name: str) -> None:
         assert read.strict == read.lenient == gold, (reader, reply)
 
 
-@pytest.mark.parametrize("name", [*GOLD, "sst2", "anli_csqa_obqa"])
+@pytest.mark.parametrize("name", [*GOLD, "sst2", "imdb", "anli_csqa_obqa"])
 def test_each_states_its_answer_once_and_at_the_end(name: str) -> None:
     text = demonstrations_text(name, None, Path("nowhere"))
     blocks = text.strip().split("\n\n")

@@ -159,6 +159,16 @@ ROWS: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
         OLYMPIAD,
         {"question": "Find all n.", "answer": "$1$,$3$", "answer_type": "latex", "subtask": "number_theory"},
     ),
+    "math": (
+        ["problems.json"],
+        {"problem": "Which root?", "solution": "It is $\\boxed{\\sqrt{2}}$.", "output": "\\sqrt{2"},
+        {
+            "question": "Which root?",
+            "answer": "\\sqrt{2}",
+            "answer_type": "latex",
+            "rationale": "It is $\\boxed{\\sqrt{2}}$.",
+        },
+    ),
     "agieval": (
         [f"{subtask.replace('_', '-')}.jsonl" for subtask in agieval.SUBTASKS],
         LEFT,
@@ -218,6 +228,22 @@ def test_a_broken_row_is_named(dataset: str, change: dict[str, Any], message: st
     row = ROWS[dataset][1]
     with pytest.raises(ValueError, match=rf"{ROWS[dataset][0][0]} row 1: .*{message}"):
         written(dataset, tmp_path, row, row | change)
+
+
+@pytest.mark.parametrize(
+    ("solution", "output", "answer"),
+    [
+        (r"So $2$, no: $\boxed{3}$, then $\boxed{4}$.", "3", "4"),
+        ("So there are $52$ days.", "52", "52"),  # the release took the box away
+        (r"He drives $\boxed{40\text{ miles}.}$", r"40\text{ miles", "40"),
+        (r"It costs $\boxed{1.85\ \text{USD}}$.", r"1.85\ \text{USD", "1.85"),
+        (r"It is $\boxed{\text{Friday}}$.", r"\text{Friday", r"\text{Friday}"),
+        (r'[asy]label("$\boxed{" + n + "}$");[/asy] So $22.$', '" + n + "', None),  # a drawing's
+    ],
+)
+def test_an_answer_of_math(solution: str, output: str, answer: str | None, tmp_path: Path) -> None:
+    write(tmp_path / "problems.json", [{"problem": "Q?", "solution": solution, "output": output}])
+    assert [example.answer for example in parse("math", tmp_path)] == [answer] * (answer is not None)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,24 @@ def numbers(found: dict[str, list[Value | None]]) -> dict[str, list[float | None
     return {words: [one and one.value for one in values] for words, values in found.items()}
 
 
+def test_a_teachers_appraisal_stands_by_what_was_asked(metrics: Path) -> None:
+    """Under any split and target of the students: the teacher learned none of it."""
+    folder = metrics / "appraisals"
+    folder.mkdir()
+    for name, accuracy in (("a-big", 0.5), ("b-big", 0.25), ("c-big", 0.75), ("a-small", 1.0)):
+        made = {"accuracy": accuracy, "n": 8, "majority": {"accuracy": 0.1, "n": 2}}
+        (folder / f"{name}.json").write_text(json.dumps(made), encoding="utf-8")
+    row = {"ours": {"teacher": ["big"]}, "results": "appraisals", "by": ["teacher"]}
+    voted = {**row, "ours": {"teacher": ["big", "*"]}, "field": "majority.accuracy"}
+    rows = {"Asked": row, "Voted": voted}
+    assert numbers(lines(metrics, "Asked", rows=rows)) == {"": [50, 25, 75, 37.5]}
+    found = lines(metrics, "Voted", rows=rows)
+    assert found.keys() == {"", "teacher small, not big"}
+    assert [one and (one.value, one.n) for one in found["teacher small, not big"]] == [
+        (10, 2), None, None, None
+    ]  # fmt: skip
+
+
 def test_lines_by_hand(metrics: Path) -> None:
     found = lines(metrics, "Direct")
     assert found.keys() == {

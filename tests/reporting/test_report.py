@@ -23,7 +23,7 @@ from stages.reporting.tables import item_panels
 
 pytest_plugins = ["browser"]
 ROOT = Path(__file__).resolve().parents[2]
-PAPERS = ("ft", "scotd", "cascod")
+PAPERS = ("ft", "scotd", "cascod", "competition")
 
 
 class Page(HTMLParser):
@@ -134,5 +134,5 @@ def test_unknown_papers_are_refused() -> None:
     command = [sys.executable, "-m", "stages.report", "other"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "wanted one of cascod, ft, scotd" in done.stderr
-    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == ["cascod", "ft", "scotd"]
+    assert "wanted one of cascod, competition, ft, scotd" in done.stderr
+    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == ["cascod", "competition", "ft", "scotd"]

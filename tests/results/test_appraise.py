@@ -1,6 +1,7 @@
 """Appraise: counts by hand; and what becomes of a text that states its answer twice."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,24 @@ def test_numbers_by_hand() -> None:
             )
         ),
     }
-    assert numbers == {"n": 7, "repeated": 1} | rounded(
+    # of made-2 both answers have a vote: the earlier one, which is right, wins; made-1 has none
+    assert numbers.pop("majority") == {"accuracy": 0.75, "n": 4}
+    assert numbers == {"n": 7, "repeated": 1, "completion_rate": 1.0} | rounded(
         accuracy=(3, 7), lenient_accuracy=(5, 7), no_answer_rate=(3, 7), accuracy_as_text=(4, 7)
     )  # fmt: skip
+
+
+def test_a_majority_over_samples_and_the_share_that_ended() -> None:
+    """Two of three outvote the first, which is right; released texts do not say why they ended."""
+    texts = ["the answer is yes", "the answer is no", "the answer is no"]
+    rows = [said("made-3", text, sample) for sample, text in enumerate(texts)]
+    numbers = appraise.appraise(rows, BY_ID)
+    assert (numbers["accuracy"], numbers["majority"]) == (0.3333, {"accuracy": 0.0, "n": 1})
+    assert "majority" not in appraise.appraise(rows[:1], BY_ID)
+    ends = [["stop"], ["length"], ["unknown"]]
+    ended = [replace(row, finish_reasons=end) for row, end in zip(rows, ends, strict=True)]
+    assert appraise.appraise(ended, BY_ID)["completion_rate"] == 0.6667
+    assert "completion_rate" not in appraise.appraise(ended[2:], BY_ID)
 
 
 def test_without_subtasks_and_without_rows() -> None:

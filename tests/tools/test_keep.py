@@ -35,6 +35,7 @@ RUN: dict[str, Any] = {
     "decodings": ["greedy"],
     "extra_datasets": ["b"],
     "transfers": ["a", "b"],
+    "simulators": ["rules"],
 }
 PARAMS: dict[str, Any] = {
     "run": RUN,
@@ -101,7 +102,7 @@ def test_what_is_kept(folder: Path) -> None:
     }
     tables = (folder / "metrics/kept/one_0_5.md").read_text(encoding="utf-8")
     assert tables == "# Results\n\n# Transfers\n"
-    kept = read_kept(folder / "metrics/kept/one_0_5.json")
+    kept = read_kept(folder / "metrics/kept/one_0_5.json")["cells"]
     assert [one["target"] for one in kept] == ["", "", "b", "b", "OOD", "OOD"]
     assert {one["kept"] for one in kept} == {"one_0_5"}
     assert (kept[0]["accuracy"], kept[0]["settings"]) == (0.5, SETTINGS)
@@ -109,6 +110,43 @@ def test_what_is_kept(folder: Path) -> None:
     assert sum("kept" in one for one in pool) == len(kept)
     assert call("other", "--metrics", "metrics", "--out", "elsewhere").exit_code == 0
     assert (folder / "elsewhere/other.json").exists()
+
+
+def test_what_stands_before_and_beside_the_students_is_kept(folder: Path) -> None:
+    """What the report shows of it, under its axes; nothing of another run's."""
+    metrics = folder / "metrics"
+    write_cell(metrics / "las", "a-sample-t-d1-cascod-tiny-0-greedy", simulator="rules", las=0.2, las_low=0.1)
+    length = {"words": {"median": 7.0, "mean": 9.0}}
+    files = {
+        "splits/a-sample": {"rows": {"train": 7, "validation": 2, "test": 10}, "leaks": 3},
+        "splits/c-sample": {"rows": {"train": 1, "validation": 1, "test": 1}},
+        "funnels/a-sample-t-d1": {"train": {"rows_out": 5, "rows_in": 9, "length": length}},
+        "appraisals/a-t": {"accuracy": 0.5, "n": 40, "majority": {"accuracy": 0.75, "n": 10}},
+    }
+    for name, values in files.items():
+        path = metrics / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
+    assert call("whole").exit_code == 0
+    kept = json.loads((metrics / "kept/whole.json").read_text(encoding="utf-8"))
+    assert {kind: kept[kind] for kind in ("splits", "funnels", "appraisals")} == {
+        "splits": [
+            {"dataset": "a", "split": "sample", "rows": {"train": 7, "validation": 2, "test": 10}},
+        ],
+        "funnels": [
+            {
+                **{"dataset": "a", "split": "sample", "teacher": "t", "curation": "d1"},
+                "train": {"rows_out": 5, "length": {"words": {"median": 7.0}}},
+            }
+        ],
+        "appraisals": [{"dataset": "a", "teacher": "t", **files["appraisals/a-t"]}],
+    }
+    (found,) = kept["las"]
+    assert (found["seed"], found["simulator"], found["las"], found["las_low"]) == (0, "rules", 0.2, 0.1)
+    for kind in ("splits", "funnels", "appraisals", "las"):
+        (metrics / kind).rename(metrics / f"moved_{kind}")
+        (one,) = read_results(metrics, PARAMS)[kind]
+        assert (one["kept"], one["dataset"], one["settings"]) == ("whole", "a", SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["Alpha", "a-b", "a/b", "../a", "", "a.b"])
@@ -189,8 +227,10 @@ def test_what_a_report_prints_is_kept_as_means_where_all_seeds_have_it() -> None
         },
         {"completion_rate": 1.0, "epochs": {"1": {"accuracy": 0.4, "n": 9}, "2": {"accuracy": 0.9, "n": 9}}},
     ]
-    assert keep.reported(group) == {
+    fields = {"completion_rate", "chance", "epochs.1.accuracy", "epochs.1.n", "epochs.2.accuracy"}
+    assert fields <= keep.kept_fields("cells")
+    assert keep.picked(group, fields) == {
         "completion_rate": 0.75,
         "epochs": {"1": {"accuracy": pytest.approx(0.3), "n": 9}},
     }
-    assert keep.reported([{"accuracy": 1.0}]) == {}
+    assert keep.picked([{"accuracy": 1.0}], fields) == {}

@@ -174,7 +174,7 @@ SHAPES = {  # what a preset says, and what is said of it
     "sizes: {tiny: 3}": "`sizes.tiny`: Input should be a valid dictionary",
     "sizes: {tiny: {grids: 3}}": "`sizes.tiny.grids`: Input should be a valid dictionary, got 3",
     "items: [ft]": "`items`: Input should be a valid dictionary, got ['ft']",
-    "items: {fft: [table_1]}": "`items.fft`: no paper 'fft': wanted one of cascod, ft, scotd",
+    "items: {fft: [table_1]}": "`items.fft`: no paper 'fft': wanted one of cascod, competition, ft, scotd",
 }
 
 
