@@ -28,13 +28,15 @@ from stages.text.formats import system_of
 
 
 class Own(Mapping[str, list[Completion]]):
-    """A corpus without its counterfactual rationales: only SCOTT learns from those."""
+    """A corpus without its counterfactual rationales, and without the wrong ones that were kept apart: only
+    SCOTT and EDIT learn from those.
+    """
 
     def __init__(self, corpus: Mapping[str, list[Completion]]) -> None:
         self.corpus = corpus
 
     def __getitem__(self, question: str) -> list[Completion]:
-        return without_counterfactuals(self.corpus[question])
+        return [row for row in without_counterfactuals(self.corpus[question]) if not row.apart]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.corpus)
@@ -128,7 +130,8 @@ def check_trained(
     else:
         why = (
             f"none of the {completions} completions in {corpus} fits: a rationale is wanted, and for `label:"
-            " teacher` an answer, for scott right and wrong answers (a curation with `filter: none`)"
+            " teacher` an answer, for scott and edit right and wrong ones (a curation with `filter: none` or"
+            " `filter: dual`)"
         )
     raise ValueError(f"{name}: {what}; {why}")
 

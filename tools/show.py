@@ -15,7 +15,7 @@ from stages import curate, render, score
 from stages.config.load import block
 from stages.config.run import Axes, Run, declared_cells, declared_transfers
 from stages.config.visible import visible
-from stages.records.sequence import END, Sequence
+from stages.records.sequence import END, Segment, Sequence
 from tools.tables import console
 from tools.terminal import checkout, command_group, made_by
 
@@ -114,8 +114,17 @@ def print_sequences(sequences: list[Sequence], console: Console) -> None:
         for place, segment in enumerate(sequence.segments):
             text = segment.text + (END if segment.end or place == last else "")
             style = COLOURS.get(segment.task, "magenta") if segment.task else ""
-            note = f"{segment.task} x {segment.weight:g}" if segment.task else "context"
+            note = f"{segment.task} x {segment.weight:g}{weighed(segment)}" if segment.task else "context"
             console.print(Text(visible(text), style=style), Text(f"  [{note}]", style="dim"))
+
+
+def weighed(segment: Segment) -> str:
+    """What alone of a segment has a weight, where that is not all of it."""
+    if segment.runs is None:
+        return ""
+    parts = [(segment.text[run.start : run.stop], run.weight) for run in segment.runs]
+    said = [repr(text) + (f" x {weight:g}" if weight != 1 else "") for text, weight in parts]
+    return f"; of it only {', '.join(said) or 'nothing'}"
 
 
 @app.command()

@@ -41,8 +41,9 @@ class Curation(Block):
     section 4.
     """
 
-    # answer: the answer is right; golden: and a human found the rationale right
-    filter: Literal["answer", "none", "golden"]
+    # answer: the answer is right; golden: and a human found the rationale right; dual: it is right, or wrong
+    # where others of its question are right, for methods that learn from both
+    filter: Literal["answer", "none", "golden", "dual"]
     # D, degree of reasoning diversity: the first D samples asked; null: all there are
     per_question: int | None = Field(None, ge=1)
     # of the questions those of which such a share of the D samples is right: neither too hard nor too easy
@@ -95,6 +96,10 @@ class Curation(Block):
 
     @model_validator(mode="after")
     def selects_from_enough(self) -> "Curation":
+        if self.filter == "dual" and (self.select or self.mix):
+            raise ValueError(
+                "`select` and `mix` leave wrong ones without a right one: not with `filter: dual`"
+            )
         if self.select and self.per_question and self.select.keep > self.per_question:
             raise ValueError(
                 f"`select.keep` is {self.select.keep}, wanted at most `per_question`, {self.per_question}"

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stages.config.contracts import Method, load_plug_in
 from stages.config.load import Block, check, find, read_params
+from stages.config.student import Normalisation
 from stages.records.completion import Reader
 from stages.text.formats import system_of
 
@@ -21,6 +22,8 @@ class SecondTraining(Block):
     batch_size: int | None = Field(None, ge=1)
     epochs: int | None = Field(None, ge=1)
     max_steps: int | None = Field(None, ge=1)
+    weight_decay: float | None = Field(None, ge=0)
+    normalisation: Normalisation | None = None
 
 
 class Besides(Block):

@@ -147,6 +147,13 @@ def keep_correct(completions: list[Completion], examples: Mapping[str, Example])
     return [completion for completion in completions if is_right(completion)]
 
 
+def keep_dual(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
+    """The right ones and, apart, the wrong ones of a question; of one without a right one none."""
+    right = {row.sample for row in keep_correct(completions, examples)}
+    kept = completions if right else []
+    return [row if row.sample in right else replace(row, apart=True) for row in kept]
+
+
 def with_answers(completions: list[Completion], examples: Mapping[str, Example]) -> list[Completion]:
     """The same rows, each with the answer it gives, right or wrong; a right one in the gold answer's writing.
 

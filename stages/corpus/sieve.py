@@ -12,6 +12,7 @@ from stages.corpus.filters import (
     keep_as_given,
     keep_correct,
     keep_distinct,
+    keep_dual,
     keep_finished,
     keep_first_samples,
     keep_questions,
@@ -64,6 +65,7 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
     (section 3, diverse reasoning). SCoTD's comes last: so many of the right ones stay (section 4).
     """
     by_answer = curation.filter in ("answer", "golden")
+    dual = curation.filter == "dual"
     thoughtful = known.thinks and curation.train_on == "thoughts"
     drawn = known.drawn
     filters: Filters = {
@@ -75,7 +77,7 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
         **({"stated_again": keep_stated_once} if curation.stated_once else {}),
         "duplicate": keep_distinct if curation.dedup else list,
         "not_as_given": partial(keep_as_given, examples=examples),
-        "no_answer": partial(keep_answered, examples=examples) if by_answer else list,
+        "no_answer": partial(keep_answered, examples=examples) if by_answer or dual else list,
         "wrong_answer": partial(keep_correct, examples=examples) if by_answer else list,
         **by_length(curation, given),
         "not_golden": partial(keep_questions, ids=given.golden) if curation.filter == "golden" else list,
@@ -83,6 +85,7 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
         **by_likeness(curation, known),
         **by_judge(curation, known),
         "undersampled": list if drawn is None else partial(keep_questions, ids=drawn),
+        **({"without_right": partial(keep_dual, examples=examples)} if dual else {}),
     }
     if curation.select:
         choose = partial(select_rows, budgets=known.budgets, select=curation.select, seed=curation.seed)

@@ -23,6 +23,7 @@ UNSAID: dict[str, Any] = {
     "rationalised": False,
     "prompt_cut": False,
     "given": None,
+    "apart": False,
 }
 # in a line as this project writes it; a quote within a text has a backslash before it
 QUESTION = re.compile(rb'"example_id": "([^"\\]*)"')
@@ -66,8 +67,10 @@ class Completion:
     rationale: str | None = None
     # the teacher had been shown the gold answer: that the row states it proves nothing about the rationale
     rationalised: bool = False
-    # the wrong answer that the teacher was told to argue for: the row is a counterfactual of SCOTT's
+    # the wrong answer that the teacher was told to argue for: the row is a counterfactual, as SCOTT's
     given: str | None = None
+    # a wrong one that curate kept beside right ones: methods that learn from both see it, no others
+    apart: bool = False
     prompt_cut: bool = False  # a prompt was longer than the student's `max_prompt_tokens`, and lost its end
 
     @property

@@ -4,6 +4,7 @@ begins.
 
 import re
 from collections import Counter
+from dataclasses import replace
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -56,7 +57,8 @@ def load(name: str, **settings: object):
 
 
 def said_for(name: str) -> list[Completion]:
-    return SAID[:1] if name == "greedy_cot" else [*SAID, WRONG] if name == "scott" else SAID
+    more = {"scott": [WRONG], "edit": [WRONG, replace(WRONG, sample=4)]}
+    return SAID[:1] if name == "greedy_cot" else [*SAID, *more.get(name, [])]
 
 
 def variants(name: str) -> list[dict[str, object]]:
