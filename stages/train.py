@@ -38,16 +38,18 @@ from stages.training.kept import (
 from stages.training.openai_files import train_at_openai
 
 
-def work_folder(settings: Student, seed: int, sequences: Path, code: Path) -> Path:
+def work_folder(
+    settings: Student, seed: int, sequences: Path, code: Path, logits: Path | None = None
+) -> Path:
     """Where the running state lives: outside DVC's reach, which deletes a stage's outs before it runs it.
 
-    Named by all that decides the result (the settings with their pinned base, the seed, the bytes of both
+    Named by all that decides the result (the settings with their pinned base, the seed, the bytes of the
     files) and by how many processes take part, so that only the same training ever continues. Several hosts
     need to share it.
     """
     processes = f"{os.environ.get('WORLD_SIZE', '1')} {os.environ.get('ACCELERATE_USE_FSDP', '')}"
     key = hashlib.sha256(f"{settings.model_dump_json()} {seed} {processes}".encode())
-    for path in (sequences, code):
+    for path in (sequences, code, *([logits] if logits else [])):
         key.update(file_hash(path))
     return work_home() / key.hexdigest()[:32]
 
@@ -99,6 +101,7 @@ def train(
     work: Path,
     out: Path,
     examine: Callable[[Path], float] | None = None,
+    logits: Path | None = None,
 ) -> tuple[Curve, dict[str, Any]] | None:
     """Fine-tune here and leave the student in `out`: its loss curve and its counts, or None in a process that
     only helps another one.
@@ -111,6 +114,10 @@ def train(
     from stages.training.tokenised import tokenised
 
     texts, questions = tokenised(sequences, code, loaded, settings)
+    if logits:
+        from stages.training.distil import taught
+
+        texts = taught(texts, logits)
     gc.freeze()  # what is loaded by now stays: no collection has to look through it
     with locked(lock_of(work)):
         if facts := read_finished(work):  # killed before DVC had what came of it
@@ -147,6 +154,18 @@ def examiner_for(
     return examiner(*exam, settings, work)
 
 
+def logits_for(settings: Student, logits: Path | None) -> Path | None:
+    """The file of what the teacher says, where the student learns it. Raises ValueError without one."""
+    if settings.distil is None:
+        return None
+    if logits is None or not logits.is_file() or not logits.stat().st_size:
+        raise ValueError(
+            f"`distil` needs --logits, as dvc.yaml gives it: got {logits}, wanted the file"
+            " that the stage `logits` makes"
+        )
+    return logits
+
+
 def training_counts(
     texts: Mapping[str, Any], questions: int, settings: Student, seed: int, fitted: Any
 ) -> dict[str, Any]:
@@ -166,6 +185,7 @@ def training_counts(
         "tokens_trained_per_epoch": sum(task["tokens_per_epoch"] for task in tasks.values()),
         "tasks": tasks,
         "normalisation": settings.normalisation,
+        **({"distil": settings.distil.model_dump()} if settings.distil else {}),
         "layout": fitted.layout,
         "layout_because": fitted.why,
         "epochs": len(fitted.history),
@@ -197,6 +217,10 @@ def main(
         str | None,
         typer.Option(metavar="METHOD", help="Of a second training: `methods.METHOD.second` says how."),
     ] = None,
+    logits: Annotated[
+        Path | None,
+        typer.Option(help="data/logits/CELL-STUDENT.arrow, what the teacher of `distil` says at each label."),
+    ] = None,
 ) -> None:
     """Fine-tune one student: here, on a GPU if there is one ($COT_DEVICE decides otherwise), or at OpenAI for
     a student of that kind.
@@ -218,9 +242,10 @@ def main(
         settings = settings.model_copy(update={"base": start_of(base)})
         settings, arithmetic = settle_precision(settings)
         if some:
-            work = work_folder(settings, seed, sequences, code)
+            soft = logits_for(settings, logits)
+            work = work_folder(settings, seed, sequences, code, soft)
             examine = examiner_for(settings, work, exam)
-            trained = train(settings, seed, sequences, code, work, out, examine)
+            trained = train(settings, seed, sequences, code, work, out, examine, soft)
         else:  # a method that only asks
             from stages.students.save import save_untrained
 

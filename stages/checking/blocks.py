@@ -1,5 +1,6 @@
 """The blocks before work: each of params.yaml against its model, each plug-in against its contract."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from stages.config.student import HostedStudent, Student, check_student
 from stages.judging.consult import read_consulted
 from stages.judging.simulate import read_simulator
 from stages.parsing.checks import check_dataset
+from stages.students.vocabularies import tokenizers_differ
 from stages.teachers import joined
 
 Params = dict[str, Any]
@@ -108,7 +110,27 @@ def check_students(params: Params) -> dict[str, Student | HostedStudent]:
     blocks = find(params, "students")
     for name in blocks:
         check_endpoint(params, find(params, f"students.{name}"))
-    return {name: check_student(f"students.{name}", values) for name, values in blocks.items()}
+    found = {name: check_student(f"students.{name}", values) for name, values in blocks.items()}
+    for name, student in found.items():
+        if isinstance(student, Student) and student.distil:
+            check_distil(f"students.{name}.distil.teacher", student, student.distil.teacher, found)
+    return found
+
+
+def check_distil(
+    where: str, student: Student, name: str, students: Mapping[str, Student | HostedStudent]
+) -> None:
+    """A teacher's probabilities are had, and of the student's tokens, as far as files of this machine say."""
+    teacher = students.get(name)
+    if not isinstance(teacher, Student):
+        why = "no such block" if teacher is None else "a student at OpenAI, whose probabilities nobody has"
+        known = ", ".join(other for other, one in students.items() if isinstance(one, Student))
+        raise ValueError(f"params.yaml: `{where}`: got {name!r}, {why}; wanted one of {known}")
+    files = [Path(base.path) / "tokenizer.json" for base in (student.base, teacher.base) if base.path]
+    if len(files) == 2 and all(file.is_file() for file in files):
+        ours, theirs = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+        if why := tokenizers_differ(ours, theirs):
+            raise ValueError(f"params.yaml: `{where}`: {name!r} has another tokenizer: {why}")
 
 
 def check_curations(params: Params, run: Run) -> None:

@@ -7,7 +7,7 @@ its cell loads. PLUMBING is left out: what carries results and cannot change the
 import ast
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -158,11 +158,11 @@ def needed(path: Path, plug_ins: Mapping[str, str | None]) -> Iterator[str]:
             yield f"stages.{folder}.{name}"
 
 
-def closure(module: str, without: str = "", **plug_ins: str | None) -> dict[str, Path]:
+def closure(module: str, without: Collection[str] = (), **plug_ins: str | None) -> dict[str, Path]:
     """The files that decide what `python -m module` writes, by their path from the checkout.
 
-    `plug_ins`: by folder (methods="cascod") the one that is loaded; None: none of that folder. `without`: a
-    file that this cell does not use, with what it alone imports.
+    `plug_ins`: by folder (methods="cascod") the one that is loaded; None: none of that folder. `without`:
+    files that this cell does not use, with what they alone import.
     """
     found: dict[str, Path] = {}
     todo = [module]
@@ -171,7 +171,7 @@ def closure(module: str, without: str = "", **plug_ins: str | None) -> dict[str,
         if path is None:
             continue
         name = path.relative_to(ROOT).as_posix()
-        if name in found or name == without or plumbing_of(name):
+        if name in found or name in without or plumbing_of(name):
             continue
         found[name] = path
         todo += needed(path, plug_ins)

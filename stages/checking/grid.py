@@ -10,7 +10,7 @@ from stages.config.load import check, find
 from stages.config.method import method_of
 from stages.config.run import Run, methods_of
 from stages.config.split import cannot_split
-from stages.config.student import HostedStudent
+from stages.config.student import HostedStudent, Student
 from stages.text.formats import system_of
 
 BLOCKS = {  # of the axes: where a value's block stands in params.yaml
@@ -144,8 +144,25 @@ def check_bases(checked: Checked, run: Run) -> None:
     """The terms of what is to be fetched are accepted, before hours of other cells."""
     for name in run.students:
         student = checked.students[name]
-        if not isinstance(student, HostedStudent):
-            check_terms(student.base)
+        if isinstance(student, HostedStudent):
+            continue
+        check_terms(student.base)
+        if student.distil:
+            teacher = checked.students[student.distil.teacher]
+            assert isinstance(teacher, Student)  # so checked
+            check_terms(teacher.base)
+
+
+def check_distilled(checked: Checked, run: Run) -> None:
+    """Soft labels are made for the first training of a student without a mentor."""
+    again = {*run.mentored, *(run.students if run.second_methods else [])}
+    for name in sorted(again):
+        student = checked.students[name]
+        if isinstance(student, Student) and student.distil:
+            raise ValueError(
+                f"params.yaml: `run` trains student {name!r}, which has `distil`, with a mentor or a second"
+                " time: no soft labels are made for that; name a block without it"
+            )
 
 
 def check_splits(checked: Checked, run: Run) -> None:
@@ -176,5 +193,6 @@ def check_grid(params: Params, checked: Checked) -> None:
     check_hosted(params, checked, run)
     check_training_prices(params, checked, run)
     check_bases(checked, run)
+    check_distilled(checked, run)
     check_splits(checked, run)
     check_teaching(checked, run)

@@ -6,7 +6,7 @@ see by itself: the files of its code, blocks of params.yaml, parts of a data set
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from stages.config.load import find, read_yaml
 from stages.config.method import resolve_method
 from stages.config.run import Run, methods_of
 from stages.config.second import second_block
+from stages.config.student import Student, check_student
 from stages.records.files import sha256_of
 from stages.records.jsonl import write_text
 
@@ -27,6 +28,8 @@ Stamp = dict[str, str]  # part -> sha256
 
 ANSWERS = "stages/training/accuracy.py"  # chooses an epoch by what the student answers
 GRADES = "stages/judging/grade.py"  # asks a judge about completions
+SOFT = "stages/training/distil.py"  # the loss of a student that learns what another model says at labels
+TEACHER = "stages/training/teacher.py"  # asks that model
 
 # Stages whose code is the same for all of their cells.
 PLAIN = ("split", "contamination", "cost", "appraise", "score", "summarize", "cost_accuracy")
@@ -37,7 +40,7 @@ def value_hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def code(module: str, without: str = "", **plug_ins: str | None) -> Stamp:
+def code(module: str, without: Collection[str] = (), **plug_ins: str | None) -> Stamp:
     """The code of a stage, with the plug-ins that its cell loads."""
     return {name: source(path).sha256 for name, path in closure(module, without, **plug_ins).items()}
 
@@ -72,7 +75,7 @@ def method_code(module: str, name: str, params: Params, **plug_ins: str | None) 
     """
     file, _ = resolve_method(name, params["methods"])
     inherited = block(params, "methods", file) if file != name else {}
-    return code(module, "", methods=file, **plug_ins) | inherited
+    return code(module, methods=file, **plug_ins) | inherited
 
 
 def of_dataset(name: str, params: Params) -> dict[str, Stamp]:
@@ -134,7 +137,7 @@ def of_allotment(values: Mapping[str, Any], splits: list[str], params: Params) -
 def of_curation(values: Mapping[str, Any], params: Params) -> Stamp:
     """With the judge that it asks, where it asks one; files that it pins are known by their sha256."""
     if not (judge := values.get("judge")):
-        return code("stages.curate", without=GRADES) | of_golden(values)
+        return code("stages.curate", (GRADES,)) | of_golden(values)
     asked = find(params, f"judges.{judge['by']}")
     plug_ins = {"datasets": None, "teachers": asked["backend"], "methods": "bare"}
     stamp = code("stages.curate", **plug_ins) | block(params, "judges", judge["by"]) | local_files(asked)
@@ -162,14 +165,36 @@ def of_base(student: str, params: Params) -> Stamp:
 
 
 def of_training(student: str, params: Params, run: Run) -> Stamp:
-    """How students are asked and read decides a training only if that chooses its epoch."""
-    if params["students"][student].get("select") != "accuracy":
-        return code("stages.train", without=ANSWERS, methods=None)
+    """How students are asked and read decides a training only if that chooses its epoch; soft labels only
+    one that learns them.
+    """
+    values = params["students"][student]
+    hard = () if values.get("distil") else (SOFT,)
+    if values.get("select") != "accuracy":
+        return code("stages.train", (ANSWERS, *hard), methods=None)
     find(params, f"decodings.{GREEDY}")  # says what there is, where this one is not
     found = block(params, "decodings", GREEDY)
     for method in methods_of(run):
         found |= method_code("stages.train", method, params) | block(params, "methods", method)
-    return found
+    return {name: sha for name, sha in found.items() if name not in hard}
+
+
+def of_logits(student: str, params: Params) -> Stamp:
+    """What a teacher says at labels: the code, and of the blocks what decides it. It names no student, so
+    that students who want the same have the same stamp.
+    """
+    values = params["students"][student]
+    if not values.get("distil"):
+        return code("stages.logits", (TEACHER,))
+    settings = check_student(f"students.{student}", values)
+    assert isinstance(settings, Student)
+    assert settings.distil
+    part = {
+        "teacher": find(params, f"students.{settings.distil.teacher}")["base"],
+        **settings.model_dump(include={"base", "max_tokens", "max_prompt_tokens", "precision"}),
+        **settings.distil.model_dump(include={"top_k", "temperature"}),
+    }
+    return code("stages.logits") | {"params.yaml: what decides a teacher's logits": value_hash(part)}
 
 
 def of_exam(student: str, params: Params) -> Stamp:
@@ -195,6 +220,7 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
     for student in run.students:
         found[f"base-{student}"] = of_base(student, params)
         found[f"exam-{student}"] = of_exam(student, params)
+        found[f"logits-{student}"] = of_logits(student, params)
         found[f"train-{student}"] = of_training(student, params, run)
     for method in run.second_methods:
         told = second_block(method, params["methods"])

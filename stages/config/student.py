@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from stages.config.base import Base
+from stages.config.distil import Distil
 from stages.config.load import Block, check, find, read_params
 from stages.config.precision import Precision
 
@@ -67,6 +68,8 @@ class Student(Block):
     lora: Lora | None = None
     # train adapters on a base of 4-bit numbers (bitsandbytes, on CUDA); they are used with the full one
     four_bit: bool = False
+    # learn what another model says at each label, too: soft labels (stages/training/distil.py)
+    distil: Distil | None = None
 
     @model_validator(mode="after")
     def settings_agree(self) -> "Student":
@@ -127,3 +130,14 @@ def check_student(where: str, values: dict[str, Any]) -> Student | HostedStudent
 def read_student(name: str) -> Student | HostedStudent:
     """The checked block `students.<name>` of ./params.yaml."""
     return check_student(f"students.{name}", find(read_params(), f"students.{name}"))
+
+
+def teacher_of(distil: Distil) -> Base:
+    """What the weights are that teach. Raises ValueError for a block that is not there or has none."""
+    where = f"students.{distil.teacher}"
+    values = find(read_params(), where)
+    if "base" not in values:
+        raise ValueError(
+            f"`distil.teacher: {distil.teacher}` is a student at OpenAI, whose logits nobody has"
+        )
+    return check(f"{where}.base", values["base"], Base)

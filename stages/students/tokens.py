@@ -25,6 +25,14 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """What a model that teaches says at each of a text's n labels: its k likeliest tokens."""
+
+    ids: np.ndarray  # int32[n, k]
+    log_p: np.ndarray  # float16[n, k + 1], natural logarithms; the last one: of all other tokens together
+
+
+@dataclass(frozen=True, eq=False)
 class Tokens:
     """One sequence as tokens: one path through a tree (stages/training/trees.py).
 
@@ -39,6 +47,7 @@ class Tokens:
     targets: list[Target]
     truncated: bool
     prompt_cut: bool = False  # at `max_prompt_tokens`
+    soft: SoftLabels | None = None  # in the order of the targets' labels
 
     def counts(self) -> dict[str, int]:
         """Labels per task."""

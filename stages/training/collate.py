@@ -23,6 +23,7 @@ def collate(
     tasks    int64[k], places in `tasks`
     weights  float[k], weight[task] x coefficient x the token's own (stages/training/objective.py)
     counts   int64[len(tasks)], this pass's share of each task's denominator
+    soft     of texts with soft labels: their ids int32[k, n] and log_p float16[k, n + 1]
     """
     lay = {"padded": lay_padded, "packed_decoder": lay_packed}.get(layout)
     inputs, paths = lay(texts, pad_id) if lay else lay_tree(texts, layout)
@@ -51,7 +52,17 @@ def collate(
         "tasks": joined_ids(task_of),
         "weights": torch.from_numpy(np.concatenate(weights)).to(torch.get_default_dtype()),
         "counts": torch.from_numpy(counts),
+        **soft_labels(texts),
     }
+
+
+def soft_labels(texts: list[Tokens]) -> dict[str, Any]:
+    """As small as they are kept. A label that several texts share has each text's own."""
+    found = [text.soft for text in texts if text.soft]
+    if not found:
+        return {}
+    parts = ([soft.ids for soft in found], [soft.log_p for soft in found])
+    return {"soft": tuple(torch.from_numpy(np.concatenate(part)) for part in parts)}
 
 
 def joined_ids(parts: list[np.ndarray]) -> torch.Tensor:

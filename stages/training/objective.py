@@ -32,12 +32,16 @@ cut (difference 29).
 """
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
 from stages.training.cross_entropy import label_losses
+
+Batch = dict[str, Any]  # as stages/training/collate.py makes it
+Losses = Callable[[torch.Tensor, Batch], torch.Tensor]  # logits [k, vocabulary], their batch -> float[k]
 
 
 def inner_model(model: torch.nn.Module) -> Any:
@@ -73,18 +77,27 @@ def logits_at(model: torch.nn.Module, inputs: dict[str, Any], places: torch.Tens
     return picked
 
 
-def token_losses(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-    """Cross-entropy of each label, float[k]; `batch` as stages/training/collate.py makes it, on the model's
-    device.
-    """
+def label_logits(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Logits [k, vocabulary] where the labels of a batch of stages/training/collate.py are predicted."""
     inputs = batch["inputs"]
     if inner_model(model).config._attn_implementation == "eager":  # which adds its mask to the scores
         inputs = {
             name: additive(value) if name.endswith("attention_mask") and value.ndim == 4 else value
             for name, value in inputs.items()
         }
-    logits = logits_at(model, inputs, batch["places"])
+    return logits_at(model, inputs, batch["places"])
+
+
+def by_labels(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """The loss of each label without a model that teaches: its cross-entropy."""
     return label_losses(logits, batch["labels"])
+
+
+def token_losses(model: torch.nn.Module, batch: Batch, losses: Losses = by_labels) -> torch.Tensor:
+    """The loss of each label, float[k]; `batch` as stages/training/collate.py makes it, on the model's
+    device. losses: what it is, where not its cross-entropy (stages/training/distil.py).
+    """
+    return losses(label_logits(model, batch), batch)
 
 
 def additive(mask: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from stages.config.student import Student
 from stages.students.device import autocast, out_of_memory
-from stages.training.objective import token_losses, weighted_loss
+from stages.training.objective import Losses, by_labels, token_losses, weighted_loss
 from stages.training.steps import Steps
 
 DECAY = 0.95  # CasCoD Table 7, per epoch
@@ -35,6 +35,15 @@ def enough_memory(where: str, budget: int) -> Iterator[None]:
         ) from error
 
 
+def losses_of(settings: Student) -> Losses:
+    """What a label's loss is: its cross-entropy, and with `distil` what its teacher says, too."""
+    if settings.distil is None:
+        return by_labels
+    from stages.training.distil import by_teacher
+
+    return by_teacher(settings.distil)
+
+
 class StepTrainer(Trainer):
     """A Trainer whose step is the objective; what happens between steps is not its business."""
 
@@ -52,6 +61,7 @@ class StepTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.settings = settings
         self.steps = steps
+        self.losses = losses_of(settings)
         self.pending: list[torch.Tensor] = []  # losses of the last steps, not yet looked at
         self.tokens = 0  # of all rows that this process has read since it began
 
@@ -110,7 +120,7 @@ class StepTrainer(Trainer):
     ) -> Any:
         """This row's part of the step's loss."""
         row = send_to_device(inputs, self.args.device)
-        return weighted_loss(token_losses(model, row), row, num_items_in_batch)
+        return weighted_loss(token_losses(model, row, self.losses), row, num_items_in_batch)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW with weight decay on all weights, as torch has it; the Trainer's spares biases and norms."""

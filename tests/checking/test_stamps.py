@@ -119,7 +119,8 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
         lambda c: c.append("stages/training/trainer.py", "\nX = 1\n"), {"train-tiny"}
     ),
     "the student's block model": (
-        lambda c: c.append("stages/config/student.py", "\nX = 1\n"), {"exam-tiny", "train-tiny"}
+        lambda c: c.append("stages/config/student.py", "\nX = 1\n"),
+        {"exam-tiny", "logits-tiny", "train-tiny"},
     ),
     "how a student is trained": (lambda c: c.set("students", "tiny", "lr", to=0.5), set()),
     "the base of a student": (
@@ -147,7 +148,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     ),
     "how rows are written": (
         lambda c: c.append("stages/records/sequence.py", "\nX = 1\n"),
-        {"train-tiny", *RENDER, *PREDICT, *TEACH, *LAS},
+        {"logits-tiny", "train-tiny", *RENDER, *PREDICT, *TEACH, *LAS},
     ),
     "a comment in a printed table": (comment("stages/reporting/published/ft.yaml"), set()),
     "a printed table": (lambda c: c.append("stages/reporting/published/ft.yaml", "\nx: 1\n"), {"report"}),
@@ -194,6 +195,34 @@ def test_a_variant_moves_with_the_block_and_the_file_that_it_is_like(checkout: C
         "params.yaml: methods.fine_tune_cot": of_mine,
         "params.yaml: methods.few_shot_cot": sorted(both("teach-*-gpt")),
         "stages/methods/fine_tune_cot.py": of_mine,
+    }
+
+
+def test_soft_labels_move_with_what_decides_them_alone(checkout: Checkout) -> None:
+    """Two students that want the same have the same stamp; neither how they learn it nor what teaches a third
+    moves it.
+    """
+    soft = {"teacher": "smollm2", "top_k": 8}
+    for name in ("one", "two"):
+        checkout.set("students", name, to={**checkout.params["students"]["tiny"], "distil": {**soft}})
+    checkout.set("run", "students", to=["tiny", "one", "two"])
+    before = checkout.stamps()
+    assert before["logits-one"] == before["logits-two"]
+    checkout.set("students", "two", "lr", to=0.5)
+    checkout.set("students", "two", "distil", "alpha", to=0.9)
+    checkout.set("students", "qwen2_5_coder_0_5b", "base", "bytes", to=1)
+    assert stamps.moved(before, checkout.stamps()) == {}
+    checkout.set("students", "two", "distil", "top_k", to=9)
+    decides = "params.yaml: what decides a teacher's logits"
+    assert stamps.moved(before, checkout.stamps()) == {decides: ["logits-two"]}
+    checkout.set("students", "smollm2", "base", "sha256", to="0" * 64)
+    assert stamps.moved(before, checkout.stamps()) == {decides: ["logits-one", "logits-two"]}
+    before = checkout.stamps()
+    checkout.append("stages/training/distil.py", "\nX = 1\n")
+    checkout.append("stages/training/teacher.py", "\nX = 1\n")
+    assert stamps.moved(before, checkout.stamps()) == {
+        "stages/training/distil.py": ["logits-one", "logits-two", "train-one", "train-two"],
+        "stages/training/teacher.py": ["logits-one", "logits-two"],
     }
 
 

@@ -173,6 +173,7 @@ def test_other_questions_rerun_one_data_set_and_transfers_ask_the_students_there
     steps |= {f"train@{COINS}{TAUGHT}", *(f"{step}@{COINS}{CELL}" for step in ("predict", "score"))}
     steps |= {f"{step}_baseline@{COINS}{PROMPTED}" for step in ("predict", "score")}
     steps |= {f"render_baseline@{COINS}-zero_shot_cot", f"exam@{COINS}-small"}
+    steps |= {f"logits@{COINS}{CORPUS}-fine_tune_cot-small"}
     first = {"check", "download@gen_coin_flip", "prepare@gen_coin_flip"}
     first |= {f"{stage}@gen_coin_flip-scripted" for stage in ("allot", "teach", "cost", "appraise")}
     assert project.ran() - FAN_IN == first | steps
