@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from stages.config.contracts import Teacher, load_plug_in
+from stages.config.contracts import load_plug_in
 from stages.config.load import Block, check, find, read_params
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -27,7 +27,7 @@ class Settings(Block):
     teachers: Annotated[list[str], Field(min_length=2)]  # other blocks under `teachers`, in this order
 
 
-def members(settings: Settings, params: dict[str, Any] | None = None) -> dict[str, tuple[Teacher, Any]]:
+def members(settings: Settings, params: dict[str, Any] | None = None) -> dict[str, tuple[Any, Any]]:
     """Backend and settings of each. `params`: in place of ./params.yaml. Raises ValueError for a block that
     is not there, is joined itself, or asks some questions less often, of which it would not be told.
     """
@@ -41,7 +41,7 @@ def members(settings: Settings, params: dict[str, Any] | None = None) -> dict[st
                 f"params.yaml: `{where}` cannot be joined: wanted other blocks, each once, that are not"
                 " joined themselves and have no `samples_test`"
             )
-        backend: Teacher = load_plug_in("teachers", values.get("backend"), f"{where}.backend")
+        backend = load_plug_in("teachers", values.get("backend"), f"{where}.backend")
         found[name] = (backend, check(where, values, backend.Settings))
     return found
 
