@@ -17,6 +17,7 @@ from stages.asking.prices import ANNOTATION, dollars, price_of
 from stages.config.cli import run
 from stages.config.endpoint import Price
 from stages.config.load import check, find, read_params
+from stages.config.tracking import show_costs
 from stages.corpus.funnel import Asked, is_paid_first
 from stages.records.completion import Completion, Step, read_completions
 from stages.records.jsonl import write_json
@@ -88,7 +89,9 @@ def main(
         model: check(f"prices.{model}", values, Price)
         for model, values in find(read_params(), "prices").items()
     }
-    write_json(out, costs(read_completions(completions), prices))
+    figures = costs(read_completions(completions), prices)
+    write_json(out, figures)
+    show_costs(out.stem, figures)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from stages.config.decoding import Decoding
 from stages.config.kernels import fix_kernels
 from stages.config.load import block, find, read_params
 from stages.config.method import read_method
+from stages.config.tracking import show_samples
 from stages.endpoint import transport
 from stages.records.completion import Completion, Reader, write_completions
 from stages.records.example import Example, read_examples
@@ -194,6 +195,7 @@ def main(
         who = who_answers(place, asking, questions, decoding, f"predict {origin}")
         rows += predictions(student_name, origin, questions, asking, who)
     write_completions(out, rows)
+    show_samples(out.stem, rows, questions)
 
 
 if __name__ == "__main__":

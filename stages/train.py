@@ -26,7 +26,7 @@ from stages.config.student import HostedStudent, Student, read_student
 from stages.records.files import locked
 from stages.records.jsonl import write_json
 from stages.records.sequence import iter_sequences, read_sequences
-from stages.training.curve import Curve, write_curve
+from stages.training.curve import Curve, curve_of, write_curve
 from stages.training.kept import (
     clear_recorded,
     file_hash,
@@ -36,6 +36,7 @@ from stages.training.kept import (
     work_home,
 )
 from stages.training.openai_files import train_at_openai
+from stages.training.watch import Watch
 
 
 def work_folder(
@@ -102,6 +103,7 @@ def train(
     out: Path,
     examine: Callable[[Path], float] | None = None,
     logits: Path | None = None,
+    watch: Watch | None = None,
 ) -> tuple[Curve, dict[str, Any]] | None:
     """Fine-tune here and leave the student in `out`: its loss curve and its counts, or None in a process that
     only helps another one.
@@ -123,7 +125,7 @@ def train(
         if facts := read_finished(work):  # killed before DVC had what came of it
             fitted = Fitted(**facts, main=os.environ.get("RANK", "0") == "0")
         else:
-            fitted = fit(loaded, texts, settings, seed, work, examine)
+            fitted = fit(loaded, texts, settings, seed, work, examine, watch)
         if not fitted.main:
             return None
         if facts is None:
@@ -137,8 +139,7 @@ def train(
         save_trained(settings, work / "best.pt", out)
         for epoch in sorted(work.glob("epochs/*.pt")):
             save_trained(settings, epoch, out / "epochs" / epoch.stem)
-    curve = [(line["epoch"], line["train_loss"], line["validation_loss"]) for line in fitted.history]
-    return curve, training_counts(texts, questions, settings, seed, fitted)
+    return curve_of(fitted.history), training_counts(texts, questions, settings, seed, fitted)
 
 
 def examiner_for(
@@ -245,7 +246,8 @@ def main(
             soft = logits_for(settings, logits)
             work = work_folder(settings, seed, sequences, code, soft)
             examine = examiner_for(settings, work, exam)
-            trained = train(settings, seed, sequences, code, work, out, examine, soft)
+            watch = Watch(out.name, loss_csv)
+            trained = train(settings, seed, sequences, code, work, out, examine, soft, watch)
         else:  # a method that only asks
             from stages.students.save import save_untrained
 

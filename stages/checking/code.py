@@ -36,9 +36,17 @@ PLUMBING = {
         frozenset({"faults"}),
         "the wording of what is wrong with a block: whoever reads it, the stage has failed",
     ),
+    "stages/config/tracking.py": Plumbing(
+        frozenset({"Tracking", "show_costs", "show_samples"}),
+        "shows what is known to people, in a tracker beside the files: nothing comes back from it",
+    ),
     "stages/config/visible.py": Plumbing(
         frozenset({"visible"}),
         "how a text of others is shown to people: no row and no number goes through it",
+    ),
+    "stages/training/watch.py": Plumbing(
+        frozenset({"Watch"}),
+        "shows a training while it runs: it is told, and tells nothing back; `train` writes the curve itself",
     ),
     "stages/endpoint/": Plumbing(
         frozenset({"fine_tune", "transport"}),

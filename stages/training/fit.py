@@ -25,6 +25,7 @@ from stages.training.outline import outline_of
 from stages.training.rows import Layout
 from stages.training.steps import Shape, Steps
 from stages.training.trainer import Distiller, Hooks, from_first_process
+from stages.training.watch import Watch
 
 FAST = ("tree", "varlen", "packed_decoder")
 HF_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
@@ -100,9 +101,11 @@ def fit(
     seed: int,
     work: Path,
     examine: Callable[[Path], float] | None = None,
+    watch: Watch | None = None,
 ) -> Fitted:
     """Fine-tune; the chosen epoch's weights are left in work/best.pt, with keep_epochs each epoch's in
-    work/epochs/NN.pt. `examine`: the accuracy of the weights in a file, if that chooses the epoch.
+    work/epochs/NN.pt. `examine`: the accuracy of the weights in a file, if that chooses the epoch. `watch`
+    is told how it goes.
     """
     if student.encoder_decoder and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
         raise ValueError(
@@ -131,10 +134,12 @@ def fit(
     )
     steps = Steps(texts["train"], settings, seed, shape)
     with progress_bar() if first else nullcontext() as bar:
+        seen = watch if first else None
         trainer = Distiller(
-            student.model, args, Hooks(bar), steps, texts["validation"], settings, work, examine
+            student.model, args, Hooks(bar), steps, texts["validation"], settings, work, examine, seen
         )
         trainer.resume_or_begin()
+    trainer.watch.end()
     progress = trainer.progress
     main = trainer.is_world_process_zero()
     trainer.accelerator.wait_for_everyone()

@@ -21,6 +21,7 @@ from stages.students.tokens import Tokens
 from stages.training.state import Progress, latest_state, replace_states, whole_or_nothing, write_weights
 from stages.training.step_trainer import StepTrainer, enough_memory
 from stages.training.steps import Steps, ValidationRows
+from stages.training.watch import Watch
 
 SETTLE = 16  # steps on an accelerator between two looks at the loss, each of which waits for it
 
@@ -68,11 +69,13 @@ class Distiller(StepTrainer):
         settings: Student,
         work: Path,
         examine: Callable[[Path], float] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         super().__init__(model, args, [hooks], steps, settings)
         hooks.trainer = self
         self.work = work
         self.examine = examine
+        self.watch = watch or Watch()
         self.validation = ValidationRows(validation, steps.shape)
         self.denominators: torch.Tensor | None = None  # of the validation texts' labels
         parameters = model.named_parameters(remove_duplicate=False)
@@ -106,6 +109,7 @@ class Distiller(StepTrainer):
                     " `cot show training CELL`"
                 )
             self.progress.summed += value
+        self.watch.step(self.state.global_step, losses)
         return bool(says)
 
     @torch.no_grad()
@@ -141,6 +145,7 @@ class Distiller(StepTrainer):
             self.keep_weights(self.work / "best.pt")
         if self.settings.keep_epochs:
             self.keep_weights(self.work / "epochs" / f"{epoch:02d}.pt")
+        self.watch.epoch(step, self.progress.history)
         return {}
 
     def accuracy(self) -> float | None:
@@ -194,6 +199,7 @@ class Distiller(StepTrainer):
         else:
             # each process drops something else
             torch.manual_seed(int(self.args.seed) + self.args.process_index * 1_000_003)
+        self.watch.begin(self.progress.history, resumed=bool(state))
         self.train(resume_from_checkpoint=str(state) if state else None)
 
 
