@@ -30,7 +30,8 @@ STAND_INS = {
 # What takes minutes, or files that only people or a run leave: its words are looked at, and it is run in
 RUN_IN = {
     ("cot", "benchmark"): "tests/tools/test_benchmark.py",
-    ("cot", "export"): "tests/tools/test_export_corpus.py",
+    ("cot", "export", "corpus"): "tests/tools/test_export_corpus.py",
+    ("cot", "export", "student"): "tests/tools/test_export_student.py",
     ("cot", "doctor"): "tests/tools/test_doctor.py",
     ("cot", "pretrain"): "tests/students/test_tiny.py",
     ("cot", "report"): "tests/reporting/test_report.py",

@@ -10,48 +10,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkouts import CELL, CORPUS, copy_checkout, git, make_data
+from checkouts import CELL, CORPUS, git
 from datasets import load_dataset
+from exported import check_card, entered, make_checkout, typed
 from made_datasets import use_datasets
 from ruamel.yaml import YAML
-from typer.testing import CliRunner
 
 from stages import curate, download, prepare, teach
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example, read_examples, write_examples
 from stages.records.sequence import iter_sequences
 from stages.text.formats import rationale_of
-from tools import cot
 from tools.export import hub
 
 OUT = Path("exported")
-CITED = re.compile(r"\[([\d.,]+)\]\((metrics/\S+?)\)")
+BASELINE = "gen_last_letter-sample-fine_tune-tiny-0-greedy"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("checkout")
-    copy_checkout(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_data()
-    return folder
+    return make_checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture
 def checkout(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    monkeypatch.chdir(made)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    yield made
-    shutil.rmtree(OUT, ignore_errors=True)
-    git(made, "checkout", "--quiet", ".")
-
-
-def typed(*words: str) -> str:
-    """What `cot export` prints. Raises what it raises."""
-    return CliRunner().invoke(cot.app, ["export", *words], prog_name="cot", catch_exceptions=False).output
+    with entered(made, monkeypatch):
+        yield made
+        shutil.rmtree(OUT, ignore_errors=True)
 
 
 def loaded(config: str | None, split: str) -> list[dict[str, Any]]:
@@ -116,14 +102,8 @@ def test_trl_trains_on_it(config: str, checkout: Path, random_student: Any, tmp_
 
 def test_every_number_of_the_card_is_that_of_the_file_it_links_to(checkout: Path) -> None:
     typed("corpus", CORPUS, str(OUT))
+    told = check_card(OUT, 10)
     card = (OUT / "README.md").read_text()
-    found = CITED.findall(card)
-    assert len(found) > 10
-    for shown, path in found:
-        assert (OUT / path).read_bytes() == Path(path).read_bytes()
-        values = re.findall(r": ([\d.]+)", (OUT / path).read_text())
-        assert shown.replace(",", "") in values
-    told = YAML(typ="safe").load(card.split("---\n")[1])
     assert told["license"] == "mit"
     assert [one["config_name"] for one in told["configs"]] == ["prompt_completion", "messages", "corpus"]
     assert git(checkout, "rev-parse", "HEAD").strip() in card
@@ -142,7 +122,10 @@ def test_changes_that_no_commit_has_are_said(checkout: Path) -> None:
 
 
 def test_a_cell_names_its_corpus_and_its_method(checkout: Path) -> None:
-    typed("corpus", CELL.replace("fine_tune_cot", "cascod"), str(OUT))
+    typed("corpus", CELL, str(OUT))
+    assert "the texts are those of the method `fine_tune_cot`" in (OUT / "README.md").read_text()
+    shutil.rmtree(OUT)
+    typed("corpus", CELL, str(OUT), "--method", "cascod")
     rows = loaded("prompt_completion", "train")
     assert {(row["task"], row["weight"]) for row in rows} == {("rationale", 0.7), ("answer", 0.3)}
     assert all(row["sample"] == 0 for row in rows)
@@ -150,7 +133,8 @@ def test_a_cell_names_its_corpus_and_its_method(checkout: Path) -> None:
 
 
 WRONG = {
-    ("nothing", "x"): r"'nothing': wanted DATASET-SPLIT-TEACHER-CURATION",
+    ("nothing", "x"): r"'nothing' is no cell that `run` declares",
+    (BASELINE, "x"): r"wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher",
     (CORPUS, "x", "--method", "nobody"): r"no block `methods\.nobody`; methods has: ",
     (CORPUS, "x", "--method", "fine_tune"): r"fine_tune does not learn from a teacher's rationales",
     (

@@ -3,6 +3,7 @@ usual formats, with a card whose every number links to the metrics file that it 
 """
 
 from tools.export.corpus import main as corpus
+from tools.export.student import main as student
 from tools.terminal import command_group
 
 app = command_group()
@@ -14,3 +15,4 @@ def about() -> None:
 
 
 app.command("corpus")(corpus)
+app.command("student")(student)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from stages.corpus.targets import PARTS
 from stages.text.answer_types import rules_of
 from tools.export.licences import dataset_licence
-from tools.export.rows import PARTS, Corpus, Row
+from tools.export.rows import Corpus, Row
 
 
 def cannot_import(rows: list[Row]) -> str | None:

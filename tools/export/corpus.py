@@ -1,15 +1,19 @@
 """Export a corpus: parquet files that trainers read, and a card that says where every number is from."""
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import pyarrow as pa
 import typer
+from pyarrow import parquet
 from ruamel.yaml import YAML
 
 from stages.config.load import block, find, read_params
 from stages.config.method import read_method
-from stages.config.run import Run
+from stages.config.run import AXES, Axes, Run
+from stages.corpus.targets import PARTS
 from stages.records.completion import CompletionsByQuestion
 from stages.records.example import read_examples
 from stages.records.jsonl import write_json, write_text
@@ -22,45 +26,41 @@ from tools.export.hub import check_push, push_folder
 from tools.export.provenance import blocks_of, origin, outdated
 from tools.export.rows import (
     COLUMNS,
-    PARTS,
     Corpus,
     Row,
     chat_settings,
     corpus_rows,
     trained_rows,
-    write_parquet,
 )
-from tools.terminal import checkout, made_by
+from tools.show import axes_of, corpus_of, examples_and_split
+from tools.terminal import checkout
 
-DATA = Path("data")
-AXES = ("dataset", "split", "teacher", "curation", "method")
 Rows = dict[str, dict[str, list[Row]]]  # folder of files -> part -> rows
 
 
-def axes_of(name: str, method: str | None) -> dict[str, str]:
+def axes_of_corpus(name: str, method: str | None) -> Axes:
     """Of DATASET-SPLIT-TEACHER-CURATION, or of a cell, whose method counts where none is named; else the
     first one that `run` has. Raises ValueError for another name.
     """
     values = name.split("-")
-    if len(values) not in (4, 5, 8, 9):
+    at: Axes = dict(zip(AXES, values, strict=False)) if len(values) == 4 else axes_of(name)
+    at = {**dict.fromkeys(AXES), **at}
+    if at["teacher"] is None:
         raise ValueError(f"{name!r}: wanted DATASET-SPLIT-TEACHER-CURATION, or a cell that has a teacher")
-    if method is None and len(values) == 4:
-        methods = block("run", Run).methods
-        if not methods:
-            raise ValueError("`run.methods` is empty: name the method that writes the texts, --method NAME")
-        method = methods[0]
-    return dict(zip(AXES, [*values[:4], method or values[4]], strict=True))
+    if method or at["method"]:
+        return {**at, "method": method or at["method"]}
+    methods = block("run", Run).methods
+    if not methods:
+        raise ValueError("`run.methods` is empty: name the method that writes the texts, --method NAME")
+    return {**at, "method": methods[0]}
 
 
-def read_corpus(axes: dict[str, str]) -> Corpus:
+def read_corpus(at: Axes) -> Corpus:
     """The files that stages made. Raises ValueError, with what makes it, for one that is not there."""
-    dataset, split, teacher, curation = (axes[axis] for axis in AXES[:4])
-    name = f"{dataset}-{split}-{teacher}-{curation}"
-    examples = made_by(f"prepare@{dataset}", DATA / f"examples/{dataset}.jsonl")
-    parts = made_by(f"split@{dataset}-{split}", DATA / f"splits/{dataset}-{split}.json")
-    said = made_by(f"curate@{name}", DATA / f"corpora/{name}.jsonl")
+    said = corpus_of(at)
+    examples, parts = examples_and_split(at["dataset"], at["split"])
     listed = json.loads(parts.read_text(encoding="utf-8"))
-    return Corpus(name, read_examples(examples), listed, CompletionsByQuestion(said))
+    return Corpus(said.stem, read_examples(examples), listed, CompletionsByQuestion(said))
 
 
 def rows_of(corpus: Corpus, name: str) -> Rows:
@@ -99,7 +99,17 @@ def trainer_info(name: str, rows: Rows) -> dict[str, Any]:
     return entries
 
 
-def write_corpus(folder: Path, axes: dict[str, str], place: str) -> None:
+def write_parquet(path: Path, rows: Iterable[Row], columns: Mapping[str, Any]) -> int:
+    """How many rows were written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist(
+        [{name: row.get(name) for name in columns} for row in rows], pa.schema(columns)
+    )
+    parquet.write_table(table, path, compression="zstd")
+    return int(table.num_rows)
+
+
+def write_corpus(folder: Path, axes: Axes, place: str) -> None:
     """All files of an exported corpus."""
     corpus = read_corpus(axes)
     rows = rows_of(corpus, axes["method"])
@@ -121,8 +131,8 @@ def write_corpus(folder: Path, axes: dict[str, str], place: str) -> None:
         typer.echo(
             f"{corpus.name} as a data set: {why or f'{lost} of {len(kept)} rows are not read back'}", err=True
         )
-    stale = outdated(f"curate@{corpus.name}")
-    card = corpus_card(axes, rows, (why, lost), (origin(), stale), Citations(folder), place)
+    stale = outdated(f"curate{'_mentored' * bool(axes['mentor'])}@{corpus.name}")
+    card = corpus_card(corpus.name, axes, rows, (why, lost), (origin(), stale), Citations(folder), place)
     write_text(folder / "README.md", card)
 
 
@@ -143,7 +153,7 @@ def main(
     """
     checkout()
     check_push(push, dry_run)
-    axes = axes_of(name, method)
+    axes = axes_of_corpus(name, method)
     with filled(out) as folder:
         write_corpus(folder, axes, push or str(out))
     typer.echo(f"{out}: {sum(path.is_file() for path in out.rglob('*'))} files; README.md is the card")

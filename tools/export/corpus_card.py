@@ -6,10 +6,10 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
+from stages.corpus.targets import PARTS
 from tools.export.citations import Citations, card_text, table
 from tools.export.licences import dataset_licence, dataset_line, hub_datasets, hub_licence, teacher_terms
 from tools.export.provenance import Origin, told_origin
-from tools.export.rows import PARTS
 
 Rows = Mapping[str, Mapping[str, list[dict[str, Any]]]]
 WHAT = {
@@ -34,7 +34,7 @@ def configs(rows: Rows) -> list[dict[str, Any]]:
     ]
 
 
-def header(axes: Mapping[str, str], rows: Rows) -> DatasetCardData:
+def header(axes: Mapping[str, Any], rows: Rows) -> DatasetCardData:
     licence = dataset_licence(axes["dataset"])
     key = hub_licence(licence)
     named: dict[str, Any] = {"license": key} | ({"license_name": licence} if key == "other" else {})
@@ -102,7 +102,7 @@ def mark_lines(rows: Rows) -> list[str]:
     return lines
 
 
-def use_lines(axes: Mapping[str, str], rows: Rows, place: str, lost: tuple[str | None, int]) -> list[str]:
+def use_lines(axes: Mapping[str, Any], rows: Rows, place: str, lost: tuple[str | None, int]) -> list[str]:
     """How trainers read it, and this project again."""
     first = next(iter(rows))
     why, count = lost
@@ -135,7 +135,8 @@ def use_lines(axes: Mapping[str, str], rows: Rows, place: str, lost: tuple[str |
 
 
 def corpus_card(
-    axes: Mapping[str, str],
+    name: str,
+    axes: Mapping[str, Any],
     rows: Rows,
     lost: tuple[str | None, int],
     made: tuple[Origin, list[str]],
@@ -145,7 +146,6 @@ def corpus_card(
     """README.md. `lost`: why it is no data set of this project again, and rows that are not read back;
     `made`: where, and stages that dvc.lock records otherwise; `place`: the folder or the hub id.
     """
-    name = "-".join(axes[axis] for axis in ("dataset", "split", "teacher", "curation"))
     counts = [
         (f"`{folder}`", WHAT[folder], *(f"{len(parts[part]):,}" for part in PARTS))
         for folder, parts in rows.items()

@@ -1,16 +1,15 @@
 """Rows of an exported corpus: the kept completions, and what a method makes of them as texts and messages."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 from pydantic import ValidationError
 
 from stages.config.contracts import Method
+from stages.corpus.targets import PARTS
 from stages.parsing.fields import with_choices
 from stages.records.completion import Completion
 from stages.records.example import Example
@@ -21,7 +20,6 @@ from stages.text.formats import rationale_of, system_of, written
 from stages.text.stated import rationale_before, stated_answer
 from stages.training.openai_files import joined_text, split_prompt
 
-PARTS = ("train", "validation")
 TEXT, NUMBER, MARK = pa.string(), pa.int64(), pa.bool_()
 # of a question and of what was said to it; null where a text is of no one completion
 ABOUT = {
@@ -190,13 +188,3 @@ def trained_rows(corpus: Corpus, method: Method, settings: Any) -> list[Row]:
         shared = about(examples[sequence.example_id], behind.popleft() if behind else None)
         rows.append({"part": sequence.part, **shared, **row})
     return rows
-
-
-def write_parquet(path: Path, rows: Iterable[Row], columns: Mapping[str, Any]) -> int:
-    """How many rows were written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist(
-        [{name: row.get(name) for name in columns} for row in rows], pa.schema(columns)
-    )
-    parquet.write_table(table, path, compression="zstd")
-    return int(table.num_rows)

@@ -1,0 +1,79 @@
+"""How an exported student is asked, for its card: through its chat template or by plain texts."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from stages.config.base import read_prompt_limit
+from stages.config.method import read_method
+from stages.config.run import Axes
+from stages.records.completion import Completion, iter_completions
+from stages.text.formats import system_of
+
+
+class Exported(NamedTuple):
+    cell: str
+    at: Axes
+    source: Path  # data/students/...
+    dtype: str  # of the weights in the exported folder
+    adapter: bool  # are they adapters?
+    changed: bool  # were the weights that answered of another dtype?
+
+
+def fenced(text: str) -> list[str]:
+    """A text as it stands, whatever marks it holds."""
+    fence = "````" if "```" in text else "```"
+    return [f"{fence}text", text, fence, ""]
+
+
+def example_of(told: Exported) -> Completion | None:
+    """Its first answer to a test question."""
+    path = Path(f"data/predictions/{told.cell}.jsonl")
+    return next(iter_completions(path), None) if path.is_file() else None
+
+
+def asking_lines(told: Exported) -> list[str]:
+    """How it wants to be asked: through its chat template, or by texts as they stand."""
+    method, settings, reader = read_method(told.at["method"])
+    system = system_of(settings)
+    lines = []
+    if system is None:
+        lines.append(
+            "It was trained on plain texts, without a chat template: the prompt is asked as it stands."
+        )
+    else:
+        said = f", with the system message {system!r}" if system else ", without a system message"
+        lines.append(f"It was trained through its chat template{said}.")
+    stops = method.stops(settings)
+    prefix = method.answer_prefix(settings)
+    lines.append(f"It ends at {' or '.join(map(repr, stops))}, or at the end-of-text token." if stops else
+                 "It ends at the end-of-text token.")  # fmt: skip
+    lines.append(f"Its result stands behind {prefix!r}." if prefix else "Its last text is the result.")
+    lines.append(f"The scores below were read by the reader `{reader}`.")
+    if (most := read_prompt_limit(told.source)) is not None:
+        lines.append(f"Of a prompt it reads the first {most:,} tokens, in training and here.")
+    found = [" ".join(lines), ""]
+    if (row := example_of(told)) is not None:
+        found += [f"A test question ({row.example_id}), step by step what it was asked and what it said:", ""]
+        for prompt, text in zip(row.prompts, row.texts, strict=True):
+            found += [*fenced(prompt), *fenced(text)]
+    return found
+
+
+def use_lines(told: Exported) -> list[str]:
+    if told.adapter:
+        return ["```python", "from peft import AutoPeftModelForCausalLM", "",
+                'model = AutoPeftModelForCausalLM.from_pretrained("THIS FOLDER")', "```", ""]  # fmt: skip
+    return [
+        "```python",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        'tokenizer = AutoTokenizer.from_pretrained("THIS FOLDER")',
+        'model = AutoModelForCausalLM.from_pretrained("THIS FOLDER")',
+        'ids = tokenizer(PROMPT, return_tensors="pt")',
+        'said = model.generate(**ids)[0, ids["input_ids"].shape[1] :]',
+        "print(tokenizer.decode(said, skip_special_tokens=True))",
+        "```",
+        "",
+        f"generation_config.json is the decoding `{told.at['decoding']}`, by which the scores were made.",
+        "",
+    ]
