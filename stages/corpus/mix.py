@@ -16,18 +16,20 @@ from stages.records.completion import Completion
 
 
 def pair_of(rows: Iterable[Completion], mix: Mix, train_on: str) -> tuple[Completion, Completion] | None:
-    """Both sides of one question: the longest and the shortest of its rationales in words, or the first
-    completion of each of two models; of equals the first sample. None where a side is missing.
+    """Both sides of one question: the longest and the shortest of its rationales in words, or the first of
+    each of two models; of equals the first sample. None where a side is missing. What only states an answer
+    is no side: there is nothing to learn before it.
     """
     by_sample = sorted(rows, key=lambda row: row.sample)
+    words = {row.sample: len(rationale_learned(row, train_on).split()) for row in by_sample}
+    reasoned = [row for row in by_sample if words[row.sample]]
     if mix.models:
-        first, second = (next((row for row in by_sample if row.model == one), None) for one in mix.models)
+        first, second = (next((row for row in reasoned if row.model == one), None) for one in mix.models)
         return (first, second) if first and second else None
-    sizes = {row.sample: len(rationale_learned(row, train_on).split()) for row in by_sample}
-    if len(set(sizes.values())) < 2:
+    if len({words[row.sample] for row in reasoned}) < 2:
         return None
-    longest = max(by_sample, key=lambda row: sizes[row.sample])
-    return longest, min(by_sample, key=lambda row: sizes[row.sample])
+    longest = max(reasoned, key=lambda row: words[row.sample])
+    return longest, min(reasoned, key=lambda row: words[row.sample])
 
 
 def sides_of(questions: Collection[str], share: list[int], seed: int) -> dict[str, int]:

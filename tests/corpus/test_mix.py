@@ -95,6 +95,16 @@ def test_two_models() -> None:
     assert funnel["train"]["removed"]["without_pair"] == 2
 
 
+def test_an_answer_alone_is_no_side() -> None:
+    rows = [said(row, k, words) for row in range(10) for k, words in enumerate((0, 9, 2))]
+    kept, _ = mixed(rows, mix={"by": "words"})
+    assert sorted(len(row.texts[0].split()) for row in kept) == [2] * 8 + [9] * 2
+    silent = [said(row, 0, 0, model="a") for row in range(3)]
+    both = [said(row, k, 3, model="ab"[k - 1]) for row in range(3) for k in (1, 2)]
+    kept, _ = mixed([*silent, *both], mix={"by": "model", "models": ["a", "b"], "share": [1, 0]})
+    assert [row.sample for row in kept] == [1, 1, 1]
+
+
 def test_what_is_long_at_a_smaller_share_is_long_at_a_larger_one() -> None:
     ids = [*EXAMPLES]
     longs = [
