@@ -92,14 +92,14 @@ class Curation(Block):
             raise ValueError(
                 "`mix` keeps one completion of a question, `select` several: drop one or the other"
             )
-        return self
-
-    @model_validator(mode="after")
-    def selects_from_enough(self) -> "Curation":
         if self.filter == "dual" and (self.select or self.mix):
             raise ValueError(
                 "`select` and `mix` leave wrong ones without a right one: not with `filter: dual`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def selects_from_enough(self) -> "Curation":
         if self.select and self.per_question and self.select.keep > self.per_question:
             raise ValueError(
                 f"`select.keep` is {self.select.keep}, wanted at most `per_question`, {self.per_question}"
