@@ -19,9 +19,9 @@ from stages.config.cli import progress, run
 from stages.config.contracts import Method
 from stages.config.load import find, read_params
 from stages.config.method import read_method
-from stages.corpus.targets import PARTS, Targets
+from stages.corpus.targets import Targets
 from stages.records.completion import Completion, CompletionsByQuestion, without_counterfactuals
-from stages.records.example import Example, read_examples
+from stages.records.example import LEARNED, Example, read_examples
 from stages.records.jsonl import write_json
 from stages.records.sequence import Run, Segment, Sequence, write_sequences
 from stages.text.formats import system_of
@@ -58,7 +58,7 @@ def render(
     A method that shows other questions before one has `render_all`, which sees all of them and which are for
     training.
     """
-    part_of = {example_id: part for part in PARTS for example_id in parts[part]}
+    part_of = {example_id: part for part in LEARNED for example_id in parts[part]}
     if "counterfactual" not in method.TASKS:
         corpus = Own(corpus)
     asked = [example for example in examples if example.id in part_of]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from stages.asking.request import Answer, Request
-from stages.config.contracts import Method
+from stages.config.contracts import GivesWrongAnswers, Method
 from stages.records.completion import Completion, Reader, Step
 from stages.records.demonstrations import demonstrations_for
 from stages.records.example import Example
@@ -49,20 +49,16 @@ class Asking:
 
     def given(self, example: Example, sample: int) -> str | None:
         """The wrong answer that a sample is to argue for; None: it is asked for its own."""
-        method: Any = self.method
-        found: str | None = None
-        if self.answers:
-            found = method.given(example, sample, self.answers, self.settings)
-        return found
+        if not self.answers or not isinstance(self.method, GivesWrongAnswers):
+            return None
+        return self.method.given(example, sample, self.answers, self.settings)
 
     def next_prompt(self, example: Example, texts: list[str], given: str | None = None) -> str | None:
         """What is asked after these texts; None: the conversation is over."""
         shown = demonstrations_for(example, self.demonstrations)
-        if given is None:
+        if given is None or not isinstance(self.method, GivesWrongAnswers):
             return self.method.ask(example, texts, self.settings, shown)
-        method: Any = self.method
-        prompt: str | None = method.ask_given(example, given, texts, self.settings, shown)
-        return prompt
+        return self.method.ask_given(example, given, texts, self.settings, shown)
 
     def text_of(self, answer: Answer) -> str:
         thought = self.keep_reasoning and answer.reasoning
@@ -73,7 +69,7 @@ def with_wrong_answers(asking: Asking, examples: Iterable[Example]) -> Asking:
     """The same, of a method that gives wrong answers with those there are to questions that are learned from
     (all but those in `fewer`).
     """
-    if not hasattr(asking.method, "given"):
+    if not isinstance(asking.method, GivesWrongAnswers):
         return asking
     found: dict[tuple[str | None, str], set[str]] = {}
     for example in examples:

@@ -133,6 +133,16 @@ def check_distil(
             raise ValueError(f"params.yaml: `{where}`: {name!r} has another tokenizer: {why}")
 
 
+def check_greedy(params: Params) -> None:
+    """Tables leave this name out, so it has to be what it says."""
+    greedy = check(f"decodings.{GREEDY}", params["decodings"].get(GREEDY) or {}, Decoding)
+    if greedy.temperature > 0 or greedy.beams > 1:
+        raise ValueError(
+            f"params.yaml: `decodings.{GREEDY}` has a temperature or beams, and tables do not name it: give"
+            " a block of another name to `run.decodings`, such as self_consistency_30"
+        )
+
+
 def check_curations(params: Params, run: Run) -> None:
     """What the curations of the run name is there: a list, files of known bytes."""
     for name in run.curations:
@@ -161,6 +171,7 @@ def check_blocks(params: Params) -> Checked:
     for axis, model in PLAIN.items():
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)
+    check_greedy(params)
     check_curations(params, run)
     splits = {name: check(f"splits.{name}", values, Split) for name, values in find(params, "splits").items()}
     return Checked(run, datasets, splits, teachers, methods, check_students(params))

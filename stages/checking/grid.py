@@ -114,6 +114,12 @@ def check_hosted(params: Params, checked: Checked, run: Run) -> None:
             f"params.yaml: `run` pairs the methods {weighing}, which weigh several tasks, with the students"
             f" {[*hosted]} at OpenAI, which has one loss for all: drop one or the other"
         )
+    beams = [name for name in run.decodings if (params["decodings"][name] or {}).get("beams", 1) > 1]
+    if hosted and beams:
+        raise ValueError(
+            f"params.yaml: `run.decodings` names {beams}, of beam search, which the API of the students"
+            f" {[*hosted]} does not have: drop one or the other"
+        )
     for (student, block), name in product(hosted.items(), methods_of(run)):
         _, settings, _ = method_of(name, params["methods"])
         if system_of(settings) is not None and block.api != "chat":

@@ -6,13 +6,13 @@ data set needs a parser of its own.
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import indent
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from stages.config.load import Block
 from stages.records.completion import Completion
@@ -45,6 +45,27 @@ class Method(Protocol):
     def ask(self, example: Example, texts: list[str], settings: Any, demonstrations: str) -> str | None: ...
     def answer_prefix(self, settings: Any) -> str: ...
     def stops(self, settings: Any) -> list[str]: ...
+
+
+@runtime_checkable
+class GivesWrongAnswers(Protocol):
+    """Of a method that has a teacher argue for a wrong answer in some samples (CasCoD's SCOTT).
+
+    given      the wrong answer of a sample, of those there are of each subtask and type; None: it is asked
+               for its own
+    ask_given  `ask` for a rationale of that answer
+    """
+
+    def given(
+        self,
+        example: Example,
+        sample: int,
+        answers: Mapping[tuple[str | None, str], tuple[str, ...]],
+        settings: Any,
+    ) -> str | None: ...
+    def ask_given(
+        self, example: Example, wrong: str, texts: list[str], settings: Any, demonstrations: str
+    ) -> str | None: ...
 
 
 class Teacher(Protocol):

@@ -25,9 +25,11 @@ class Decoding(Block):
 
     @model_validator(mode="after")
     def settings_agree(self) -> "Decoding":
-        if self.beams > 1 and (self.temperature > 0 or self.samples > 1):
+        drawn = self.temperature > 0 or self.samples > 1 or self.top_k or self.top_p < 1
+        if self.beams > 1 and drawn:
             raise ValueError(
-                "beam search gives one answer and draws nothing: drop `beams`, or `temperature` and `samples`"
+                "beam search gives one answer and draws nothing: drop `beams`, or `temperature`, `samples`,"
+                " `top_k` and `top_p`"
             )
         if self.temperature == 0 and (self.top_k or self.top_p < 1):
             raise ValueError(

@@ -39,5 +39,6 @@ def faults(where: str, error: ValidationError, model: type[BaseModel]) -> str:
         elif fault["type"] == "missing":
             lines.append(f"`{place}`: missing")
         else:
-            lines.append(f"`{place}`: {fault['msg']}, got {shortened(fault['input'])}")
+            said = fault["msg"].removeprefix("Value error, ")  # a sentence of ours
+            lines.append(f"`{place}`: {said}, got {shortened(fault['input'])}")
     return "\n  ".join(lines)

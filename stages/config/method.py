@@ -55,6 +55,20 @@ def max_tokens_of(method: Method) -> int:
     return int(getattr(method, "MAX_TOKENS", MAX_TOKENS))
 
 
+def method_block(name: str, methods: Mapping[str, Any]) -> dict[str, Any]:
+    """What `methods.NAME` says; nothing where it is missing or null, for settings have defaults.
+
+    Raises ValueError for what is no block.
+    """
+    values = methods.get(name)
+    if values is not None and not isinstance(values, dict):
+        raise ValueError(
+            f"params.yaml: `methods.{name}` is {values!r}, wanted a block of named values, such as"
+            f" {{{LIKE}: cascod, alpha: 0.5}}"
+        )
+    return values or {}
+
+
 def resolve_method(name: str, methods: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The file of stages/methods that a block under `methods` names, and what it says. The block may be
     missing: settings have defaults.
@@ -62,14 +76,16 @@ def resolve_method(name: str, methods: Mapping[str, Any]) -> tuple[str, dict[str
     A variant, `cascod_alpha_0_5: {like: cascod, alpha: 0.5}`, is the file and the block of `cascod` with its
     own values over them. Raises ValueError where that block is not there, or is a variant itself.
     """
-    own = methods.get(name) or {}
+    own = method_block(name, methods)
     if LIKE not in own:
         return name, own
     base = own[LIKE]
-    below = methods.get(base) if isinstance(base, str) else None
-    if below is None:
-        whole = ", ".join(one for one, values in methods.items() if LIKE not in (values or {}))
-        raise ValueError(f"params.yaml: `methods.{name}.{LIKE}`: no block {base!r}; wanted one of: {whole}")
+    if not isinstance(base, str) or base not in methods or base == name:
+        whole = ", ".join(one for one in methods if one != name and LIKE not in method_block(one, methods))
+        raise ValueError(
+            f"params.yaml: `methods.{name}.{LIKE}` is {base!r}, wanted another block, one of: {whole}"
+        )
+    below = method_block(base, methods)
     if LIKE in below:
         raise ValueError(
             f"params.yaml: `methods.{name}.{LIKE}`: {base!r} is like {below[LIKE]!r} itself: name that one,"

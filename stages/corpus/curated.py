@@ -19,9 +19,9 @@ from stages.corpus.funnel import Asked, Corpus, Rows, questions_below_budget, ro
 from stages.corpus.known import known_of
 from stages.corpus.mix import mix_summary
 from stages.corpus.selection import selection_summary
-from stages.corpus.sieve import PARTS, Filters, Given, apply_filters, filters_of, parts_of
+from stages.corpus.sieve import Filters, Given, apply_filters, filters_of, parts_of
 from stages.records.completion import Completion, without_counterfactuals
-from stages.records.example import Example
+from stages.records.example import LEARNED, Example
 
 
 @dataclass
@@ -86,7 +86,7 @@ def curate(
     """
     part_of = parts_of(split)
     known = known_of(questions, examples, part_of, curation, given)
-    parts = {part: Part(filters_of(curation, examples, given, known[part])) for part in PARTS}
+    parts = {part: Part(filters_of(curation, examples, given, known[part])) for part in LEARNED}
     every = Rows()
     readers: set[str] = set()
     sizes: Counter[int] = Counter()
@@ -120,8 +120,8 @@ def funnel_of(
         kept.count += one.kept.rows.count
         kept.questions += one.kept.rows.questions
         removed.update(one.removed)
-    counts["all"] = row_counts(sum(len(split[part]) for part in PARTS), every, kept, removed)
-    listed = {question for part in PARTS for question in split[part]}
+    counts["all"] = row_counts(sum(len(split[part]) for part in LEARNED), every, kept, removed)
+    listed = {question for part in LEARNED for question in split[part]}
     counts["questions_below_budget"] = questions_below_budget(sizes, len(listed), *curation.budget)
     train = parts["train"]
     asked = train.asked_own

@@ -15,10 +15,10 @@ from stages.corpus.filters import (
 from stages.corpus.mix import pair_of, sides_of
 from stages.corpus.near import Place, repeated
 from stages.corpus.selection import count_bigrams, question_budgets
-from stages.corpus.sieve import PARTS, Given, Known, apply_filters, filters_of
+from stages.corpus.sieve import Given, Known, apply_filters, filters_of
 from stages.judging.grade import Graded, grades
 from stages.records.completion import Completion
-from stages.records.example import Example
+from stages.records.example import LEARNED, Example
 
 # filters that have to know what passed those before them, in their order
 STEPS = ("near_duplicates", "judge", "select", "mix")
@@ -39,7 +39,7 @@ class Look:
     ) -> Iterator[tuple[str, list[Completion], list[Completion]]]:
         """(part, a question's rows, those that passed), of each question of which some did."""
         curation = self.curation.model_copy(update=dict.fromkeys(STEPS[STEPS.index(step) :]))
-        filters = {part: filters_of(curation, self.examples, self.given, known[part]) for part in PARTS}
+        filters = {part: filters_of(curation, self.examples, self.given, known[part]) for part in LEARNED}
         for rows in self.questions:
             part = self.parts.get(rows[0].example_id)
             if part and (passed := apply_filters(rows, filters[part])[0]):
@@ -57,10 +57,10 @@ def known_of(
     through. `parts`: of each question.
     """
     look = Look(questions, examples, parts, curation, given)
-    known = dict.fromkeys(PARTS, Known())
+    known = dict.fromkeys(LEARNED, Known())
     if curation.train_on == "thoughts":
         thinking = {parts.get(rows[0].example_id) for rows in questions if any(map(has_thoughts, rows))}
-        known = {part: Known(thinks=part in thinking) for part in PARTS}
+        known = {part: Known(thinks=part in thinking) for part in LEARNED}
     if curation.near_duplicates and curation.near_duplicates.among == "corpus":
         known = with_repeats(look, known)
     if curation.judge:
@@ -75,7 +75,7 @@ def known_of(
 def with_repeats(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
     """Near-duplicates over all questions of a part, whose rationales are held for that."""
     near = look.curation.near_duplicates
-    left: dict[str, list[Completion]] = {part: [] for part in PARTS}
+    left: dict[str, list[Completion]] = {part: [] for part in LEARNED}
     for part, _, passed in look.before("near_duplicates", known):
         left[part] += sorted(passed, key=lambda row: row.sample)
     return {
@@ -113,7 +113,7 @@ def graded(
 def with_grades(judge: str, look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
     """All completions that are left are asked about at once."""
     asked = list(to_grade(look, known))
-    found: dict[str, dict[Place, float | None]] = {part: {} for part in PARTS}
+    found: dict[str, dict[Place, float | None]] = {part: {} for part in LEARNED}
     for (part, place, _), grade in zip(asked, grades(judge, [one for *_, one in asked]), strict=True):
         found[part][place] = grade
     return {part: known[part]._replace(grades=those) for part, those in found.items()}
@@ -123,7 +123,7 @@ def with_budgets(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
     """Which questions `match_size` draws, and how many completions of each `select` keeps."""
     curation = look.curation
     openness = curation.select is not None and curation.select.by == "open_endedness"
-    left: dict[str, dict[str, int]] = {part: {} for part in PARTS}  # question -> its bigrams
+    left: dict[str, dict[str, int]] = {part: {} for part in LEARNED}  # question -> its bigrams
     for part, rows, _ in look.before("select", known):
         asked = keep_first_samples(rows, curation.per_question)
         left[part][rows[0].example_id] = count_bigrams(asked) if openness else 0
@@ -141,7 +141,7 @@ def with_budgets(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
 
 def with_sides(mix: Mix, look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
     """Which side of the mix each question is learned from. Raises ValueError where no question has both."""
-    paired: dict[str, list[str]] = {part: [] for part in PARTS}
+    paired: dict[str, list[str]] = {part: [] for part in LEARNED}
     models: set[str] = set()
     for part, _, passed in look.before("mix", known):
         models.update(row.model for row in passed)

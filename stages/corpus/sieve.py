@@ -25,9 +25,8 @@ from stages.corpus.near import Place, keep_apart, without_places
 from stages.corpus.selection import select_rows
 from stages.corpus.verdicts import Found, keep_scored, keep_verified
 from stages.records.completion import Completion
-from stages.records.example import Example
+from stages.records.example import LEARNED, Example
 
-PARTS = ("train", "validation")
 # the reason for which rows of a question are removed, and who keeps the others, in their order
 Filters = dict[str, Callable[[list[Completion]], list[Completion]]]
 NOTHING: list[Completion] = []
@@ -35,7 +34,7 @@ NOTHING: list[Completion] = []
 
 def parts_of(split: Mapping[str, list[str]]) -> dict[str, str]:
     """The part of each question that is learned from or chosen on."""
-    return {question: part for part in PARTS for question in split[part]}
+    return {question: part for part in LEARNED for question in split[part]}
 
 
 class Given(NamedTuple):

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages.records.example import LEARNED
 from stages.records.sequence import END, Segment, Sequence
-
-PARTS = ("train", "validation")
 
 
 def check_weights(sequence: Sequence, weights: dict[str, float]) -> None:
@@ -113,7 +112,7 @@ class Targets:
     """The figures of metrics/rendered: tokens are counted in train, where there is a tokenizer."""
 
     weights: dict[str, float] = field(default_factory=dict)
-    parts: dict[str, PartTargets] = field(default_factory=lambda: {part: PartTargets() for part in PARTS})
+    parts: dict[str, PartTargets] = field(default_factory=lambda: {part: PartTargets() for part in LEARNED})
 
     def add(self, sequences: list[Sequence]) -> None:
         """All of one question, one at least. Raises ValueError as `check_weights` does."""

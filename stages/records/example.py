@@ -9,6 +9,7 @@ from stages.records.jsonl import read_records, write_rows
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
+LEARNED: tuple[str, ...] = PARTS[:2]  # what is trained on, and what chooses the epoch
 
 
 @dataclass(frozen=True)

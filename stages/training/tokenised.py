@@ -16,6 +16,7 @@ from typing import NamedTuple
 from stages.config.cli import progress
 from stages.config.student import Student
 from stages.records import sequence as records
+from stages.records.example import LEARNED
 from stages.records.files import locked
 from stages.records.jsonl import write_json
 from stages.students.load import Loaded
@@ -27,7 +28,6 @@ from stages.training.token_file import KeptTexts, Writer
 
 LARGE = 64 * 2**20  # bytes of sequences: some 100,000 texts, which take about 2 GB as objects
 FACTS = "facts.json"
-PARTS = ("train", "validation")
 
 
 class Tokenised(NamedTuple):
@@ -53,7 +53,7 @@ def tokenised(sequences: Path, code: Path, student: Loaded, settings: Student) -
             part.replace(folder)
         os.utime(folder)  # it is in use: stages/training/kept.py
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        texts = {part: KeptTexts(folder / f"{part}.arrow", facts["tasks"]) for part in PARTS}
+        texts = {part: KeptTexts(folder / f"{part}.arrow", facts["tasks"]) for part in LEARNED}
     return Tokenised(texts, facts["questions"])
 
 
@@ -86,7 +86,7 @@ def write_texts(folder: Path, sequences: Path, student: Loaded, max_tokens: int)
     seen: set[str] = set()
     rows = questions_in(records.iter_sequences(sequences), seen)
     with whole_or_nothing(folder):
-        files = {part: Writer(folder / f"{part}.arrow", tasks) for part in PARTS}
+        files = {part: Writer(folder / f"{part}.arrow", tasks) for part in LEARNED}
         for part, text in progress(tokenize_each(rows, student, max_tokens), "tokenise, texts"):
             files[part].add(text)
             count[part] += 1

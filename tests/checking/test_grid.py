@@ -80,6 +80,9 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
     "a weighing method at OpenAI": (
         {"students": ["gpt_4o_mini"], "methods": ["cascod"]}, r"\['cascod'\], which weigh several tasks"
     ),
+    "beam search at OpenAI": (
+        {"students": ["gpt_4o_mini"], "decodings": ["greedy", "beam"]}, r"names \['beam'\], of beam search"
+    ),
     "a conversation with a student that has none": (
         {"students": ["babbage_002"], "methods": ["fine_tune_cot"], "baselines": []}, r"has no `api: chat`"
     ),

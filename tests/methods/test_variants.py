@@ -20,6 +20,9 @@ METHODS: dict[str, Any] = {
     "second": {"like": "low"},
     "lost": {"like": "casc"},
     "odd": {"like": 3},
+    "itself": {"like": "itself"},
+    "bare": None,
+    "like_bare": {"like": "bare", "alpha": 0.1},
 }
 
 
@@ -29,6 +32,7 @@ METHODS: dict[str, Any] = {
         ("cascod", ("cascod", METHODS["cascod"])),
         ("low", ("cascod", {**METHODS["cascod"], "alpha": 0.1})),
         ("same", ("cascod", METHODS["cascod"])),
+        ("like_bare", ("bare", {"alpha": 0.1})),  # a block that is null has all its defaults
         ("without_block", ("without_block", {})),
     ],
 )
@@ -42,8 +46,9 @@ def test_a_variant_has_the_file_and_the_values_of_what_it_is_like(
     ("name", "said"),
     [
         ("second", "`methods.second.like`: 'low' is like 'cascod' itself: name that one"),
-        ("lost", "`methods.lost.like`: no block 'casc'; wanted one of: cascod$"),
-        ("odd", "`methods.odd.like`: no block 3; wanted one of: cascod$"),
+        ("lost", "`methods.lost.like` is 'casc', wanted another block, one of: cascod, bare$"),
+        ("odd", "`methods.odd.like` is 3, wanted another block, one of: cascod, bare$"),
+        ("itself", "`methods.itself.like` is 'itself', wanted another block, one of: cascod, bare$"),
     ],
 )
 def test_what_a_variant_cannot_be_like(name: str, said: str) -> None:
