@@ -23,6 +23,13 @@ from stages.records.jsonl import write_text
 from stages.records.sequence import iter_sequences
 from stages.training.kept import file_hash, token_home
 
+NOTHING = "nothing\n"  # DVC warns of an empty file
+
+
+def is_kept(settings: Student) -> bool:
+    """On policy the teacher is asked while the student is trained."""
+    return settings.distil is not None and settings.distil.on_policy is None
+
 
 def logits_key(sequences: Path, code: Path, arithmetic: str) -> str:
     """All that decides them: the stamp of the code has the blocks' part."""
@@ -63,11 +70,11 @@ def main(
 ) -> None:
     """Ask the model that teaches a student with `distil` what it says at every label."""
     settings = read_student(name)
-    distilled = isinstance(settings, Student) and settings.distil is not None
-    if distilled and next(iter_sequences(sequences), None) is not None:
+    some = next(iter_sequences(sequences), None) is not None
+    if some and isinstance(settings, Student) and is_kept(settings):
         write_logits(settings, base, sequences, code, out)
     else:
-        write_text(out, "")
+        write_text(out, NOTHING)
 
 
 if __name__ == "__main__":

@@ -155,11 +155,17 @@ def examiner_for(
     return examiner(*exam, settings, work)
 
 
+def has_rows(file: Path) -> bool:
+    """Whether it is an Arrow file, not the note that there is nothing."""
+    with file.open("rb") as opened:
+        return opened.read(6) == b"ARROW1"
+
+
 def logits_for(settings: Student, logits: Path | None) -> Path | None:
     """The file of what the teacher says, where the student learns it. Raises ValueError without one."""
-    if settings.distil is None:
+    if settings.distil is None or settings.distil.on_policy:
         return None
-    if logits is None or not logits.is_file() or not logits.stat().st_size:
+    if logits is None or not logits.is_file() or not has_rows(logits):
         raise ValueError(
             f"`distil` needs --logits, as dvc.yaml gives it: got {logits}, wanted the file"
             " that the stage `logits` makes"
@@ -186,7 +192,7 @@ def training_counts(
         "tokens_trained_per_epoch": sum(task["tokens_per_epoch"] for task in tasks.values()),
         "tasks": tasks,
         "normalisation": settings.normalisation,
-        **({"distil": settings.distil.model_dump()} if settings.distil else {}),
+        **({"distil": settings.distil.model_dump(exclude_none=True)} if settings.distil else {}),
         "layout": fitted.layout,
         "layout_because": fitted.why,
         "epochs": len(fitted.history),

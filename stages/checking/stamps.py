@@ -30,6 +30,7 @@ ANSWERS = "stages/training/accuracy.py"  # chooses an epoch by what the student 
 GRADES = "stages/judging/grade.py"  # asks a judge about completions
 SOFT = "stages/training/distil.py"  # the loss of a student that learns what another model says at labels
 TEACHER = "stages/training/teacher.py"  # asks that model
+ON_POLICY = "stages/training/on_policy.py"  # trains a student on what it says itself
 
 # Stages whose code is the same for all of their cells.
 PLAIN = ("split", "contamination", "cost", "appraise", "score", "summarize", "cost_accuracy")
@@ -75,7 +76,7 @@ def method_code(module: str, name: str, params: Params, **plug_ins: str | None) 
     """
     file, _ = resolve_method(name, params["methods"])
     inherited = block(params, "methods", file) if file != name else {}
-    return code(module, methods=file, **plug_ins) | inherited
+    return code(module, (), methods=file, **plug_ins) | inherited
 
 
 def of_dataset(name: str, params: Params) -> dict[str, Stamp]:
@@ -169,14 +170,22 @@ def of_training(student: str, params: Params, run: Run) -> Stamp:
     one that learns them.
     """
     values = params["students"][student]
-    hard = () if values.get("distil") else (SOFT,)
+    distil = values.get("distil") or {}
+    live = {}
+    unused = [SOFT, ON_POLICY]
+    if distil.get("on_policy") is not None:
+        unused = []
+        teacher = find(params, f"students.{distil['teacher']}")["base"]
+        live = {"params.yaml: who teaches": value_hash(teacher)}
+    elif distil:
+        unused = [ON_POLICY]
     if values.get("select") != "accuracy":
-        return code("stages.train", (ANSWERS, *hard), methods=None)
+        return code("stages.train", (ANSWERS, *unused), methods=None) | live
     find(params, f"decodings.{GREEDY}")  # says what there is, where this one is not
     found = block(params, "decodings", GREEDY)
     for method in methods_of(run):
         found |= method_code("stages.train", method, params) | block(params, "methods", method)
-    return {name: sha for name, sha in found.items() if name not in hard}
+    return {name: sha for name, sha in found.items() if name not in unused} | live
 
 
 def of_logits(student: str, params: Params) -> Stamp:
@@ -184,7 +193,8 @@ def of_logits(student: str, params: Params) -> Stamp:
     that students who want the same have the same stamp.
     """
     values = params["students"][student]
-    if not values.get("distil"):
+    distil = values.get("distil")
+    if not distil or distil.get("on_policy") is not None:
         return code("stages.logits", (TEACHER,))
     settings = check_student(f"students.{student}", values)
     assert isinstance(settings, Student)

@@ -23,7 +23,7 @@ from stages.training.layout import choose_layout
 from stages.training.objective import inner_model
 from stages.training.outline import outline_of
 from stages.training.rows import Layout
-from stages.training.steps import Shape, Steps
+from stages.training.steps import Shape, Steps, step_rows
 from stages.training.trainer import Distiller, Hooks, from_first_process
 from stages.training.watch import Watch
 
@@ -117,7 +117,9 @@ def fit(
     first = args.process_index == 0
     outlines = [outline_of(part) for part in texts.values()]
     longest = max(outline.longest for outline in outlines)
-    chosen = choose_layout(student.model, longest, settings.precision) if first else None
+    sampled = settings.distil.on_policy if settings.distil else None
+    said = sampled.max_new_tokens if sampled else 0
+    chosen = choose_layout(student.model, longest + said, settings.precision) if first else None
     layout, why = from_first_process(chosen, args)
     if first:
         slow = "" if layout in FAST else ", which is slower than rows of trees"
@@ -132,11 +134,26 @@ def fit(
         rank=args.process_index,
         world=args.world_size,
     )
-    steps = Steps(texts["train"], settings, seed, shape)
+    policy = None
+    if sampled:
+        from stages.training.on_policy import with_teacher
+
+        policy, shape = with_teacher(student, settings, seed, shape, longest)
+    as_rows = (lambda units, _: list(units)) if policy else step_rows
+    steps = Steps(texts["train"], settings, seed, shape, as_rows)
     with progress_bar() if first else nullcontext() as bar:
         seen = watch if first else None
         trainer = Distiller(
-            student.model, args, Hooks(bar), steps, texts["validation"], settings, work, examine, seen
+            student.model,
+            args,
+            Hooks(bar),
+            steps,
+            texts["validation"],
+            settings,
+            work,
+            examine,
+            seen,
+            policy,
         )
         trainer.resume_or_begin()
     trainer.watch.end()
@@ -145,4 +162,4 @@ def fit(
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.free_memory()  # gradients and AdamW's moments: three times the weights
     trainer.optimizer = None
-    return Fitted(progress.history, progress.best, layout, why, main)
+    return Fitted(progress.history, progress.best, shape.layout, why, main)

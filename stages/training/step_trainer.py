@@ -5,8 +5,9 @@ An item of the data is a whole step of this process: how many rows that is decid
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from accelerate.utils import send_to_device
@@ -15,7 +16,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from stages.config.student import Student
 from stages.students.device import autocast, out_of_memory
-from stages.training.objective import Losses, by_labels, token_losses, weighted_loss
+from stages.students.tokens import Tokens
+from stages.training.objective import Batch, Losses, by_labels, token_losses, weighted_loss
 from stages.training.steps import Steps
 
 DECAY = 0.95  # CasCoD Table 7, per epoch
@@ -44,6 +46,13 @@ def losses_of(settings: Student) -> Losses:
     return by_teacher(settings.distil)
 
 
+class Policy(Protocol):
+    """What makes a step's rows when it begins, and their labels' losses (stages/training/on_policy.py)."""
+
+    def rows(self, units: list[list[Tokens]], step: int) -> list[Batch]: ...
+    def losses(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor: ...
+
+
 class StepTrainer(Trainer):
     """A Trainer whose step is the objective; what happens between steps is not its business."""
 
@@ -56,12 +65,14 @@ class StepTrainer(Trainer):
         callbacks: list[TrainerCallback],
         steps: Steps,
         settings: Student,
+        policy: Policy | None = None,
     ) -> None:
         super().__init__(model=model, args=args, train_dataset=steps, callbacks=callbacks)
         self.remove_callback(PrinterCallback)
         self.settings = settings
         self.steps = steps
-        self.losses = losses_of(settings)
+        self.policy = policy  # with one, an item of the data is a step's units
+        self.losses: Losses = policy.losses if policy else losses_of(settings)
         self.pending: list[torch.Tensor] = []  # losses of the last steps, not yet looked at
         self.tokens = 0  # of all rows that this process has read since it began
 
@@ -69,6 +80,15 @@ class StepTrainer(Trainer):
         # the loader draws from it, and a resumed run must draw as an uninterrupted one
         own = torch.Generator()
         return DataLoader(self.steps, batch_size=1, collate_fn=itemgetter(0), generator=own)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """The next step's rows and its denominators."""
+        samples = list(islice(epoch_iterator, num_batches))
+        if self.policy:
+            samples = [self.policy.rows(units, self.state.global_step) for units in samples]
+        return samples, self._get_num_items_in_batch(samples, device)
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
         """int64[tasks]: the denominators of the step, over all rows and processes."""

@@ -147,13 +147,21 @@ def collate_row(row: list[Tokens], shape: Shape, counts: bool) -> dict[str, Any]
 
 
 class Steps(Dataset[list[dict[str, Any]]]):
-    """An epoch: item i is this process's rows of step i."""
+    """An epoch: item i is this process's rows of step i, or what `as_rows` makes of its units."""
 
-    def __init__(self, texts: Sequence[Tokens], settings: Student, seed: int, shape: Shape) -> None:
+    def __init__(
+        self,
+        texts: Sequence[Tokens],
+        settings: Student,
+        seed: int,
+        shape: Shape,
+        as_rows: Callable[[Sequence[list[Tokens]], Shape], Any] = step_rows,
+    ) -> None:
         self.texts = texts
         self.settings = settings
         self.seed = seed
         self.shape = shape
+        self.as_rows = as_rows
         self.outline = outline_of(texts)
         self.epoch = -1
         self.begin(0)
@@ -170,7 +178,8 @@ class Steps(Dataset[list[dict[str, Any]]]):
 
     def __getitem__(self, step: int) -> list[dict[str, Any]]:
         size = self.settings.batch_size
-        return step_rows(self.units[step * size : (step + 1) * size], self.shape)
+        rows: list[dict[str, Any]] = self.as_rows(self.units[step * size : (step + 1) * size], self.shape)
+        return rows
 
 
 class ValidationRows:

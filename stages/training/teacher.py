@@ -16,7 +16,7 @@ from accelerate.utils import send_to_device
 from stages.config.base import Base
 from stages.config.cli import progress
 from stages.config.distil import Distil
-from stages.config.precision import Precision
+from stages.config.precision import Arithmetic, Precision
 from stages.config.student import Student, teacher_of
 from stages.students.device import autocast
 from stages.students.load import Loaded, load_base
@@ -36,13 +36,13 @@ from stages.training.tokenised import tokenised
 BLOCK = 256  # texts whose rows are planned together
 
 
-def load_teacher(base: Base, arithmetic: Precision) -> Loaded:
+def load_teacher(base: Base, precision: Precision) -> Loaded:
     """The model that teaches, to be asked only. A GGUF file is made a folder in the cache, once."""
     if base.gguf:
         from stages.students.gguf import converted
 
         base = converted(base)
-    loaded = load_base(base, precision=arithmetic)
+    loaded = load_base(base, precision=precision)
     return replace(loaded, model=loaded.model.eval().requires_grad_(False))
 
 
@@ -92,10 +92,10 @@ def likeliest(logits: torch.Tensor, distil: Distil, known: int) -> tuple[np.ndar
 class Scorer:
     """A teacher in one layout of rows, for texts of at most `longest` tokens."""
 
-    def __init__(self, teacher: Loaded, longest: int, arithmetic: Precision) -> None:
+    def __init__(self, teacher: Loaded, longest: int, precision: Precision) -> None:
         self.teacher = teacher
-        self.arithmetic = arithmetic
-        self.layout, self.why = choose_layout(teacher.model, longest, arithmetic)
+        self.arithmetic: Arithmetic = "bfloat16" if precision == "bfloat16" else "float32"
+        self.layout, self.why = choose_layout(teacher.model, longest, precision)
 
     @torch.no_grad()
     def logits(self, row: list[Tokens], shape: Shape) -> torch.Tensor:

@@ -113,8 +113,8 @@ class Batch:
             )
         ]
         name, unit = (self.names[column][row].as_py() for column in TEXTS)
-        draw, *cut = (bool(self.flags[column][row]) for column in FLAGS)
-        return Tokens(name, unit, draw, self.part("context", row), ids[:-1], targets, *cut)
+        draw, truncated, prompt_cut = (bool(self.flags[column][row]) for column in FLAGS)
+        return Tokens(name, unit, draw, self.part("context", row), ids[:-1], targets, truncated, prompt_cut)
 
     def longest(self) -> int:
         """Tokens, of a context or of inputs."""

@@ -19,7 +19,7 @@ from stages.config.cli import advance
 from stages.config.student import Student
 from stages.students.tokens import Tokens
 from stages.training.state import Progress, latest_state, replace_states, whole_or_nothing, write_weights
-from stages.training.step_trainer import StepTrainer, enough_memory
+from stages.training.step_trainer import Policy, StepTrainer, enough_memory
 from stages.training.steps import Steps, ValidationRows
 from stages.training.watch import Watch
 
@@ -70,8 +70,9 @@ class Distiller(StepTrainer):
         work: Path,
         examine: Callable[[Path], float] | None = None,
         watch: Watch | None = None,
+        policy: Policy | None = None,
     ) -> None:
-        super().__init__(model, args, [hooks], steps, settings)
+        super().__init__(model, args, [hooks], steps, settings, policy)
         hooks.trainer = self
         self.work = work
         self.examine = examine

@@ -226,6 +226,19 @@ def test_soft_labels_move_with_what_decides_them_alone(checkout: Checkout) -> No
     }
 
 
+def test_who_teaches_on_policy_belongs_to_the_training(checkout: Checkout) -> None:
+    live = {"teacher": "smollm2", "on_policy": {}}
+    checkout.set("students", "live", to={**checkout.params["students"]["tiny"], "distil": live})
+    checkout.set("run", "students", to=["tiny", "live"])
+    before = checkout.stamps()
+    checkout.set("students", "smollm2", "base", "sha256", to="0" * 64)
+    checkout.append("stages/training/on_policy.py", "\nX = 1\n")
+    assert stamps.moved(before, checkout.stamps()) == {
+        "params.yaml: who teaches": ["train-live"],
+        "stages/training/on_policy.py": ["train-live"],
+    }
+
+
 def test_a_file_of_local_that_a_block_names_reruns_its_users(checkout: Checkout) -> None:
     """Of a curation and of a teacher's block, under whatever key: a backend that reads a file
     is never stale. So do the answers that the teacher gave before.

@@ -307,6 +307,7 @@ def project(tmp_path: Path, random_student: Any, monkeypatch: pytest.MonkeyPatch
     students = {
         "big": usual,
         "one": {**usual, "distil": soft},
+        "live": {**usual, "distil": {"teacher": "big", "on_policy": {"max_new_tokens": 8}}},
         "two": {**usual, "lr": 1e-2, "distil": {**soft, "alpha": 0.9}},
     }
     YAML(typ="safe").dump({"students": students}, folder / "params.yaml")
@@ -334,8 +335,9 @@ def test_it_is_made_once_for_all_who_want_the_same(project: Path, monkeypatch) -
 
 
 def test_nothing_for_others(project: Path) -> None:
-    assert make("big", "big.arrow") == b""
-    assert make("one", "one.arrow", "empty.jsonl") == b""
+    assert make("big", "big.arrow") == b"nothing\n"
+    assert make("one", "one.arrow", "empty.jsonl") == b"nothing\n"
+    assert make("live", "live.arrow") == b"nothing\n"  # its teacher is asked while it is trained
 
 
 def run_train(student: str, logits: Path | None, seed: int = 0) -> dict[str, Any]:
@@ -352,6 +354,12 @@ def test_a_student_is_trained_on_them(project: Path) -> None:
     curve = Path("loss.csv").read_text()
     assert "distil" not in run_train("big", Path("one.arrow"))
     assert Path("loss.csv").read_text() != curve
+
+
+def test_a_student_is_trained_on_policy(project: Path) -> None:
+    how = {"share": 0.5, "beta": 0.5, "max_new_tokens": 8}
+    assert run_train("live", None)["distil"]["on_policy"] == how
+    assert len(Path("loss.csv").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize("file", [None, Path("not-there.arrow"), Path("empty.jsonl")])
