@@ -139,6 +139,14 @@ def show() -> Any:
 
 
 @app.command(rich_help_panel=RESULTS)
+def page() -> Any:
+    """The run as one page: grid, curves, costs, and texts to browse."""
+    from tools.page import main
+
+    return main
+
+
+@app.command(rich_help_panel=RESULTS)
 def study() -> Any:
     """Models side by side on the same questions."""
     from tools.study import app

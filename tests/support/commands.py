@@ -72,9 +72,9 @@ class Command:
 
 
 def commands_of(block: Block) -> Iterator[Command]:
-    """The lines of a block; those of a loop are one command."""
+    """The lines of a block; those of a loop are one command, and so are those that a backslash joins."""
     lines: list[str] = []
-    for line in block.text.split("\n"):
+    for line in block.text.replace("\\\n", " ").split("\n"):
         lines.append(line)
         if lines[0].startswith("for ") and not line.startswith("done"):
             continue
