@@ -13,6 +13,7 @@ from stages.config.dataset import Dataset
 from stages.config.decoding import GREEDY, Decoding
 from stages.config.endpoint import Endpoint, Price
 from stages.config.load import Block, check, find
+from stages.config.mentor import mentor_of
 from stages.config.method import method_of
 from stages.config.run import Run
 from stages.config.split import Split
@@ -32,7 +33,7 @@ PLAIN: dict[str, type[Block]] = {
     "splits": Split,
 }
 SINGLE = ("run", "contamination")
-KNOWN = (*SINGLE, "datasets", "teachers", "simulators", "judges", "methods", "students", *PLAIN)
+KNOWN = (*SINGLE, "datasets", "teachers", "simulators", "judges", "mentors", "methods", "students", *PLAIN)
 
 
 class Checked(NamedTuple):
@@ -168,6 +169,8 @@ def check_blocks(params: Params) -> Checked:
     teachers = check_teachers(params)
     check_consulted(params)
     methods = check_methods(params)
+    for name in params.get("mentors") or {}:
+        mentor_of(name, params)
     for axis, model in PLAIN.items():
         for name, values in find(params, axis).items():
             check(f"{axis}.{name}", values, model)

@@ -7,6 +7,7 @@ from stages.checking.blocks import Checked, Params
 from stages.config.base import check_terms
 from stages.config.endpoint import Price
 from stages.config.load import check, find
+from stages.config.mentor import mentor_of
 from stages.config.method import method_of
 from stages.config.run import Run, methods_of
 from stages.config.split import cannot_split
@@ -85,6 +86,18 @@ def check_again(checked: Checked, run: Run) -> None:
             f"params.yaml: `run.second_methods` go on from the weights of every student, and {hosted} are at"
             " OpenAI: drop one or the other"
         )
+
+
+def check_mentors(params: Params, checked: Checked, run: Run) -> None:
+    """Rounds are of a student that teaches itself: each trains it anew."""
+    for name in run.mentors:
+        if mentor_of(name, params).rounds == 1:
+            continue
+        if run.mentored != [name] or isinstance(checked.students[name], HostedStudent):
+            raise ValueError(
+                f"params.yaml: `mentors.{name}.rounds` trains a student of this machine that teaches itself:"
+                f" wanted {name!r} alone in `run.mentored`, got {run.mentored}; else `rounds: 1`"
+            )
 
 
 def check_transfers(params: Params, run: Run) -> None:
@@ -195,6 +208,7 @@ def check_grid(params: Params, checked: Checked) -> None:
     check_values(params, run)
     check_methods(checked, run)
     check_again(checked, run)
+    check_mentors(params, checked, run)
     check_transfers(params, run)
     check_hosted(params, checked, run)
     check_training_prices(params, checked, run)

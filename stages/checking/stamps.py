@@ -213,6 +213,26 @@ def of_exam(student: str, params: Params) -> Stamp:
     return code("stages.exam") | {f"params.yaml: students.{student}.select": value_hash(chosen)}
 
 
+def of_mentor(mentor: str, params: Params) -> Stamp:
+    """How a student is asked that teaches; absent, a block holds nothing but defaults."""
+    told = (params.get("mentors") or {}).get(mentor) or {}
+    return {f"params.yaml: mentors.{mentor}": value_hash(told)}
+
+
+def of_mentors(params: Params, run: Run) -> dict[str, Stamp]:
+    """What mentors say depends on how they are asked and, in rounds, trained; joined corpora on the first."""
+    found = {}
+    for mentor in run.mentors:
+        told = of_mentor(mentor, params)
+        for method in run.methods:
+            asked = method_code("stages.mentor", method, params) | block(params, "methods", method)
+            found[f"mentor-{method}-{mentor}"] = asked | of_training(mentor, params, run) | told
+        for curation in run.curations:
+            golden = of_golden(params["curations"][curation])
+            found[f"join-{curation}-{mentor}"] = code("stages.join") | golden | told
+    return found
+
+
 def of_report() -> Stamp:
     printed = sorted((ROOT / "stages/reporting/published").glob("*.yaml"))
     tables = {path.relative_to(ROOT).as_posix(): value_hash(read_yaml(path)) for path in printed}
@@ -235,6 +255,7 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
     for method in run.second_methods:
         told = second_block(method, params["methods"])
         found[f"second-{method}"] = {f"params.yaml: methods.{method}.second": value_hash(told)}
+    found |= of_mentors(params, run)
     for curation in run.curations:
         found[f"curate-{curation}"] = of_curation(params["curations"][curation], params)
     for teacher in run.teachers:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from stages.config.contracts import Method, load_plug_in
 from stages.config.load import Block, check, find, read_params
-from stages.config.student import Normalisation
+from stages.config.normalisation import Normalisation
 from stages.records.completion import Reader
 from stages.text.formats import system_of
 

@@ -9,11 +9,9 @@ from pydantic import Field, model_validator
 from stages.config.base import Base
 from stages.config.distil import Distil
 from stages.config.load import Block, check, find, read_params
+from stages.config.normalisation import Normalisation
 from stages.config.precision import Precision
 
-# a task's loss over a step: the mean over its tokens, the mean over its texts of a text's mean, or of its sum
-# (stages/training/objective.py)
-Normalisation = Literal["batch", "sequence", "tokens"]
 # OpenAI's base models that can be fine-tuned; its "gpt-" models answer under chat
 COMPLETIONS_ONLY = ("babbage-002", "davinci-002")
 

@@ -1,5 +1,6 @@
 """Released files with several samples a question: what the teacher of Mentor-KD said (EMNLP 2024, the
-repository 2hojae/mentor-kd), six raw ones a question, or the three right ones that its authors kept.
+repository 2hojae/mentor-kd), six raw ones a question, or the three right ones that its authors kept; and what
+the mentor that learned from these said, right or wrong.
 
 Its options stand in an order of their own: they are matched by text, and the letters in what was said are
 put into the example's order.
@@ -29,7 +30,9 @@ def sample_key(question: str) -> str:
 
 
 def read_samples(path: Path) -> list[ReleasedAnswer]:
-    """{instruction, output: [texts]}, or {input, chain, answer} for one sample with its answer beside it."""
+    """{instruction, output: [texts]}, or {input, chain, answer} for one sample with its answer beside it. In a
+    mentor's rows that is `completion`, and `answer` the gold one.
+    """
     answered = []
     for number, (where, row) in enumerate(rows_with_place(path), 1):
         origin = f"mentor-kd {path.name} row {number}"
@@ -38,7 +41,8 @@ def read_samples(path: Path) -> list[ReleasedAnswer]:
             steps = [[("\nA:", f" {text.strip()}")] for text in field(row, "output", where, list)]
         else:
             question = field(row, "input", where, str).strip()
-            chain, answer = (field(row, name, where, str).strip() for name in ("chain", "answer"))
+            own = "completion" if "completion" in row else "answer"
+            chain, answer = (field(row, name, where, str).strip() for name in ("chain", own))
             steps = [[("\nA:", f" {chain}"), ("\nTherefore, the answer is", f" {answer}.")]]
         answered += [ReleasedAnswer(question, said, origin) for said in steps]
     return answered

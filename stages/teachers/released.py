@@ -61,6 +61,7 @@ SOURCES = {
     "granularity_gpt4o_unseen.json": Source("GPT-4o", "he answer is"),
     "mentor_kd_raw.json": Source("gpt-3.5-turbo-instruct", "", samples=6, reader="stated"),
     "mentor_kd_right.json": Source("gpt-3.5-turbo-instruct", "", samples=3),
+    "mentor_kd_mentor.json": Source("Flan-T5-large, taught", "", samples=3),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.config.student import Normalisation
+from stages.config.normalisation import Normalisation
 from stages.students.tokens import Tokens, pad
 from stages.training.plans import dense_mask, gather_plan, varlen_plan
 from stages.training.rows import Layout, pack_by_context

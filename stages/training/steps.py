@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from stages.config.student import Normalisation, Student
+from stages.config.normalisation import Normalisation
+from stages.config.student import Student
 from stages.records import sequence as records
 from stages.students.device import device
 from stages.students.load import Loaded

@@ -36,6 +36,7 @@ def test_declared_cells_have_the_names_that_dvc_gives(tmp_path: Path) -> None:
     for file in ("dvc.yaml", "params.yaml"):
         shutil.copy(ROOT / file, tmp_path)
     axes = ("methods", "baselines", "students", "decodings", "transfers", "first_methods", "second_methods")
+    axes += ("mentors", "mentored")
     lists = {axis: [f"{axis}_1", f"{axis}_2"] for axis in axes} | {"seeds": [0, 1]}
     params = YAML(typ="safe").load(tmp_path / "params.yaml")
     params["run"] |= lists
@@ -44,7 +45,11 @@ def test_declared_cells_have_the_names_that_dvc_gives(tmp_path: Path) -> None:
         stages = [stage.name.split("@") for stage in repo.index.stages if "@" in stage.name]
     run = Run.model_validate(params["run"])
     for cells, asked in ((declared_cells(run), "predict"), (declared_transfers(run), "predict_transfer")):
-        named = [name for stage, name in stages if stage in {asked, f"{asked}_baseline", f"{asked}_second"}]
+        named = [
+            name
+            for stage, name in stages
+            if stage in {asked, f"{asked}_baseline", f"{asked}_second", f"{asked}_mentored"}
+        ]
         assert sorted(cells) == sorted(named)
         assert len(named) == len(set(named))
 
@@ -59,7 +64,10 @@ def test_uncached_outs_stand_only_where_no_run_cache_is_needed() -> None:
     assert uncached == {"summarize", "cost_accuracy", "report"}
 
 
-@pytest.mark.parametrize("name", ["predict_transfer", "predict_transfer_baseline", "predict_transfer_second"])
+@pytest.mark.parametrize(
+    "name",
+    ["predict_transfer", "predict_transfer_baseline", "predict_transfer_second", "predict_transfer_mentored"],
+)
 def test_no_student_is_asked_before_its_target_was_looked_at(name: str) -> None:
     ((written, _),) = STAGES["contamination"]["plots"][0].items()
     axes = "${item.dataset}-${item.split}-${item.target}"
@@ -88,6 +96,8 @@ def test_no_stage_depends_on_a_device() -> None:
         "render",
         "score",
         "las",
+        "join",
+        "mentor",
         "summarize",
         "cost_accuracy",
     ],

@@ -11,7 +11,7 @@ from conftest import shapes
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-from stages.config.student import Normalisation
+from stages.config.normalisation import Normalisation
 from stages.records.sequence import Segment, Sequence
 from stages.students.tokens import tokenize
 from stages.training.attention import use_tree_attention

@@ -11,7 +11,7 @@ import torch
 from test_objective import build, config, gradients, ours, tolerance
 from torch.nn.functional import log_softmax
 
-from stages.config.student import Normalisation
+from stages.config.normalisation import Normalisation
 from stages.corpus.targets import check_weights
 from stages.records.sequence import Run, Segment, Sequence, read_sequences, write_sequences
 from stages.render import as_turn

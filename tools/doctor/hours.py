@@ -15,6 +15,7 @@ from typing import Any
 
 from stages.config.decoding import Decoding
 from stages.config.load import check
+from stages.config.mentor import mentor_of
 from stages.config.student import Student
 from stages.teachers.released import SOURCES
 from tools.benchmark import LENGTHS
@@ -105,8 +106,10 @@ def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] 
     return len(parts["train"]), len(parts["test"]), characters / CHARACTERS
 
 
-def work_of(setting: Setting, student: Student) -> Work:
+def work_of(setting: Setting, name: str, student: Student) -> Work:
     run = setting.run
+    rounds = mentor_of(name, setting.params).rounds if name in run.mentors else 1
+    mentors = run.mentors if name in run.mentored else []
     trained = written = 0.0
     unknown = []
     decodings = decodings_of(setting)
@@ -118,8 +121,12 @@ def work_of(setting: Setting, student: Student) -> Work:
             unknown.append(dataset)
         train, _, question = targets[0] or (0, 0, 0.0)
         tests = sum(one[1] for one in targets if one)
-        again = len(run.first_methods)
-        cells = [(method, kept) for method in run.methods + again * run.second_methods for kept in corpora]
+        methods = run.methods + len(run.first_methods) * run.second_methods
+        cells = [(method, kept) for method in methods for kept in corpora]
+        drawn = [mentor_of(mentor, setting.params).samples for mentor in mentors]
+        cells += [
+            (method, kept + more) for more in drawn for method in rounds * run.methods for kept in corpora
+        ]
         cells += [(method, 1) for method in run.baselines]
         for method, kept in cells:
             learns = setting.method(method)[0].LEARNS_FROM != "nothing"
@@ -129,6 +136,9 @@ def work_of(setting: Setting, student: Student) -> Work:
             for one in decodings:
                 length = min(target, one.max_new_tokens) if learns else one.max_new_tokens
                 written += tests * one.samples * length
+        if name in run.mentors:
+            each = train * rounds * mentor_of(name, setting.params).samples * len(corpora)
+            written += sum(each * target_tokens(setting, dataset, method) for method in run.methods)
     assumed = [name for name in run.datasets if not any(at == name for at, _ in rendered_tokens())]
     seeds = len(run.seeds)
     return Work(trained * seeds, written * seeds, tuple(dict.fromkeys(unknown)), tuple(assumed))
@@ -148,7 +158,7 @@ def find_hours(setting: Setting) -> Iterator[Finding]:
     for where, student, parameters in sized(setting):
         if parameters is None:
             continue
-        work = work_of(setting, student)
+        work = work_of(setting, where.partition(".")[2], student)
         core = work.trained / rate("train", parameters) + work.written / rate("write", parameters)
         gpu = gpu_seconds(parameters, work.trained, work.written)
         told = (

@@ -102,16 +102,18 @@ def parameters_of(base: Base) -> int | None:
     return sum(map(prod, shapes))
 
 
-def trainings_of(setting: Setting) -> int:
-    """Trainings of one student: those of the grid, but for methods that only ask."""
+def trainings_of(setting: Setting, where: str) -> int:
+    """Trainings of one student, `students.NAME`: those of the grid, but for methods that only ask."""
     run = setting.run
+    student = where.partition(".")[2]
+    mentors = run.mentors if student in run.mentored else []
     again = len(run.first_methods) * len(run.second_methods)
-    taught = len(run.teachers) * len(run.curations) * (len(run.methods) + again)
+    taught = len(run.teachers) * len(run.curations) * (len(run.methods) * (1 + len(mentors)) + again)
     learning = [name for name in run.baselines if setting.method(name)[0].LEARNS_FROM != "nothing"]
     return len(run.datasets) * len(run.splits) * (taught + len(learning)) * len(run.seeds)
 
 
-def disk_bytes(setting: Setting, student: Student, parameters: int) -> int:
+def disk_bytes(setting: Setting, where: str, student: Student, parameters: int) -> int:
     """Bytes for one student: its base, its state while it is trained, and what every training leaves."""
     base = student.base
     fetched = 0 if base.path or cached_on_disk(base) else base.bytes or parameters * FLOAT32
@@ -121,7 +123,7 @@ def disk_bytes(setting: Setting, student: Student, parameters: int) -> int:
     saved = student.epochs if student.keep_epochs else 1
     state = (saved + 2) * parameters * FLOAT32
     half = student.precision != "float32" and free_memory()[1] == "GPU"  # then it is saved in bfloat16
-    left = saved * trainings_of(setting) * parameters * (BFLOAT16 if half else FLOAT32)
+    left = saved * trainings_of(setting, where) * parameters * (BFLOAT16 if half else FLOAT32)
     return fetched + made + state + COPIES * left
 
 
@@ -157,7 +159,7 @@ def find_disk(setting: Setting) -> Iterator[Finding]:
             remedy = f"say `{where}.base.parameters`"
             yield Finding("disk", "warning", where, "the size of its weights is unknown", remedy)
         else:
-            needed += disk_bytes(setting, student, parameters)
+            needed += disk_bytes(setting, where, student, parameters)
     free = shutil.disk_usage(Path.cwd()).free
     told = f"weights take at most {gib(needed)}, {gib(free)} are free"
     yield Finding("disk", "stops" if needed > free else "ok", "this disk", told)
@@ -166,7 +168,7 @@ def find_disk(setting: Setting) -> Iterator[Finding]:
 def find_memory(setting: Setting) -> Iterator[Finding]:
     free, device = free_memory()
     for where, student, parameters in sized(setting):
-        if parameters is not None and trainings_of(setting):
+        if parameters is not None and trainings_of(setting, where):
             needed = memory_bytes(student, parameters)
             told = f"training holds {gib(needed)} of weights; the {device} has {gib(free)}"
             if free:

@@ -16,7 +16,7 @@ from tools.presets.reading import FULL, Overlay, read_preset
 PARAMS = Path("params.yaml")
 BLOCKS = (
     *("datasets", "splits", "teachers", "curations", "methods", "students", "decodings"),
-    *("simulators", "judges"),
+    *("simulators", "judges", "mentors"),
 )
 
 
