@@ -30,8 +30,8 @@ def sample_key(question: str) -> str:
 
 
 def read_samples(path: Path) -> list[ReleasedAnswer]:
-    """{instruction, output: [texts]}, or {input, chain, answer} for one sample with its answer beside it. In a
-    mentor's rows that is `completion`, and `answer` the gold one.
+    """{instruction, output: [texts]}, or {input, chain, answer} for one sample with its answer beside it. In
+    a mentor's rows that is `completion`, and `answer` the gold one.
     """
     answered = []
     for number, (where, row) in enumerate(rows_with_place(path), 1):

@@ -97,7 +97,6 @@ def test_no_stage_depends_on_a_device() -> None:
         "score",
         "las",
         "join",
-        "mentor",
         "summarize",
         "cost_accuracy",
     ],
@@ -111,7 +110,7 @@ def test_stages_without_a_model_do_not_import_torch(name: str) -> None:
     assert not [file for file, path in files.items() if heavy.search(path.read_text())]
 
 
-@pytest.mark.parametrize("name", ["train", "predict"])
+@pytest.mark.parametrize("name", ["train", "predict", "mentor"])
 def test_train_and_predict_check_their_block_before_they_import_torch(name: str) -> None:
     assert not re.search(
         r"^(import|from) (torch|transformers|stages\.(students|training\.fit))\b",
