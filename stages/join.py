@@ -18,8 +18,8 @@ from stages.corpus.curated import curate
 from stages.corpus.filters import keep_correct
 from stages.corpus.inputs import Inputs, read_inputs
 from stages.corpus.joined import joined
-from stages.corpus.sieve import PARTS
 from stages.records.completion import Completion, CompletionsByQuestion, write_completions
+from stages.records.example import LEARNED
 from stages.records.jsonl import write_json
 
 
@@ -50,7 +50,7 @@ def rows_joined(
     counts: dict[str, Counter[str]],
 ) -> Iterator[Completion]:
     """The corpus, train questions first; what it is of in `counts`, by part."""
-    for part in PARTS:
+    for part in LEARNED:
         listed = {*inputs.split[part]}
         counts[part] = Counter({"teacher": 0, "mentor": 0, "said_already": 0})
         yield from joined(taught, own, (one for one in inputs.examples if one in listed), counts[part])

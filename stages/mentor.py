@@ -26,7 +26,7 @@ from stages.config.method import read_method
 from stages.corpus.filters import keep_correct
 from stages.predict import place_of, predictions, student_asking, who_answers
 from stages.records.completion import Completion, write_completions
-from stages.records.example import Example, read_examples
+from stages.records.example import LEARNED, Example, read_examples
 from stages.text.formats import written
 
 
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
 def learned_questions(examples: Path, split: Path) -> list[Example]:
     """Those of the train and validation parts. Raises ValueError where one of them is a test question too."""
     parts = json.loads(split.read_text(encoding="utf-8"))
-    learned = {*parts["train"], *parts["validation"]}
+    learned = {one for part in LEARNED for one in parts[part]}
     if both := learned.intersection(parts["test"]):
         raise ValueError(f"{split}: {len(both)} questions are learned and tested, first {min(both)!r}")
     return [example for example in read_examples(examples) if example.id in learned]

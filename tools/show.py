@@ -54,7 +54,7 @@ def family(at: Axes) -> str:
 
 def corpus_of(at: Axes) -> Path:
     """What a cell's student learned from, its mentor's rationales among it."""
-    axes = ("dataset", "split", "teacher", "curation")
+    axes: tuple[str, ...] = ("dataset", "split", "teacher", "curation")
     if at["mentor"]:
         axes = (*axes, "method", "mentor", "seed")
     name = "-".join(str(at[axis]) for axis in axes)
