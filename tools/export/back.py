@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stages.corpus.targets import PARTS
+from stages.records.example import LEARNED
 from stages.text.answer_types import rules_of
 from tools.export.licences import dataset_licence
 from tools.export.rows import Corpus, Row
@@ -35,7 +35,7 @@ def import_block(corpus: Corpus, dataset: str, rows: list[Row], place: str) -> d
     if any(row["rationalised"] for row in rows):
         columns["responses"]["rationalised"] = True
     there = {row["id"] for row in rows}
-    parts = {part: part for part in PARTS if there & set(corpus.parts[part])}
+    parts = {part: part for part in LEARNED if there & set(corpus.parts[part])}
     return {
         "licence": dataset_licence(dataset),
         "citation": f"{corpus.name}, exported by cot-distill",

@@ -13,9 +13,8 @@ from ruamel.yaml import YAML
 from stages.config.load import block, find, read_params
 from stages.config.method import read_method
 from stages.config.run import AXES, Axes, Run
-from stages.corpus.targets import PARTS
 from stages.records.completion import CompletionsByQuestion
-from stages.records.example import read_examples
+from stages.records.example import LEARNED, read_examples
 from stages.records.jsonl import write_json, write_text
 from stages.text.formats import system_of
 from tools.export.back import cannot_import, import_block
@@ -72,17 +71,17 @@ def rows_of(corpus: Corpus, name: str) -> Rows:
     ways = {"prompt_completion": settings} if system_of(settings) is None else {}
     if chat := chat_settings(method, settings):
         ways["messages"] = chat
-    found: Rows = {"corpus": {part: list(corpus_rows(corpus, part)) for part in PARTS}}
+    found: Rows = {"corpus": {part: list(corpus_rows(corpus, part)) for part in LEARNED}}
     for folder, chosen in ways.items():
         rows = trained_rows(corpus, method, chosen)
-        found[folder] = {part: [row for row in rows if row["part"] == part] for part in PARTS}
+        found[folder] = {part: [row for row in rows if row["part"] == part] for part in LEARNED}
     return {folder: found[folder] for folder in COLUMNS if folder in found}
 
 
 def trainer_info(name: str, rows: Rows) -> dict[str, Any]:
     """LLaMA-Factory's dataset_info.json: its entries name the columns, and the file of each."""
     entries: dict[str, Any] = {}
-    for part in PARTS:
+    for part in LEARNED:
         end = "" if part == "train" else f"_{part}"
         if rows.get("prompt_completion", {}).get(part):
             columns = {"prompt": "prompt", "response": "completion"}
@@ -114,10 +113,10 @@ def write_corpus(folder: Path, axes: Axes, place: str) -> None:
     corpus = read_corpus(axes)
     rows = rows_of(corpus, axes["method"])
     for name, parts in rows.items():
-        for part in PARTS:
+        for part in LEARNED:
             if parts[part]:
                 write_parquet(folder / f"{name}/{part}.parquet", parts[part], COLUMNS[name])
-    kept = [row for part in PARTS for row in rows["corpus"][part]]
+    kept = [row for part in LEARNED for row in rows["corpus"][part]]
     if not kept:
         raise ValueError(f"{corpus.name} keeps no completion: metrics/funnels/{corpus.name}.json says why")
     write_json(folder / "dataset_info.json", trainer_info(corpus.name, rows))

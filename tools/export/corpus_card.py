@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from stages.corpus.targets import PARTS
+from stages.records.example import LEARNED
 from tools.export.citations import Citations, card_text, table
 from tools.export.licences import dataset_licence, dataset_line, hub_datasets, hub_licence, teacher_terms
 from tools.export.provenance import Origin, told_origin
@@ -27,7 +27,7 @@ def configs(rows: Rows) -> list[dict[str, Any]]:
             "config_name": name,
             **({"default": True} if name == first else {}),
             "data_files": [
-                {"split": part, "path": f"{name}/{part}.parquet"} for part in PARTS if parts[part]
+                {"split": part, "path": f"{name}/{part}.parquet"} for part in LEARNED if parts[part]
             ],
         }
         for name, parts in rows.items()
@@ -54,7 +54,7 @@ def funnel_lines(name: str, citations: Citations) -> list[str]:
     if funnel is None:
         return [f"There is no {path}: what was left out is not known.", ""]
     shown: list[tuple[str, ...]] = []
-    for part in PARTS:
+    for part in LEARNED:
         one = funnel[part]
         removed = {f"left out: {reason}": count for reason, count in one["removed"].items() if count}
         counts = {
@@ -79,7 +79,7 @@ def funnel_lines(name: str, citations: Citations) -> list[str]:
 
 def mark_lines(rows: Rows) -> list[str]:
     """What a reader must know of the rows before trusting them."""
-    kept = [row for part in PARTS for row in rows["corpus"][part]]
+    kept = [row for part in LEARNED for row in rows["corpus"][part]]
     shown = sum(row["rationalised"] for row in kept)
     lines = [
         f"- `rationalised` is true in {shown:,} of {len(kept):,} rows"
@@ -91,7 +91,9 @@ def mark_lines(rows: Rows) -> list[str]:
         "- An answer was compared with the gold one; nobody looked whether the rationale leads to it.",
         "- No test question is among the rows. What its test part is, the split in params.json decides.",
     ]
-    texts = [row for name, parts in rows.items() if name != "corpus" for part in PARTS for row in parts[part]]
+    texts = [
+        row for name, parts in rows.items() if name != "corpus" for part in LEARNED for row in parts[part]
+    ]
     if any(row["weight"] != 1 for row in texts):
         lines.append(
             "- **The method weighs its tasks** (`task`, `weight`; empty: several in one text). A trainer that"
@@ -147,7 +149,7 @@ def corpus_card(
     `made`: where, and stages that dvc.lock records otherwise; `place`: the folder or the hub id.
     """
     counts = [
-        (f"`{folder}`", WHAT[folder], *(f"{len(parts[part]):,}" for part in PARTS))
+        (f"`{folder}`", WHAT[folder], *(f"{len(parts[part]):,}" for part in LEARNED))
         for folder, parts in rows.items()
     ]
     asked = Path(f"metrics/teachers/{axes['dataset']}-{axes['teacher']}.json")
@@ -162,7 +164,7 @@ def corpus_card(
         f"Rationales of the teacher `{axes['teacher']}` to questions of `{axes['dataset']}`, as the curation"
         f" `{axes['curation']}` keeps them; the texts are those of the method `{axes['method']}`.",
         "",
-        *table(("files", "a row is", *PARTS), counts),
+        *table(("files", "a row is", *LEARNED), counts),
         "## What became of the teacher's completions",
         "",
         *funnel_lines(name, citations),

@@ -9,10 +9,9 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from stages.config.contracts import Method
-from stages.corpus.targets import PARTS
 from stages.parsing.fields import with_choices
 from stages.records.completion import Completion
-from stages.records.example import Example
+from stages.records.example import LEARNED, Example
 from stages.records.sequence import Segment, Sequence
 from stages.render import as_turn, read_back, render
 from stages.text.answer_types import rules_of
@@ -144,7 +143,7 @@ def sources_of(method: Method, settings: Any, corpus: Corpus) -> dict[Any, deque
     if hasattr(method, "render_all"):
         return found
     system = system_of(settings)
-    for example, row in (pair for part in PARTS for pair in corpus.of_part(part)):
+    for example, row in (pair for part in LEARNED for pair in corpus.of_part(part)):
         if row.given is not None and "counterfactual" not in method.TASKS:
             continue
         for sequence in method.render(example, [row], settings):
