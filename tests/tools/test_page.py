@@ -130,6 +130,24 @@ def test_the_grid_averages_seeds_with_the_interval_of_their_questions(run: Run) 
     assert (bare["values"][0]["low"], bare["values"][0]["high"]) == (0.0, pytest.approx(0.2775, abs=1e-4))
 
 
+def test_transfers_stand_behind_and_lead_to_what_was_said_there(run: Run, page: Any) -> None:
+    YAML().dump({"run": {**RUN, "transfers": ["dice"]}}, Path("params.yaml"))
+    for folder in ("examples", "transfers"):
+        (Path("data") / folder).mkdir(parents=True)
+    write_cell(Path("metrics/transfers"), f"{CELL}-0-greedy-dice", accuracy=0.2, correct="", **NUMBERS)
+    answer = Completion("dice-0", 0, ["Q"], ["answer: 6"], ["stop"], "m", "answer:", origin="selected")
+    write_completions(Path(f"data/transfers/{CELL}-0-greedy-dice.jsonl"), [answer])
+    write_examples(Path("data/examples/dice.jsonl"), [Example("dice-0", "dice", "Roll?", "6", "number")])
+    found = run_numbers(block("run", Run))
+    assert found["grid"]["columns"] == [("coins", "sample", None), ("coins", "sample", "dice")]
+    assert [value and value["accuracy"] for value in found["grid"]["lines"][0]["values"]] == [0.5, 0.2]
+    assert found["grid"]["lines"][1]["values"][1] is None
+    opened(page)
+    page.locator(".heat button").nth(1).click()
+    assert page.locator("#count").inner_text().startswith("1 rationale of 1, 100.0 % right")
+    assert "cot (wise/d1/tiny), learned coins" in page.locator(".detail .who").inner_text()
+
+
 def test_curves_funnels_and_costs(run: Run) -> None:
     found = run_numbers(run)
     first, second = found["losses"]  # the baseline trains nothing

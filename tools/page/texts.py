@@ -98,7 +98,7 @@ def run_texts(run: Run, limit: int) -> dict[str, Any]:
     """All that was said to the chosen questions; rows name their question and speaker by its place."""
     missing: list[str] = []
     examples: dict[str, Example] = {}
-    for dataset in [*run.datasets, *run.extra_datasets]:
+    for dataset in dict.fromkeys([*run.datasets, *run.extra_datasets, *run.transfers]):
         path = DATA / f"examples/{dataset}.jsonl"
         if path.is_file():
             examples |= {example.id: example for example in read_examples(path)}
@@ -127,7 +127,11 @@ def run_texts(run: Run, limit: int) -> dict[str, Any]:
         for row in file[question]
         if row.origin == SELECTED or not row.origin.startswith("epoch ")
     ]
-    parts = {question: part for dataset in run.datasets for question, part in parts_of(run, dataset).items()}
+    parts = {
+        question: part
+        for dataset in {example.dataset for example in examples.values()}
+        for question, part in parts_of(run, dataset).items()
+    }
     questions = [
         {
             "id": question,
