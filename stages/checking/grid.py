@@ -89,7 +89,14 @@ def check_again(checked: Checked, run: Run) -> None:
 
 
 def check_mentors(params: Params, checked: Checked, run: Run) -> None:
-    """Rounds are of a student that teaches itself: each trains it anew."""
+    """Rounds are of a student that teaches itself. A curation has something to say of what a mentor says."""
+    for curation in run.curations if run.mentors else []:
+        values = params["curations"][curation]
+        if own := [key for key in ("verdicts", "mix") if values.get(key)]:
+            raise ValueError(
+                f"params.yaml: `curations.{curation}.{own[0]}` chooses among the teacher's completions,"
+                " and `run.mentors` adds others: drop one or the other"
+            )
     for name in run.mentors:
         if mentor_of(name, params).rounds == 1:
             continue

@@ -228,8 +228,8 @@ def of_mentors(params: Params, run: Run) -> dict[str, Stamp]:
             asked = method_code("stages.mentor", method, params) | block(params, "methods", method)
             found[f"mentor-{method}-{mentor}"] = asked | of_training(mentor, params, run) | told
         for curation in run.curations:
-            golden = of_golden(params["curations"][curation])
-            found[f"join-{curation}-{mentor}"] = code("stages.join") | golden | told
+            curated = of_curation(params["curations"][curation], params)
+            found[f"join-{curation}-{mentor}"] = code("stages.join") | curated | told
     return found
 
 

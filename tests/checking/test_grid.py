@@ -71,6 +71,14 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
     "a mentor that nobody trains": (
         {"mentors": ["smollm2"], "mentored": ["tiny"]}, r"`run.mentors` names \['smollm2'\], .*`run.students`"
     ),
+    "a mix of what a mentor says": (
+        {"curations": ["mixed"], "mentors": ["tiny"], "mentored": ["tiny"]},
+        r"`curations.mixed.mix` chooses among the teacher's completions",
+    ),
+    "rounds of a student that teaches others": (
+        {"students": ["tiny", "round_tiny"], "mentors": ["round_tiny"], "mentored": ["tiny"]},
+        r"`mentors.round_tiny.rounds` .* wanted 'round_tiny' alone in `run.mentored`",
+    ),
     "a mentor without anybody to teach": ({"mentors": ["tiny"]}, r"`run.mentored` \[\]: they span cells tog"),
     "a mentor called like a first method": (
         {"students": ["std_cot"], "mentors": ["std_cot"], "mentored": ["std_cot"], "methods": ["std_cot"],
@@ -99,7 +107,9 @@ def test_a_pair_that_cannot_be_is_named(params: dict[str, Any], what: str) -> No
     params["run"] |= run
     if "conversation" in what:
         params["methods"]["fine_tune_cot"] = {"format": "chat"}
-    params["students"]["std_cot"] = params["students"]["tiny"]
+    params["students"]["std_cot"] = params["students"]["round_tiny"] = params["students"]["tiny"]
+    params["mentors"] = {"round_tiny": {"rounds": 2}}
+    params["curations"]["mixed"] = {"filter": "answer", "mix": {"by": "words"}}
     with pytest.raises(ValueError, match=complaint):
         check_all(params)
 
