@@ -6,7 +6,7 @@ arXiv 2306.13649, algorithm 1), and a teacher in memory tells what it would have
 over the whole vocabulary, both softmax(logits / T). What the student has said has no cross-entropy: nobody
 knows it to be right. No gradient goes through the drawing (section 3).
 Differs: the paper draws once whether a whole step is sampled; here it is drawn for each unit of it
-(difference 58).
+(difference 61).
 """
 
 import math
