@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import typer
+from gguf import GGMLQuantizationType
 from ruamel.yaml import YAML
 
 from stages.config.endpoint import Endpoint
@@ -59,21 +60,35 @@ def check_port(port: int) -> None:
 
 
 def start(file: Path, settings: Settings, port: int, threads: int, parallel: int) -> Any:
-    """llama.cpp's server, which loads the file in the background. Raises ValueError without the package."""
+    """The server of a teacher's model."""
+    method, *_ = read_method(settings.method)
+    context = PROMPT_TOKENS + (answer_tokens(settings, method) or PROMPT_TOKENS)
+    return start_server(file, settings.model, port, threads, parallel, context)
+
+
+def start_server(
+    file: Path, name: str, port: int, threads: int, parallel: int, context: int, exact: bool = False
+) -> Any:
+    """llama.cpp's server, which loads the file in the background, with so many tokens for each of `parallel`
+    answers; exact: with keys and values in float32, not in its float16, and without its log. Raises
+    ValueError without the package.
+    """
     try:
         import xllamacpp
     except ImportError as error:
         raise ValueError(f"{error}: `pip install -e '.[local]'` brings llama.cpp's server") from error
     values = xllamacpp.CommonParams()
     values.model.path = str(file)
-    values.model_alias = {settings.model}
+    values.model_alias = {name}
     values.hostnames = ["127.0.0.1"]
     values.port = port
     values.n_parallel = parallel
-    method, *_ = read_method(settings.method)
-    values.n_ctx = parallel * (PROMPT_TOKENS + (answer_tokens(settings, method) or PROMPT_TOKENS))
+    values.n_ctx = parallel * context
     values.cpuparams.n_threads = values.cpuparams_batch.n_threads = threads
     values.cache_ram_mib = 0  # no prompt comes twice
+    if exact:
+        values.verbosity = 0
+        values.cache_type_k = values.cache_type_v = int(GGMLQuantizationType.F32)
     return xllamacpp.Server(values)
 
 

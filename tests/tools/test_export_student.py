@@ -172,7 +172,9 @@ def test_what_cannot_be_exported_is_said(whole: Any) -> None:
 
     assert "'nobody' is no cell that `run` declares" in refused("nobody", "x")
     assert "whole weights, no adapters" in refused(CELL, "x", "--adapter")
-    assert "--bfloat16 is for whole weights" in refused(CELL, "x", "--adapter", "--bfloat16")
+    assert "--bfloat16 is for whole weights: leave out --adapter" in refused(
+        CELL, "x", "--adapter", "--bfloat16"
+    )
     assert re.search(
         r"zero_shot_cot-tiny-0/config\.json not found: `dvc repro train_baseline@", refused(BASELINE, "x")
     )

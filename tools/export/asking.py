@@ -1,5 +1,6 @@
 """How an exported student is asked, for its card: through its chat template or by plain texts."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,14 @@ from stages.config.method import read_method
 from stages.config.run import Axes
 from stages.records.completion import Completion, iter_completions
 from stages.text.formats import system_of
+from tools.export.citations import Citations, table
+
+AGREED = {
+    "questions": "asked",
+    "prompts_of_the_same_tokens": "read as the same tokens",
+    "answers_of_the_same_text": "answered by the same text, to the letter",
+    "answers_with_the_same_result": "answered with the same result",
+}
 
 
 class Exported(NamedTuple):
@@ -77,3 +86,17 @@ def use_lines(told: Exported) -> list[str]:
         f"generation_config.json is the decoding `{told.at['decoding']}`, by which the scores were made.",
         "",
     ]
+
+
+def gguf_lines(citations: Citations) -> list[str]:
+    """The file for llama.cpp, and how often that says the same."""
+    files = sorted(citations.folder.glob("*.gguf"))
+    if not files:
+        return []
+    lines = ["## In llama.cpp", "", f"`{files[0].name}` holds the same numbers.", ""]
+    path = citations.folder / "gguf.json"
+    if not path.is_file():
+        return [*lines, "Nobody asked it there.", ""]
+    told = json.loads(path.read_text(encoding="utf-8"))
+    shown = [(what, citations.cited(told[key], Path(path.name))) for key, what in AGREED.items()]
+    return [*lines, *table(("asked greedily, keys and values in float32", "test questions"), [*shown])]

@@ -53,6 +53,13 @@ def base_licence(base: dict[str, Any]) -> str:
     return f"{licence}; {base['terms']}" if base.get("terms") else licence
 
 
+def base_of(student: str) -> dict[str, Any]:
+    """The `base` of a student's block, with the licence where it is this repository's."""
+    base: dict[str, Any] = read_params()["students"][student]["base"]
+    ours = str(base.get("path") or "").startswith("students/")  # of this repository
+    return {"licence": OURS, **base} if ours else base
+
+
 def teacher_terms(name: str) -> str:
     """Under which terms a teacher's words came: those of its weights, of its operator, or of the data."""
     params = read_params()

@@ -12,12 +12,14 @@ from stages.config.decoding import Decoding
 from stages.config.load import block
 from stages.config.method import read_method
 from stages.config.run import Axes
+from stages.records.completion import iter_completions
 from stages.records.jsonl import write_json, write_text
 from stages.text.formats import system_of
 from tools.export.asking import Exported
 from tools.export.citations import Citations
 from tools.export.folder import filled
 from tools.export.hub import check_push, push_folder
+from tools.export.licences import base_licence, base_of
 from tools.export.provenance import blocks_of, origin, outdated
 from tools.export.student_card import student_card
 from tools.show import axes_of, family
@@ -100,7 +102,24 @@ def save_adapters(source: Path, folder: Path, chat: bool) -> str:
     return "float32"
 
 
-def write_student(folder: Path, cell: str, adapter: bool, bfloat16: bool) -> None:
+def add_gguf(folder: Path, told: Exported, decoding: Decoding, stops: list[str], chat: bool) -> None:
+    """The weights for llama.cpp; and in gguf.json how often that says what the student said here, where its
+    server is installed and the student was asked greedily, by plain texts.
+    """
+    from tools.export import agreement, gguf
+
+    file = folder / f"{told.at['student']}-{told.dtype}.gguf"
+    licence = base_licence(base_of(told.at["student"]))
+    gguf.write_gguf(folder, file, told.cell, licence)
+    said = Path(f"data/predictions/{told.cell}.jsonl")
+    greedy = decoding.temperature == 0 and decoding.beams == 1
+    if agreement.can_ask() and greedy and not chat and said.is_file():
+        rows = [row for row in iter_completions(said) if row.origin == "selected"]
+        counts = agreement.agreement(file, folder, rows, decoding, stops)
+        write_json(folder / "gguf.json", {"file": file.name, **counts})
+
+
+def write_student(folder: Path, cell: str, adapter: bool, bfloat16: bool, with_gguf: bool) -> None:
     """All files of an exported student."""
     at = axes_of(cell)
     if at["target"]:
@@ -109,7 +128,7 @@ def write_student(folder: Path, cell: str, adapter: bool, bfloat16: bool) -> Non
     stages = f"{family(at)}@"
     made_by(f"score{stages}{cell}", Path(f"metrics/cells/{cell}.json"))
     decoding = block(f"decodings.{at['decoding']}", Decoding)
-    _, settings, _ = read_method(at["method"])
+    method, settings, _ = read_method(at["method"])
     chat = system_of(settings) is not None
     if adapter:
         dtype = save_adapters(source, folder, chat)
@@ -119,6 +138,8 @@ def write_student(folder: Path, cell: str, adapter: bool, bfloat16: bool) -> Non
     stale = outdated(f"train{stages}{source.name}", f"predict{stages}{cell}", f"score{stages}{cell}")
     changed = dtype == "bfloat16" and not is_saved_in_bfloat16(source)
     told = Exported(cell, at, source, dtype, adapter, changed)
+    if with_gguf:
+        add_gguf(folder, told, decoding, list(method.stops(settings)), chat)
     write_text(folder / "README.md", student_card(told, (origin(), stale), Citations(folder)))
 
 
@@ -131,6 +152,7 @@ def main(
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Weights that are float32 in half the bytes.")
     ] = False,
+    gguf: Annotated[bool, typer.Option("--gguf", help="The weights as a file for llama.cpp, too.")] = False,
     push: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the hub.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what --push would upload.")] = False,
 ) -> None:
@@ -140,10 +162,10 @@ def main(
     """
     checkout()
     check_push(push, dry_run)
-    if adapter and bfloat16:
-        raise ValueError("--bfloat16 is for whole weights: adapters stay as they were trained")
+    if adapter and (bfloat16 or gguf):
+        raise ValueError(f"--{'bfloat16' if bfloat16 else 'gguf'} is for whole weights: leave out --adapter")
     with filled(out) as folder:
-        write_student(folder, cell, adapter, bfloat16)
+        write_student(folder, cell, adapter, bfloat16, gguf)
     typer.echo(f"{out}: {sum(path.is_file() for path in out.rglob('*'))} files; README.md is the card")
     if push:
         push_folder(out, push, "model", dry_run)

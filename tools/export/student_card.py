@@ -6,12 +6,11 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from stages.config.load import read_params
-from tools.export.asking import Exported, asking_lines, use_lines
+from tools.export.asking import Exported, asking_lines, gguf_lines, use_lines
 from tools.export.citations import Citations, card_text, table
 from tools.export.licences import (
-    OURS,
     base_licence,
+    base_of,
     dataset_line,
     hub_datasets,
     hub_licence,
@@ -43,12 +42,6 @@ TRAINED = (
     "sequences_train",
     "sequences_truncated",
 )
-
-
-def base_of(student: str) -> dict[str, Any]:
-    base: dict[str, Any] = read_params()["students"][student]["base"]
-    ours = str(base.get("path") or "").startswith("students/")  # of this repository
-    return {"licence": OURS, **base} if ours else base
 
 
 def header(
@@ -190,6 +183,7 @@ def student_card(told: Exported, made: tuple[Origin, list[str]], citations: Cita
     ]
     for target, one in others.items():
         lines += score_lines(Path(f"metrics/transfers/{told.cell}-{target}.json"), one, citations)
+    lines += gguf_lines(citations)
     lines += ["## What it learned from", "", *learned_lines(told, citations)]
     lines += ["## What was not tested", "", *limit_lines(told, others, citations), ""]
     lines += ["## Where it is from", "", *told_origin(at, told.at, stale)]

@@ -1,0 +1,57 @@
+"""Which of llama.cpp's pre-tokenizers cuts texts as a tokenizer.json does, before byte pairs are merged.
+
+There they are code behind a name; another way to cut cannot be written into a GGUF file.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# the pattern of Qwen2's and Qwen2.5's published tokenizer.json
+QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+GPT2 = ("ByteLevel", True)  # with GPT-2's own pattern
+Cut = tuple[Any, ...]
+NAMES: dict[tuple[Cut, ...], str] = {
+    (GPT2,): "gpt-2",
+    (("Digits", True), GPT2): "smollm",
+    (("Split", QWEN2, "Isolated", False), ("ByteLevel", False)): "qwen2",
+}
+
+
+def cuts_of(part: dict[str, Any]) -> Iterator[Cut]:
+    """The steps of a pre-tokenizer, each with what decides where it cuts."""
+    kind = part["type"]
+    if kind == "Sequence":
+        for one in part["pretokenizers"]:
+            yield from cuts_of(one)
+    elif kind == "ByteLevel" and not part["add_prefix_space"]:
+        yield kind, part["use_regex"]
+    elif kind == "Digits":
+        yield kind, part["individual_digits"]
+    elif kind == "Split":
+        yield kind, part["pattern"].get("Regex"), part["behavior"], part["invert"]
+    else:
+        yield kind, part
+
+
+def pre_tokenizer(file: Path) -> str:
+    """llama.cpp's name for how this tokenizer.json cuts texts. Raises ValueError where it has none, and for a
+    tokenizer that is no byte-level BPE.
+    """
+    told = json.loads(file.read_text(encoding="utf-8"))
+    if told["model"]["type"] != "BPE" or told["model"].get("byte_fallback"):
+        raise ValueError(f"{file}: a tokenizer of the kind {told['model']['type']}, wanted byte-level BPE")
+    cuts = tuple(cuts_of(told["pre_tokenizer"])) if told["pre_tokenizer"] else ()
+    normalizer = (told["normalizer"] or {}).get("type")
+    name = NAMES.get(cuts)
+    if name is None or normalizer not in (None, "NFC" if name == "qwen2" else None):
+        steps = ", ".join(str(cut[0]) for cut in cuts)
+        raise ValueError(
+            f"{file}: llama.cpp has no pre-tokenizer that cuts texts as this one does ({steps}), so a GGUF"
+            " file would be asked with other tokens than the student was trained on"
+        )
+    return name
