@@ -175,6 +175,8 @@ def test_what_cannot_be_exported_is_said(whole: Any) -> None:
     assert "--bfloat16 is for whole weights: leave out --adapter" in refused(
         CELL, "x", "--adapter", "--bfloat16"
     )
+    assert "--gguf is for whole weights" in refused(CELL, "x", "--adapter", "--gguf")
+    assert "llama.cpp has no pre-tokenizer that cuts texts as this one does" in refused(CELL, "x", "--gguf")
     assert re.search(
         r"zero_shot_cot-tiny-0/config\.json not found: `dvc repro train_baseline@", refused(BASELINE, "x")
     )
