@@ -76,6 +76,34 @@ def test_side_by_side_as_one_after_the_other(tmp_path: Path) -> None:
     assert beside.names() == []
 
 
+SECOND = """
+  train_second:
+    matrix: *cell
+    cmd: >-
+      python step.py train_second@${item.cell} data/again/${item.cell}/weights
+      data/students/${item.cell}/weights data/students/a/weights
+    deps: ["data/students/${item.cell}", data/students/a]
+    outs: ["data/again/${item.cell}"]
+"""
+
+
+def test_trainings_that_wait_for_others_are_a_wave_of_their_own(tmp_path: Path) -> None:
+    """Each goes on from its own first student and from a's: all of them side by side, after those."""
+    alone, beside = (SmallPipeline(tmp_path / name, "abc") for name in ("alone", "beside"))
+    for pipeline in (alone, beside):
+        with (pipeline.folder / "dvc.yaml").open("a") as file:
+            file.write(SECOND)
+    run_dvc(alone.folder, "repro", JOURNAL=str(alone.journal))
+    status, said = beside.repro("--jobs", "2")
+    assert status == 0, said
+    assert (beside.folder / "dvc.lock").read_bytes() == (alone.folder / "dvc.lock").read_bytes()
+    ran = beside.ran()
+    assert sorted(name for name, *_ in ran) == alone.names()
+    again = {Path(folder).name for name, _, folder, _ in ran if name.startswith("train_second@")}
+    assert again == {"worker1", "worker2"}
+    assert beside.left() == []
+
+
 def test_a_failing_cell_ends_the_run_and_no_other_cell(tmp_path: Path) -> None:
     pipeline = SmallPipeline(tmp_path, "abc")
     (pipeline.folder / "texts/a").write_text("fail " * 9)  # the largest: the first that is dealt

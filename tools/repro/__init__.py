@@ -76,8 +76,10 @@ def run_cells(root: Path, side: Path, cells: list[Any], jobs: int | None, ray: s
     from tools.repro.cluster import start_cluster
     from tools.repro.deal import deal
     from tools.repro.team import LocalWorker
+    from tools.repro.worktree import remove_worktrees
 
     with ExitStack() as stack:
+        stack.callback(remove_worktrees, root)  # when all workers have ended: another wave has its own
         if ray:
             workers, cells = start_cluster(root, side, ray, jobs, cells, stack)
         else:
