@@ -55,15 +55,21 @@ def has_same_params(entry: Mapping[str, Any], params: dict[str, Any]) -> bool:
     return True
 
 
-def count_stages(params: dict[str, Any]) -> dict[str, Count]:
+def read_stages() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The stages of dvc.yaml, and the entries of dvc.lock."""
+    lock = Path("dvc.lock")
+    return read_yaml(Path("dvc.yaml"))["stages"], read_yaml(lock)["stages"] if lock.is_file() else {}
+
+
+def count_stages(
+    params: dict[str, Any], stages: Mapping[str, Any], entries: Mapping[str, Any]
+) -> dict[str, Count]:
     """Stage -> its cells, in the order of dvc.yaml.
 
     What dvc.lock has may run anew all the same, if its code or files moved: `dvc repro --dry` knows.
     """
-    lock = Path("dvc.lock")
-    entries = read_yaml(lock)["stages"] if lock.is_file() else {}
     counts = {}
-    for name, stage in read_yaml(Path("dvc.yaml"))["stages"].items():
+    for name, stage in stages.items():
         if name in LEFT_OUT:
             continue
         keys = matrix_keys(stage, params)
@@ -80,8 +86,9 @@ def count_stages(params: dict[str, Any]) -> dict[str, Count]:
 def print_stages(grids: Iterable[dict[str, Any]]) -> None:
     """What a run has to do, stage by stage."""
     counts: dict[str, Count] = {}
+    read = read_stages()
     for params in grids:
-        for stage, count in count_stages(params).items():
+        for stage, count in count_stages(params, *read).items():
             counts[stage] = counts.get(stage, Count()) + count
     rows = [(stage, count.cells, count.recorded, count.here) for stage, count in counts.items()]
     print_table(("stage", "cells", "in dvc.lock", "and here"), rows)

@@ -102,8 +102,7 @@ def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] 
         return None
     if parts is None:
         return None
-    characters = mean(len(example.question) for example in book.examples or [])
-    return len(parts["train"]), len(parts["test"]), characters / CHARACTERS
+    return len(parts["train"]), len(parts["test"]), book.characters / CHARACTERS
 
 
 def work_of(setting: Setting, name: str, student: Student) -> Work:

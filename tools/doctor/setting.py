@@ -19,6 +19,7 @@ class Setting:
     checked: Checked
     shelf: Shelf
     books: dict[str, Book] = field(default_factory=dict)  # those that were taken from the shelf
+    methods: dict[str, tuple[Method, Any]] = field(default_factory=dict)  # those that were asked for
 
     @property
     def run(self) -> Run:
@@ -31,8 +32,10 @@ class Setting:
 
     def method(self, name: str) -> tuple[Method, Any]:
         """A method and its settings."""
-        method, settings, _ = method_of(name, self.params["methods"])
-        return method, settings
+        if name not in self.methods:
+            method, settings, _ = method_of(name, self.params["methods"])
+            self.methods[name] = (method, settings)
+        return self.methods[name]
 
     def endpoint(self, name: str) -> Endpoint:
         return check(f"endpoints.{name}", self.params["endpoints"][name], Endpoint)

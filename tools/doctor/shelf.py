@@ -50,6 +50,7 @@ class Book:
         self.name = name
         self.dataset = dataset
         self.links = links  # an empty folder
+        self.cut: dict[str, dict[str, list[Example]]] = {}  # by the block of a split
 
     @cached_property
     def folder(self) -> Path | None:
@@ -76,6 +77,13 @@ class Book:
             examples = parse_raw(self.name, self.dataset, self.folder)
         return select_subtasks(self.name, examples, self.dataset.subtasks)
 
+    @cached_property
+    def characters(self) -> float:
+        """Of a question, on average; 0 where none is here."""
+        return sum(len(example.question) for example in self.examples or []) / max(
+            1, len(self.examples or [])
+        )
+
     @property
     def rows(self) -> int | None:
         """How many questions it has."""
@@ -100,10 +108,13 @@ class Book:
             return None
         from stages.corpus.parts import split_rows, template_groups  # numpy and scipy take half a second
 
-        by_template = split.by_template or split.scheme == "template"
-        groups = template_groups(self.examples) if by_template else [0] * len(self.examples)
-        rows = split_rows(self.examples, groups, split, self.folder)
-        return {part: [self.examples[row] for row in there] for part, there in rows.items()}
+        how = split.model_dump_json()
+        if how not in self.cut:
+            by_template = split.by_template or split.scheme == "template"
+            groups = template_groups(self.examples) if by_template else [0] * len(self.examples)
+            rows = split_rows(self.examples, groups, split, self.folder)
+            self.cut[how] = {part: [self.examples[row] for row in there] for part, there in rows.items()}
+        return self.cut[how]
 
 
 class Shelf:
