@@ -135,13 +135,13 @@ def of_allotment(values: Mapping[str, Any], splits: list[str], params: Params) -
     return stamp
 
 
-def of_curation(values: Mapping[str, Any], params: Params) -> Stamp:
+def of_curation(values: Mapping[str, Any], params: Params, module: str = "stages.curate") -> Stamp:
     """With the judge that it asks, where it asks one; files that it pins are known by their sha256."""
     if not (judge := values.get("judge")):
-        return code("stages.curate", (GRADES,)) | of_golden(values)
+        return code(module, (GRADES,)) | of_golden(values)
     asked = find(params, f"judges.{judge['by']}")
     plug_ins = {"datasets": None, "teachers": asked["backend"], "methods": "bare"}
-    stamp = code("stages.curate", **plug_ins) | block(params, "judges", judge["by"]) | local_files(asked)
+    stamp = code(module, **plug_ins) | block(params, "judges", judge["by"]) | local_files(asked)
     return stamp | of_golden(values)
 
 
@@ -222,14 +222,17 @@ def of_mentor(mentor: str, params: Params) -> Stamp:
 def of_mentors(params: Params, run: Run) -> dict[str, Stamp]:
     """What mentors say depends on how they are asked and, in rounds, trained; joined corpora on the first."""
     found = {}
+    joined = {name: of_curation(params["curations"][name], params, "stages.join") for name in run.curations}
     for mentor in run.mentors:
         told = of_mentor(mentor, params)
+        again = of_training(mentor, params, run)
+        for stamp in joined.values():
+            again |= stamp
         for method in run.methods:
-            asked = method_code("stages.mentor", method, params) | block(params, "methods", method)
-            found[f"mentor-{method}-{mentor}"] = asked | of_training(mentor, params, run) | told
-        for curation in run.curations:
-            curated = of_curation(params["curations"][curation], params)
-            found[f"join-{curation}-{mentor}"] = code("stages.join") | curated | told
+            asked = method_code("stages.mentor", method, params, teachers=None, datasets=None)
+            found[f"mentor-{method}-{mentor}"] = asked | block(params, "methods", method) | again | told
+        for curation, stamp in joined.items():
+            found[f"join-{curation}-{mentor}"] = stamp | told
     return found
 
 

@@ -296,3 +296,25 @@ def test_every_stage_depends_on_the_stamp_of_its_own_module(name: str, checkout:
         (stamp,) = [dep.removeprefix("data/code/") for dep in deps if dep.startswith("data/code/")]
         assert f"stages/{module}.py" in made[stamp]
         assert not [dep for dep in deps if dep.startswith(("stages", "tools", "local"))]
+
+
+def test_mentors_and_second_trainings_have_stamps_of_their_own(checkout: Checkout) -> None:
+    before = checkout.stamps()
+    checkout.set("run", "mentors", to=["tiny"])
+    checkout.set("run", "mentored", to=["tiny"])
+    checkout.set("run", "first_methods", to=["fine_tune_cot"])
+    checkout.set("run", "second_methods", to=["std_cot"])
+    found = checkout.stamps()
+    asked, joined = {"mentor-fine_tune_cot-tiny"}, {"join-d1-tiny", "join-d4-tiny"}
+    own = {"second-std_cot", "render-std_cot", "predict-std_cot"}
+    assert found.keys() - before.keys() == asked | joined | own
+    assert {name: found[name] for name in before} == before  # and move none of the others
+    for path, value, moved in (
+        (("mentors", "tiny", "samples"), 5, asked | joined),
+        (("methods", "std_cot", "second"), {"lr": 1e-5}, {"second-std_cot"}),
+        (("methods", "fine_tune_cot", "reader"), "marked", asked),
+    ):
+        checkout.set(*path, to=value)
+        again = checkout.stamps()
+        assert {name for name in again if again[name] != found[name]} == moved
+        found = again
