@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from stages.config.cli import run
-from stages.config.run import as_fields
+from stages.config.run import Axes, as_fields
 from stages.corpus.leakage import cluster_label
 from stages.judging.simulate import simulate
 from stages.records.completion import Completion, read_completions
@@ -136,7 +136,13 @@ def main(
     alone = replies[: len(rows)]
     aided = replies[len(rows) :]
     labels = [cluster_label(row.example, parts["templates"][row.example.id]) for row in rows]
-    axes = {"dataset": dataset, "split": split, "teacher": teacher, "curation": curation, "method": method}
+    axes: Axes = {
+        "dataset": dataset,
+        "split": split,
+        "teacher": teacher,
+        "curation": curation,
+        "method": method,
+    }
     axes |= {"student": student, "seed": seed, "decoding": decoding}
     found = rounded(las_numbers(rows, alone, aided, len(parts["test"]), labels))
     write_json(out, {**found, **as_fields(axes), "simulator": simulator})

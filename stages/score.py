@@ -14,7 +14,7 @@ import polars as pl
 import typer
 
 from stages.config.cli import run
-from stages.config.run import as_fields
+from stages.config.run import Axes, as_fields
 from stages.config.visible import visible
 from stages.records.completion import Completion, read_completions, readers_of, without_counterfactuals
 from stages.records.example import Example, read_examples
@@ -204,7 +204,13 @@ def main(
     if contamination:
         facts = json.loads(contamination.read_text(encoding="utf-8"))
         scores["contamination"] = {name: facts[name] for name in CONTAMINATION}
-    axes = {"dataset": dataset, "split": split, "teacher": teacher, "curation": curation, "method": method}
+    axes: Axes = {
+        "dataset": dataset,
+        "split": split,
+        "teacher": teacher,
+        "curation": curation,
+        "method": method,
+    }
     axes |= {"student": student, "seed": seed, "mentor": mentor, "first": first, "decoding": decoding}
     write_json(out, rounded(scores) | as_fields({**axes, "target": target}))
 

@@ -137,7 +137,7 @@ def start_of(folder: Path) -> Base:
         raise ValueError(f"{folder}: a student at OpenAI, wanted one of this machine to train on")
     adapters = (folder / ADAPTERS).is_file()
     if adapters or ((folder / "config.json").is_file() and not (folder / "base.json").is_file()):
-        return Base(path=str(folder), sha256=base_sha256(folder))
+        return Base.model_validate({"path": str(folder), "sha256": base_sha256(folder)})
     return read_pointer(folder)[0]
 
 

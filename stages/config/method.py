@@ -30,7 +30,7 @@ class Besides(Block):
     """What every method's block may say besides its own settings."""
 
     reader: Reader
-    second: SecondTraining = SecondTraining()
+    second: SecondTraining = Field(default_factory=lambda: SecondTraining.model_validate({}))
 
 
 def method_settings(name: str, method: Method, values: dict[str, Any]) -> tuple[Any, Reader]:

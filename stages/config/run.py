@@ -15,6 +15,7 @@ from stages.config.load import Block
 AXES = tuple("dataset split teacher curation method student seed mentor first decoding target".split())
 SELDOM = ("mentor", "first")  # a cell without one has no such field in its JSON
 Axes = dict[str, Any]  # axis -> name, or the number of a seed, or None
+Lists = dict[str, Sequence[int | str]]  # axis -> what stands there
 
 Value = TypeVar("Value", int, str)
 
@@ -94,11 +95,11 @@ def declared_cells(run: Run) -> dict[str, Axes]:
     """Name -> axes of all cells: distilled ones, those with a mentor, those of a second training, baselines;
     names as DVC joins them.
     """
-    cut = {"dataset": run.datasets, "split": run.splits}
-    corpus = {**cut, "teacher": run.teachers, "curation": run.curations}
-    last = {"seed": run.seeds, "decoding": run.decodings}
-    taught = {**corpus, "method": run.methods}
-    again = {**corpus, "method": run.second_methods, "student": run.students}
+    cut: Lists = {"dataset": run.datasets, "split": run.splits}
+    corpus: Lists = {**cut, "teacher": run.teachers, "curation": run.curations}
+    last: Lists = {"seed": run.seeds, "decoding": run.decodings}
+    taught: Lists = {**corpus, "method": run.methods}
+    again: Lists = {**corpus, "method": run.second_methods, "student": run.students}
     return {
         **product_cells(**taught, student=run.students, **last),
         **product_cells(**taught, student=run.mentored, **last, mentor=run.mentors),
