@@ -65,11 +65,20 @@ TASKS = [
 ]
 GREEDY = [("last_letter", "published", "greedy", "accuracy")]
 BOTH = [*GREEDY, ("last_letter", "published", "self_consistency_5", "majority_accuracy")]
+REAL = ("multiarith", "date_understanding", "tracking_shuffled_objects", "last_letter", "coin_flip")
+
+
+def published(decoding: str) -> list[tuple[str, str, str, str]]:
+    return [(dataset, "published", decoding, "accuracy") for dataset in REAL]
+
+
 KEPT_ROWS = [
     ("untaught (`zero_shot_cot`)", "real", "zero_shot_cot", None, TASKS),
     ("taught answers alone (`fine_tune`)", "real", "fine_tune", None, TASKS),
     ("taught one rationale a question", "real", "fine_tune_cot", "d1_once", TASKS),
     ("taught four rationales a question", "real", "fine_tune_cot", "d4_once", TASKS),
+    ("at most 128 tokens", "ft_table5_smol", "fine_tune_cot", "answer", published("l_p_128")),
+    ("at most 1,024 tokens", "ft_table5_smol", "fine_tune_cot", "answer", published("l_p_1024")),
     ("labels", "scotd_figure2_full_tiny", "answer_sft", None, GREEDY),
     ("N = 1, right ones", "scotd_figure2_full_tiny", "scotd", "d1", GREEDY),
     ("N = 5, right ones", "scotd_figure2_full_tiny", "scotd", "n5", GREEDY),
