@@ -29,7 +29,7 @@ PLUMBING = {
         "the terminal: arguments go in, a bar and one-line errors come out; items pass through unchanged",
     ),
     "stages/config/contracts.py": Plumbing(
-        frozenset({"Method", "Teacher", "load_plug_in"}),
+        frozenset({"Method", "Teacher", "GivesWrongAnswers", "load_plug_in"}),
         "finds a plug-in by its name and says what it lacks: what it does stands in its own file",
     ),
     "stages/config/faults.py": Plumbing(

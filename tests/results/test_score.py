@@ -8,6 +8,7 @@ from made_cells import axes_of
 from scipy.stats import binomtest
 from toy_cell import EXAMPLES, PREDICTIONS, SPLIT, prediction
 
+from stages.config.run import as_fields
 from stages.records.completion import write_completions
 from stages.records.example import write_examples
 from stages.results.metrics import consistency
@@ -138,7 +139,7 @@ def test_a_transfer_is_scored_on_questions_that_were_not_learned(tmp_path):
     numbers = json.loads(files[-1].read_text())
     assert numbers["n_train"] == 3
     assert numbers["contamination"] == {"equal_rows": 1, "ngram_rows": 2}
-    assert axes.items() <= numbers.items()
+    assert as_fields(axes).items() <= numbers.items()
     for part in ("train", "validation"):
         (tmp_path / "own.json").write_text(json.dumps({**own, part: ["mix-1", "toy-8", "toy-10"]}))
         with pytest.raises(
@@ -218,7 +219,7 @@ def test_command(tmp_path, capsys):
     assert "--- toy-8" in capsys.readouterr().out
     main(*files, **axes, teacher_completions=tmp_path / "teacher.jsonl")
     numbers = json.loads(files[-1].read_text())
-    assert axes.items() <= numbers.items()
+    assert as_fields(axes).items() <= numbers.items()
     assert (numbers["method"], numbers["seed"], numbers["teacher"], numbers["target"]) == (
         *("fine_tune", 7),
         *(None, None),
