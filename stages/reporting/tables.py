@@ -174,5 +174,5 @@ def impossible_ours(results: list[Result]) -> tuple[int, list[str]]:
         looked += 1
         ends = (-0.005, 0.0, 0.005) if one.get("n_seeds", 1) > 1 else (0.0,)
         if not any(is_possible(100 * one["accuracy"] + end, answers, 2) for end in ends):
-            wrong.append("-".join(one[axis] for axis in LINE_AXES if one[axis]))
+            wrong.append("-".join(one[axis] for axis in LINE_AXES if one.get(axis)))
     return looked, wrong

@@ -14,6 +14,7 @@ from made_cells import axes_of
 from ruamel.yaml import YAML
 
 from stages import las, teachers
+from stages.config.run import as_fields
 from stages.checking.blocks import check_consulted
 from stages.config.base import base_sha256
 from stages.judging import simulate
@@ -211,7 +212,7 @@ def planned(simulator: str = "one") -> str:
 
 def run(simulator: str = "one") -> dict[str, Any]:
     files = map(Path, ("examples.jsonl", "split.json", "demonstrations.txt", "predictions.jsonl", "out.json"))
-    axes = axes_of("made-sample-t-d1-std_cot-tiny-0-greedy")
+    axes = as_fields(axes_of("made-sample-t-d1-std_cot-tiny-0-greedy"))
     learned = {axis: name for axis, name in axes.items() if axis != "target"}
     las.main(*files, **learned, simulator=simulator)
     found: dict[str, Any] = json.loads(Path("out.json").read_text())

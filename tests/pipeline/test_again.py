@@ -1,5 +1,5 @@
 """Students as teachers and as bases, end to end in real DVC: a mentor and a second training of one data set.
-What is joined, and rounds: tests/corpus/test_joined.py.
+What is joined, and rounds: tests/corpus/test_join.py.
 """
 
 import json
@@ -50,13 +50,13 @@ def test_a_mentor_and_a_second_training(project: Project) -> None:
     assert wanted == {name for name in ran if any(word in name for word in ("mentor", "_second@"))}
     asked_only_what_is_learned(project, f"data/mentored/{taught}.jsonl")
     summary = json.loads((project.folder / "metrics/summary.json").read_text())["gen_last_letter-sample"]
-    assert [*summary] == [
+    assert {*summary} == {
         "fine_tune_cot (scripted/d1/small)",
         "fine_tune_cot (scripted/d1/large)",
         "fine_tune_cot (scripted/d1/small, mentor large)",
         "std_cot (scripted/d1/small, after fine_tune_cot)",
         "std_cot (scripted/d1/large, after fine_tune_cot)",
-    ]
+    }
     assert "### With a mentor against without" in (project.folder / "metrics/table.md").read_text()
     epochs = json.loads((project.folder / f"metrics/training/{second[0]}.json").read_text())["epochs"]
     assert epochs == 2

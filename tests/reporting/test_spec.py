@@ -60,7 +60,7 @@ def test_patterns_name_what_exists(name: str) -> None:
         columns = [column.where for column in item.columns.values()]
         rows = [row.ours or {} for row in item.rows.values()]
         for where in (item.where, *item.panels.values(), *columns, *rows):
-            assert where.keys() <= {*KNOWN, "teacher", "student", "alpha"}
+            assert where.keys() <= {*KNOWN, "teacher", "student", "alpha", "variant"}
             teachers = pattern_names(where.get("teacher", []))
             assert {one[1:] for one in teachers if one.startswith("!")} <= {*PARAMS["teachers"]}
             exact = [

@@ -75,7 +75,7 @@ def rendered(name: str, example: Example, reason: str, system: str) -> tuple[lis
     method = import_module(f"stages.methods.{name}")
     settings = method.Settings(format="chat", system=system)
     said = [Completion(example.id, 0, ["p", "p"], [reason, " 12"], ["stop", "stop"], "t", "", answer="12")]
-    if name == "scott":
+    if name in ("scott", "edit"):
         said.append(Completion(example.id, 1, ["p", "p"], [reason, "3"], ["stop"] * 2, "t", "", answer="3"))
     parts = {"train": [example.id], "validation": []}
     return render(method, settings, [example], parts, said), method, settings
@@ -87,7 +87,7 @@ def test_what_is_asked_begins_what_was_trained(templated, template: str | None) 
     tokenizer = templated(template)
     rng = random.Random(0)
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    assert len(CHAT) == 11
+    assert len(CHAT) == 12
     for name in CHAT:
         for system in ("", "Be short."):
             text, reason = ("x".join(["", *rng.choices(PIECES, k=4)]) for _ in range(2))
