@@ -14,9 +14,9 @@ from made_cells import axes_of
 from ruamel.yaml import YAML
 
 from stages import las, teachers
-from stages.config.run import as_fields
 from stages.checking.blocks import check_consulted
 from stages.config.base import base_sha256
+from stages.config.run import as_fields
 from stages.judging import simulate
 from stages.judging.consult import consult
 from stages.las import Answered, answered, foreseen, las_numbers
