@@ -10,6 +10,8 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -90,6 +92,23 @@ def start_server(
         values.verbosity = 0
         values.cache_type_k = values.cache_type_v = int(GGMLQuantizationType.F32)
     return xllamacpp.Server(values)
+
+
+@contextmanager
+def served(
+    file: Path, threads: int, parallel: int, context: int, exact: bool = False
+) -> Iterator[httpx.Client]:
+    """A client of a model's file, served at a port that nobody has, as `start_server` says."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    server = start_server(file, file.stem, port, threads, parallel, context, exact)
+    try:
+        wait_until_ready(port, threading.Event())
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=None, trust_env=False) as client:
+            yield client
+    finally:
+        del server
 
 
 def wait_until_ready(port: int, stopped: threading.Event) -> None:

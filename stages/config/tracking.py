@@ -104,7 +104,7 @@ class Tracking:
             action()
         except Exception as error:
             self.tracker = None
-            advice = "; pip install 'cot-distill[tracking]'" if isinstance(error, ImportError) else ""
+            advice = "; `pip install -e '.[tracking]'` brings it" if isinstance(error, ImportError) else ""
             what = visible(f"COT_TRACKING={self.name}: {error or type(error).__name__}".splitlines()[0])
             typer.echo(f"{what}{advice}; the stage goes on without a tracker", err=True)
 

@@ -62,7 +62,7 @@ def repeated(rows: list[Completion], near: NearDuplicates, train_on: str) -> set
     return found
 
 
-def keep_apart(rows: list[Completion], near: NearDuplicates, train_on: str) -> list[Completion]:
+def keep_unlike(rows: list[Completion], near: NearDuplicates, train_on: str) -> list[Completion]:
     """One question's rows without near-duplicates; of several the one of the first sample stays."""
     again = repeated(sorted(rows, key=lambda row: row.sample), near, train_on)
     return without_places(rows, again)

@@ -21,7 +21,7 @@ from stages.corpus.filters import (
     keep_whole_thoughts,
 )
 from stages.corpus.mix import keep_paired, keep_side
-from stages.corpus.near import Place, keep_apart, without_places
+from stages.corpus.near import Place, keep_unlike, without_places
 from stages.corpus.selection import select_rows
 from stages.corpus.verdicts import Found, keep_scored, keep_verified
 from stages.records.completion import Completion
@@ -133,7 +133,7 @@ def by_likeness(curation: Curation, known: Known) -> Filters:
         return {}
     if near.among == "corpus":
         return {"near_duplicate": partial(without_places, places=known.repeated or set())}
-    return {"near_duplicate": partial(keep_apart, near=near, train_on=curation.train_on)}
+    return {"near_duplicate": partial(keep_unlike, near=near, train_on=curation.train_on)}
 
 
 def by_judge(curation: Curation, known: Known) -> Filters:

@@ -22,12 +22,12 @@ import pyarrow as pa
 import torch
 
 from stages.config.distil import Distil
+from stages.records.example import LEARNED
 from stages.students.tokens import SoftLabels, Tokens
 from stages.training.cross_entropy import each_cross_entropy, rows_at_a_time
 from stages.training.objective import Batch, Losses
 from stages.training.outline import Outline, outline_of
 
-PARTS = ("train", "validation")
 ROWS = 256  # texts in a batch of the file: some ten megabytes
 LISTS = {"labels": np.int32, "ids": np.int32, "log_p": np.float16}
 
@@ -70,7 +70,7 @@ class Writer:
     """Writes a file of soft labels, text by text. `texts`: how many of each part there will be."""
 
     def __init__(self, path: Path, texts: Mapping[str, int]) -> None:
-        counts = {part: str(texts[part]) for part in PARTS}
+        counts = {part: str(texts[part]) for part in LEARNED}
         lists = [(name, pa.list_(pa.from_numpy_dtype(kind))) for name, kind in LISTS.items()]
         self.schema = pa.schema(lists, metadata=counts)
         self.file = pa.ipc.new_file(str(path), self.schema)
@@ -110,7 +110,7 @@ class Taught(Sequence[Tokens]):
         self.texts = texts
         self.file = file
         source = pa.ipc.open_file(pa.memory_map(str(file)))
-        counts = {name: int(source.schema.metadata[name.encode()]) for name in PARTS}
+        counts = {name: int(source.schema.metadata[name.encode()]) for name in LEARNED}
         if counts[part] != len(texts):
             raise ValueError(f"{file}: soft labels of {counts[part]} {part} texts, wanted {len(texts)}")
         self.first = counts["train"] if part == "validation" else 0
@@ -146,4 +146,4 @@ class Taught(Sequence[Tokens]):
 
 def taught(texts: Mapping[str, Sequence[Tokens]], file: Path) -> dict[str, Sequence[Tokens]]:
     """The texts of both parts with what the teacher says. Raises ValueError for a file of other texts."""
-    return {part: Taught(texts[part], file, part) for part in PARTS}
+    return {part: Taught(texts[part], file, part) for part in LEARNED}

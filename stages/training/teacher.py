@@ -18,12 +18,13 @@ from stages.config.cli import progress
 from stages.config.distil import Distil
 from stages.config.precision import Arithmetic, Precision
 from stages.config.student import Student, teacher_of
+from stages.records.example import LEARNED
 from stages.students.device import autocast
 from stages.students.load import Loaded, load_base
 from stages.students.tokens import SoftLabels, Tokens
 from stages.students.vocabularies import tokenizers_differ
 from stages.training.cross_entropy import ROWS, exact
-from stages.training.distil import PARTS, Writer
+from stages.training.distil import Writer, in_buckets
 from stages.training.layout import choose_layout
 from stages.training.objective import label_logits
 from stages.training.outline import outline_of
@@ -81,11 +82,10 @@ def likeliest(logits: torch.Tensor, distil: Distil, known: int) -> tuple[np.ndar
     ids = []
     log_p = []
     for part in logits[:, :known].split(ROWS):
-        each = (exact(part) / distil.temperature).log_softmax(-1)
-        top, places = each.topk(n)
-        others = each.scatter(-1, places, -torch.inf).logsumexp(-1, keepdim=True)
+        each = exact(part) / distil.temperature
+        places = each.topk(n).indices
         ids.append(places.int())
-        log_p.append(torch.cat([top, others], -1).half())
+        log_p.append(in_buckets(each, places).half())
     return torch.cat(ids).cpu().numpy(), torch.cat(log_p).cpu().numpy()
 
 
@@ -95,7 +95,7 @@ class Scorer:
     def __init__(self, teacher: Loaded, longest: int, precision: Precision) -> None:
         self.teacher = teacher
         self.arithmetic: Arithmetic = "bfloat16" if precision == "bfloat16" else "float32"
-        self.layout, self.why = choose_layout(teacher.model, longest, precision)
+        self.layout, _ = choose_layout(teacher.model, longest, precision)
 
     @torch.no_grad()
     def logits(self, row: list[Tokens], shape: Shape) -> torch.Tensor:
@@ -132,14 +132,14 @@ def ask_teacher(settings: Student, sequences: Path, code: Path, out: Path) -> No
     texts, _ = tokenised(sequences, code, student, settings)
     student.model.to("meta")  # its weights go before the teacher's come
     teacher = load_teacher(teacher_of(distil), settings.precision)
-    for text in (text for part in PARTS for text in texts[part]):
+    for text in (text for part in LEARNED for text in texts[part]):
         check_text(text)
-    longest = max(outline_of(texts[part]).longest for part in PARTS)
+    longest = max(outline_of(texts[part]).longest for part in LEARNED)
     check_teacher(distil.teacher, teacher, student, longest)
     scorer = Scorer(teacher, longest, settings.precision)
     with whole_or_nothing(out):
-        file = Writer(out, {part: len(texts[part]) for part in PARTS})
-        for part in PARTS:
+        file = Writer(out, {part: len(texts[part]) for part in LEARNED})
+        for part in LEARNED:
             said = scorer.soft_labels(texts[part], distil, known)
             told = progress(said, f"{distil.teacher}, {part} texts", len(texts[part]))
             for text, soft in zip(texts[part], told, strict=True):

@@ -104,11 +104,11 @@ def test_a_name_that_is_none_and_a_package_that_is_not_there(
     monkeypatch.setenv("COT_TRACKING", "trackio")
     monkeypatch.setitem(sys.modules, "trackio", None)
     Tracking("cell")
-    assert "pip install 'cot-distill[tracking]'; the stage goes on" in capsys.readouterr().err
+    assert "`pip install -e '.[tracking]'` brings it; the stage goes on" in capsys.readouterr().err
 
 
 def test_dvclive_leaves_what_dvc_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("dvclive", reason="no dvclive: pip install 'cot-distill[tracking]'")
+    pytest.importorskip("dvclive", reason="no dvclive: pip install -e '.[tracking]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COT_TRACKING", "dvclive")
     for resume, steps in ((False, (1, 2)), (True, (3,)), (False, (1,))):
@@ -127,7 +127,7 @@ def test_dvclive_leaves_what_dvc_shows(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_trackio_keeps_a_run_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
-    trackio = pytest.importorskip("trackio", reason="no trackio: pip install 'cot-distill[tracking]'")
+    trackio = pytest.importorskip("trackio", reason="no trackio: pip install -e '.[tracking]'")
     monkeypatch.setenv("COT_TRACKING", "trackio")
     run = Tracking("cell")
     run.log({"loss": 0.5}, 3)

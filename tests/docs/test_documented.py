@@ -97,6 +97,23 @@ def test_results_are_those_of_the_kept_run(label, kept, method, curation, places
     assert [value.split(" ±")[0] for value in row[1:] if value] == wanted
 
 
+README_REAL = {  # row of the README -> the number of a cell
+    "by chance": "chance",
+    "text-davinci-002, its teacher": "teacher_accuracy",
+    "SmolLM2, taught its rationales": "accuracy",
+}
+
+
+@pytest.mark.parametrize("label", README_REAL)
+def test_the_readmes_real_student_is_the_kept_one(label: str) -> None:
+    cells = json.loads((ROOT / "metrics/kept/ft_table5_smol.json").read_text())["cells"]
+    found = {cell["dataset"]: cell for cell in cells if cell["decoding"] == "l_p_128"}
+    columns = ("coin_flip", "last_letter", "tracking_shuffled_objects", "date_understanding", "multiarith")
+    row = next(row for row in table_rows(ROOT / "README.md") if row[0] == label)
+    wanted = [f"{100 * found[dataset][README_REAL[label]]:.1f}" for dataset in columns]
+    assert [value.strip("*") for value in row[1:]] == wanted
+
+
 def shown_row(work: str, layout: str) -> list[str]:
     """`ours bfloat16` stands in all four tables, `generate 128 bfloat16` in one."""
     rows = [row[1:] for row in table_rows(BENCHMARKS) if row[0] == layout]

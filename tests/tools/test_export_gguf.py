@@ -19,7 +19,7 @@ from stages.records.completion import Completion
 from stages.students.decode import decode
 from stages.students.gguf import read_part
 from stages.students.load import load
-from tools.export.agreement import Server, agreement
+from tools.export.agreement import agreement, asked
 from tools.export.gguf import write_gguf
 from tools.export.pre_tokenizers import QWEN2, pre_tokenizer
 
@@ -106,7 +106,7 @@ def test_llama_cpp_reads_the_same_tokens_and_says_the_same(name: str, tmp_path: 
     file = tmp_path / "student.gguf"
     write_gguf(tmp_path, file, "a name", "mit")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
-    with Server(file, 256) as server:
+    with asked(file, 256) as server:
         for text in ODD:
             assert server.tokens(text) == tokenizer(text, split_special_tokens=True).input_ids, text
     student = load(tmp_path, where=torch.device("cpu"), precision="float32")

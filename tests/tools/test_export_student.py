@@ -23,6 +23,7 @@ from stages.records.completion import read_completions
 from stages.students.adapters import add_adapters
 from stages.students.load import load
 from stages.students.save import save_student
+from tools.export.provenance import blocks_of
 
 OUT = Path("exported")
 FOLDER = Path("data/students", CELL.removesuffix("-greedy"))
@@ -192,3 +193,34 @@ def test_the_hub_is_told_of_a_model(whole: Any) -> None:
     said = typed("student", CELL, str(OUT), "--push", "me/tiny", "--dry-run")
     assert "to the model me/tiny on the hub" in said
     assert "model.safetensors" in said
+
+
+BLOCKS = {
+    "methods": {"edit": {"beta": -1}, "cascod": {}, "half": {"like": "cascod", "alpha": 0.5}, "other": {}},
+    "mentors": {"large": {"samples": 2}},
+    "students": {"large": {"lr": 1}, "small": {"distil": {"teacher": "huge"}}, "huge": {}, "unused": {}},
+    "curations": {"judged": {"judge": {"by": "gpt"}}},
+    "judges": {"gpt": {"model": "m"}},
+    "teachers": {
+        "both": {"backend": "joined", "teachers": ["one", "two"]},
+        "one": {},
+        "two": {},
+        "three": {},
+    },
+}
+
+
+def test_settings_hold_every_block_that_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    YAML().dump(BLOCKS, Path("params.yaml"))
+    at = {"teacher": "both", "curation": "judged", "method": "half", "student": "small"}
+    found = blocks_of({**at, "mentor": "large", "first": "edit", "seed": 0, "decoding": "greedy"})
+    assert {folder: set(blocks) for folder, blocks in found.items()} == {
+        "methods": {"half", "cascod", "edit"},
+        "mentors": {"large"},
+        "students": {"small", "large", "huge"},
+        "curations": {"judged"},
+        "judges": {"gpt"},
+        "teachers": {"both", "one", "two"},
+    }
+    assert blocks_of(at) != found

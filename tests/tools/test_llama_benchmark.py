@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tools.benchmark.decoding_runs import Run
@@ -34,18 +35,19 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def client() -> Iterator[httpx.Client]:
     ASKED.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", trust_env=False) as found:
+            yield found
         server.shutdown()
 
 
 @pytest.mark.parametrize("samples", [1, 3])
-def test_each_answer_has_its_length_and_its_place(port: int, samples: int) -> None:
+def test_each_answer_has_its_length_and_its_place(client: httpx.Client, samples: int) -> None:
     run = Run("greedy", "", [[1, 2], [3, 4], [5]], [4, 2, 3], longest=2, samples=samples)
-    said = answers_of_llama(port, run, at_once=2)
+    said = answers_of_llama(client, run, at_once=2)
     each = [[2] * 4, [4] * 2, [5] * 3]
     assert said == [answer for answer in each for _ in range(samples)]
     assert {asked["temperature"] > 0 for asked in ASKED} == {samples > 1}

@@ -23,6 +23,7 @@ from stages import train
 from stages.checking.blocks import check_students
 from stages.config.base import Base, base_sha256, write_pointer
 from stages.config.distil import Distil
+from stages.records.example import LEARNED
 from stages.records.sequence import Sequence, write_sequences
 from stages.students.adapters import add_adapters
 from stages.students.load import Loaded, load
@@ -31,7 +32,7 @@ from stages.students.vocabularies import tokenizers_differ
 from stages.training import teacher as teaching
 from stages.training.collate import collate
 from stages.training.cross_entropy import ROWS
-from stages.training.distil import PARTS, Writer, by_teacher, taught
+from stages.training.distil import Writer, by_teacher, taught
 from stages.training.fit import fit
 from stages.training.layout import choose_layout
 from stages.training.objective import token_losses, weighted_loss
@@ -213,11 +214,11 @@ def test_a_training_comes_nearer_to_its_teacher(lora: bool, byte_tokenizer, tmp_
     adapters = {"lora": {"r": 4, "dropout": 0.0}} if lora else {}
     chosen = settings(epochs=6, lr=1e-2 if lora else 3e-3, distil=how, **adapters)
     sequences = [one for i in range(3) for one in completions(i)]
-    parts = [Sequence(**{**vars(one), "part": part}) for part in PARTS for one in sequences]
+    parts = [Sequence(**{**vars(one), "part": part}) for part in LEARNED for one in sequences]
     texts = tokenize_parts(parts, student, 500)
     scorer = Scorer(teacher, 500, "float32")
-    file = Writer(tmp_path / "soft.arrow", {part: len(texts[part]) for part in PARTS})
-    for part in PARTS:
+    file = Writer(tmp_path / "soft.arrow", {part: len(texts[part]) for part in LEARNED})
+    for part in LEARNED:
         for text, soft in zip(texts[part], scorer.soft_labels(texts[part], how, VOCABULARY), strict=True):
             file.add(text, soft)
     file.close()
@@ -247,14 +248,14 @@ def test_both_parts_over_several_batches_come_back(byte_tokenizer, tmp_path, mon
     student = steady("llama", byte_tokenizer)
     texts = {"train": texts_of(completions, student), "validation": texts_of(cascod, student)}
     scorer = Scorer(student, 500, "float32")
-    said = {part: list(scorer.soft_labels(texts[part], distil(top_k=3), VOCABULARY)) for part in PARTS}
-    file = Writer(tmp_path / "soft.arrow", {part: len(texts[part]) for part in PARTS})
-    for part in PARTS:
+    said = {part: list(scorer.soft_labels(texts[part], distil(top_k=3), VOCABULARY)) for part in LEARNED}
+    file = Writer(tmp_path / "soft.arrow", {part: len(texts[part]) for part in LEARNED})
+    for part in LEARNED:
         for text, soft in zip(texts[part], said[part], strict=True):
             file.add(text, soft)
     file.close()
     found = taught(texts, tmp_path / "soft.arrow")
-    for part in PARTS:
+    for part in LEARNED:
         assert len(found[part]) == len(texts[part])
         for text, soft in zip(found[part], said[part], strict=True):
             assert np.array_equal(text.soft.ids, soft.ids)
@@ -313,7 +314,7 @@ def project(tmp_path: Path, random_student: Any, monkeypatch: pytest.MonkeyPatch
     YAML(typ="safe").dump({"students": students}, folder / "params.yaml")
     write_pointer(Base(**base), folder / "base")
     sequences = [one for i in range(3) for one in completions(i)]
-    parts = [Sequence(**{**vars(one), "part": part}) for part in PARTS for one in sequences]
+    parts = [Sequence(**{**vars(one), "part": part}) for part in LEARNED for one in sequences]
     write_sequences(folder / "sequences.jsonl", parts)
     (folder / "code").write_text("a  stages/x.py\n")
     (folder / "empty.jsonl").write_text("")

@@ -31,10 +31,11 @@ from tools.benchmark.decoding_runs import MAX_NEW, SAMPLES, Run
 from tools.benchmark.layouts import others, ours
 from tools.benchmark.lengths import published_parts
 from tools.benchmark.llama import LINES as LLAMA
-from tools.benchmark.llama import Served, answers_of_llama
+from tools.benchmark.llama import answers_of_llama, room
 from tools.benchmark.measure import set_up, spent, with_ratios
 from tools.benchmark.training import chosen_shape, set_attention, step
 from tools.benchmark.workloads import EOS, Workload, cascod_pair, causal_text
+from tools.serve import served
 
 BATCHES = (8, 32, 64, 128)
 WORKS: dict[str, list[str]] = {
@@ -137,8 +138,9 @@ def decode_line(student: Loaded, run: Run, way: str) -> dict[str, Any]:
 def llama_line(file: Path, run: Run, way: str) -> dict[str, Any]:
     """Its server computes in this process; loading is not counted, as of no other line."""
     at_once = int(way.split()[1])
-    with Served(file, run, at_once, torch.get_num_threads()) as port, spent(torch.device("cpu")) as found:
-        said = answers_of_llama(port, run, at_once)
+    threads = torch.get_num_threads()
+    with served(file, threads, at_once, room(run)) as client, spent(torch.device("cpu")) as found:
+        said = answers_of_llama(client, run, at_once)
     return decoded(run, way, said, found)
 
 

@@ -4,9 +4,10 @@ It is asked the first prompts of the cell's test questions, greedily, as texts t
 """
 
 import os
-import socket
-import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from transformers import AutoTokenizer
 from stages.config.cli import progress
 from stages.config.decoding import Decoding
 from stages.records.completion import Completion
-from tools.serve import start_server, wait_until_ready
+from tools.serve import served
 
 PARALLEL = 8
 
@@ -27,28 +28,11 @@ def can_ask() -> bool:
     return find_spec("xllamacpp") is not None
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
+@dataclass(frozen=True)
 class Server:
     """llama.cpp with a file, while it runs."""
 
-    def __init__(self, file: Path, context: int) -> None:
-        port = free_port()
-        threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-        self.server = start_server(file, file.stem, port, threads, PARALLEL, context, exact=True)
-        wait_until_ready(port, threading.Event())
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=None, trust_env=False)
-
-    def __enter__(self) -> "Server":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.close()
-        del self.server
+    client: httpx.Client
 
     def ask(self, path: str, **body: Any) -> dict[str, Any]:
         found = self.client.post(path, json=body)
@@ -69,6 +53,13 @@ class Server:
         return str(self.ask("/completion", **body)["content"])
 
 
+@contextmanager
+def asked(file: Path, context: int) -> Iterator[Server]:
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    with served(file, threads, PARALLEL, context, exact=True) as client:
+        yield Server(client)
+
+
 def agreement(
     file: Path, folder: Path, rows: list[Completion], decoding: Decoding, stops: list[str]
 ) -> dict[str, int]:
@@ -79,10 +70,10 @@ def agreement(
     prompts = [row.prompts[0] for row in rows]
     ids = [tokenizer(prompt).input_ids for prompt in prompts]
     longest = max(map(len, ids)) + decoding.max_new_tokens + 8
-    with Server(file, longest) as server, ThreadPoolExecutor(PARALLEL) as callers:
+    with asked(file, longest) as server, ThreadPoolExecutor(PARALLEL) as callers:
         same = [list(known) == server.tokens(prompt) for known, prompt in zip(ids, prompts, strict=True)]
-        asked = callers.map(lambda prompt: server.answer(prompt, decoding.max_new_tokens, stops), prompts)
-        said = list(progress(asked, "llama.cpp, answers", len(prompts)))
+        answers = callers.map(lambda prompt: server.answer(prompt, decoding.max_new_tokens, stops), prompts)
+        said = list(progress(answers, "llama.cpp, answers", len(prompts)))
     ends = [(text, row.texts[0], row.answer_prefix) for text, row in zip(said, rows, strict=True)]
     return {
         "questions": len(rows),

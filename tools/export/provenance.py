@@ -8,15 +8,17 @@ from stages.checking.stamps import value_hash
 from stages.config.load import read_params
 from stages.results.revisions import git
 
-# an axis of the grid -> where its blocks stand in params.yaml
+# an axis of the grid -> where the blocks of its names stand in params.yaml
 BLOCKS = {
-    "dataset": "datasets",
-    "split": "splits",
-    "teacher": "teachers",
-    "curation": "curations",
-    "method": "methods",
-    "student": "students",
-    "decoding": "decodings",
+    "dataset": ("datasets",),
+    "split": ("splits",),
+    "teacher": ("teachers",),
+    "curation": ("curations",),
+    "method": ("methods",),
+    "student": ("students",),
+    "decoding": ("decodings",),
+    "mentor": ("mentors", "students"),
+    "first": ("methods",),
 }
 
 
@@ -42,18 +44,32 @@ def origin() -> Origin:
 
 
 def blocks_of(axes: Mapping[str, Any]) -> dict[str, Any]:
-    """The blocks of params.yaml that some axes' values name; their hash is `params_hash`."""
+    """The blocks of params.yaml that some axes' values name, and those that these name; their hash is
+    `params_hash`.
+    """
     params = read_params()
     found: dict[str, Any] = {}
-    for axis, folder in BLOCKS.items():
-        name = axes.get(axis)
+    todo = [(folder, axes.get(axis)) for axis, folders in BLOCKS.items() for folder in folders]
+    while todo:
+        folder, name = todo.pop()
         blocks = params.get(folder) or {}
-        if name in blocks:
-            found.setdefault(folder, {})[name] = blocks[name]
-        base = (blocks.get(name) or {}).get("like") if folder == "methods" else None
-        if base in blocks:
-            found[folder][base] = blocks[base]
-    return found
+        if name in blocks and name not in found.setdefault(folder, {}):
+            found[folder][name] = blocks[name]
+            todo += named_by(folder, blocks[name] or {})
+    return {folder: found[folder] for folder in sorted(found) if found[folder]}
+
+
+def named_by(folder: str, block: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The other blocks that decide what a block makes: a variant's, a joined teacher's, a judge's, and who
+    tells a student probabilities.
+    """
+    judge, distil = block.get("judge") or {}, block.get("distil") or {}
+    return {
+        "methods": [("methods", block.get("like"))],
+        "teachers": [("teachers", name) for name in block.get("teachers") or []],
+        "curations": [("judges", judge.get("by"))],
+        "students": [("students", distil.get("teacher"))],
+    }.get(folder, [])
 
 
 def params_hash(axes: Mapping[str, Any]) -> str:

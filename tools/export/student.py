@@ -14,6 +14,7 @@ from stages.config.method import read_method
 from stages.config.run import Axes
 from stages.records.completion import iter_completions
 from stages.records.jsonl import write_json, write_text
+from stages.results.predictions import SELECTED
 from stages.text.formats import system_of
 from tools.export.asking import Exported
 from tools.export.citations import Citations
@@ -114,7 +115,7 @@ def add_gguf(folder: Path, told: Exported, decoding: Decoding, stops: list[str],
     said = Path(f"data/predictions/{told.cell}.jsonl")
     greedy = decoding.temperature == 0 and decoding.beams == 1
     if agreement.can_ask() and greedy and not chat and said.is_file():
-        rows = [row for row in iter_completions(said) if row.origin == "selected"]
+        rows = [row for row in iter_completions(said) if row.origin == SELECTED]
         counts = agreement.agreement(file, folder, rows, decoding, stops)
         write_json(folder / "gguf.json", {"file": file.name, **counts})
 

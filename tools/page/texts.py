@@ -12,7 +12,7 @@ from typing import Any
 
 from stages.config.run import Axes, Run, declared_cells, declared_transfers
 from stages.records.completion import Completion, CompletionsByQuestion
-from stages.records.example import Example, read_examples
+from stages.records.example import PARTS, Example, read_examples
 from stages.results.cells import cell_label
 from stages.results.predictions import SELECTED
 from stages.text.answers import is_correct, reading_of
@@ -84,7 +84,7 @@ def parts_of(run: Run, dataset: str) -> dict[str, dict[str, str]]:
     for split in run.splits:
         path = DATA / f"splits/{dataset}-{split}.json"
         parts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        for part in ("train", "validation", "test"):
+        for part in PARTS:
             for question in parts.get(part, []):
                 found.setdefault(question, {})[split] = part
     return found
