@@ -178,7 +178,7 @@ def training_counts(
 ) -> dict[str, Any]:
     """What was trained, as numbers to diff."""
     from stages.training.outline import outline_of
-    from stages.training.steps import labels_trained
+    from stages.training.steps import labels_trained, steps_of
 
     tasks = labels_trained(texts["train"], settings, seed)
     best = fitted.history[fitted.best - 1]
@@ -195,6 +195,7 @@ def training_counts(
         **({"distil": settings.distil.model_dump(exclude_none=True)} if settings.distil else {}),
         "layout": fitted.layout,
         "layout_because": fitted.why,
+        "steps": steps_of(outline_of(texts["train"]), settings),
         "epochs": len(fitted.history),
         "epoch_selected": fitted.best,
         # and the accuracy, where it chose the epoch

@@ -20,13 +20,14 @@ from stages.records.example import Example
 from stages.records.jsonl import write_rows, write_text
 from stages.results.cells import read_cell
 from stages.text.answers import reading_of
-from tools import readers
+from tools import lines, readers
 from tools.found_rows import completions_of, examples_of
 from tools.pages.fill import with_data
 from tools.terminal import command_group
 
 app = command_group()
 app.command("readers")(readers.main)
+app.command("lines")(lines.main)
 Completions = Mapping[str, Completion]  # by question
 
 

@@ -8,7 +8,7 @@ import torch
 
 from stages.config.precision import Arithmetic, Precision
 
-CPU_FLAGS = ("avx512_bf16", "amx_bf16")  # with either, a CPU multiplies bfloat16 faster than float32
+AMD = "AuthenticAMD"
 
 
 def device() -> torch.device:
@@ -22,15 +22,25 @@ def device() -> torch.device:
 
 
 def bfloat16_of(where: torch.device) -> str:
-    """What gives the device bfloat16 arithmetic of its own, in words; "" if nothing does."""
+    """What makes bfloat16 faster than float32 on the device, in words; "" if nothing does."""
     if where.type == "cuda":
         return "the GPU has it" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
     cpuinfo = Path("/proc/cpuinfo")
     if where.type != "cpu" or not cpuinfo.exists():
         return ""
-    lines = cpuinfo.read_text().splitlines()
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return next((f"the CPU has {flag}" for flag in CPU_FLAGS if flag in flags), "")
+    return cpu_bfloat16(cpuinfo.read_text())
+
+
+def cpu_bfloat16(cpuinfo: str) -> str:
+    """The flag that makes products of bfloat16 matrices faster than of float32, in words; "" if none does.
+
+    `avx512_bf16` alone does so on an AMD (docs/benchmarks.md: 1.7 times), on an Intel it is slower (0.7).
+    """
+    facts = dict(reversed([line.partition("\t")[::2] for line in cpuinfo.splitlines()]))  # of the first core
+    flags = facts.get("flags", "").split()
+    is_amd = AMD in facts.get("vendor_id", "")
+    quick = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags and (is_amd or flag == "amx_bf16")]
+    return f"the CPU has {quick[0]}" if quick else ""
 
 
 def choose_arithmetic(wanted: Precision, where: torch.device) -> tuple[Arithmetic, str]:
@@ -39,14 +49,14 @@ def choose_arithmetic(wanted: Precision, where: torch.device) -> tuple[Arithmeti
         return wanted, "as its block says"
     if found := bfloat16_of(where):
         return "bfloat16", found
-    return "float32", f"the {where.type.upper()} has no bfloat16 arithmetic"
+    return "float32", f"the {where.type.upper()} has no fast bfloat16 arithmetic"
 
 
 def decoding_dtype(wanted: Precision, saved: torch.dtype, where: torch.device) -> torch.dtype:
     """The dtype of the weights that a model answers with.
 
     wanted: its block's `precision`; for a student that was trained, auto: it is saved as it was trained.
-    saved: of the weights in its folder. A device without bfloat16 arithmetic computes in float32.
+    saved: of the weights in its folder. Without fast bfloat16 arithmetic it is float32.
     """
     asked = wanted == "bfloat16" or (wanted == "auto" and saved == torch.bfloat16)
     return torch.bfloat16 if asked and bfloat16_of(where) else torch.float32

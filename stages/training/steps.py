@@ -204,10 +204,20 @@ class ValidationRows:
         return len(self.units) > 0
 
 
+def steps_an_epoch(outline: Outline, settings: Student) -> int:
+    return -(-outline.units_an_epoch // settings.batch_size)
+
+
 def epochs_of(outline: Outline, settings: Student) -> int:
     """How many epochs are begun."""
-    steps = -(-outline.units_an_epoch // settings.batch_size)
-    return -(-settings.max_steps // steps) if settings.max_steps else settings.epochs
+    if settings.max_steps:
+        return -(-settings.max_steps // steps_an_epoch(outline, settings))
+    return settings.epochs
+
+
+def steps_of(outline: Outline, settings: Student) -> int:
+    """How many steps the optimizer takes in all."""
+    return settings.max_steps or settings.epochs * steps_an_epoch(outline, settings)
 
 
 def labels_trained(texts: Sequence[Tokens], settings: Student, seed: int) -> dict[str, dict[str, float]]:

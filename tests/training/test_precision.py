@@ -67,7 +67,7 @@ def test_the_stage_settles_auto_and_says_so(random_student, tmp_path, monkeypatc
         train.main(
             "small", 5, *map(Path, ("base", "sequences.jsonl", "code", "out", "loss.csv", "counts.json"))
         )
-        because = found or "the CPU has no bfloat16 arithmetic"
+        because = found or "the CPU has no fast bfloat16 arithmetic"
         assert f"arithmetic: {chosen} ({because})\n" in capsys.readouterr().err
         counts = json.loads((tmp_path / "counts.json").read_text())
         assert (counts["precision"], counts["precision_because"]) == (chosen, because)

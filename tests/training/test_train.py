@@ -35,8 +35,17 @@ from stages.students.save import save_trained
 from stages.students.tokens import tokenize
 from stages.training import kept
 from stages.training.fit import fit
+from stages.training.outline import outline_of
 from stages.training.rows import epoch_order, units_of
-from stages.training.steps import Shape, Steps, ValidationRows, labels_trained, step_rows, tokenize_parts
+from stages.training.steps import (
+    Shape,
+    Steps,
+    ValidationRows,
+    labels_trained,
+    step_rows,
+    steps_of,
+    tokenize_parts,
+)
 
 FAMILIES = list(shapes())
 NO_DROPOUT = dict.fromkeys(
@@ -242,10 +251,11 @@ def test_steps_in_place_of_epochs(schedule: str, random_student, tmp_path) -> No
     """Seven steps of three an epoch: the third epoch is cut, scored as the others, and the schedule ends."""
     rows = [sequence(i, words=i) for i in range(12)] + [sequence(99, "validation")]
     found = []
-    for values in ({"max_steps": 7, "epochs": 1}, {"max_steps": 9}, {"epochs": 3}):
+    for values, steps in (({"max_steps": 7, "epochs": 1}, 7), ({"max_steps": 9}, 9), ({"epochs": 3}, 9)):
         chosen = settings(schedule=schedule, **values)
         student = load(random_student("llama"))
         texts = tokenize_parts(rows, student, 512)
+        assert steps_of(outline_of(texts["train"]), chosen) == steps
         found.append(fit(student, texts, chosen, 0, tmp_path / str(len(found))).history)
     seven, nine, three = found
     assert nine == three  # as many as three epochs have
