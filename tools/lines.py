@@ -96,7 +96,7 @@ def main(
 ) -> None:
     """Set lines of any grids side by side, tested against the first, as Markdown.
 
-    Example: cot study lines '*-d1-std_cot-tiny-*' '*-d1-cascod-tiny-*'
+    Example: cot study lines '*-sample-fine_tune-*' '*-sample-scripted-d4-*'
     """
     if len(lines) < 2:
         raise ValueError(f"{lines[0]!r} alone: wanted two lines or more")
