@@ -27,9 +27,10 @@ from stages.results.tables import as_markdown, score_text
 
 Line = dict[str, list[Cell]]  # DATASET-SPLIT -> the line's cells, one a seed, in the order of the seeds
 NOTE = (
-    "Under it: difference to the first line in points on the same questions, its 95 % interval from 10,000"
-    " paired\nbootstrap resamples, and p of McNemar's exact test, Holm-corrected over all {tests} tests of"
-    f" this table. {RESAMPLED}\nSeveral seeds: of a question's mean over them; the test counts it once.\n"
+    "Under each line its difference to the first in points on the same questions, with its 95 % interval from"
+    " 10,000 paired bootstrap\nresamples, and p of McNemar's exact test, Holm-corrected over all {tests} tests"
+    f" of this table.\n{RESAMPLED}\n"
+    "Several seeds: of a question's mean over them; the test counts it once.\n"
 )
 
 
@@ -94,7 +95,7 @@ def main(
     ],
     metrics: Annotated[Path, typer.Option(help="Where cells/ and splits/ are.")] = Path("metrics"),
 ) -> None:
-    """Set lines of any grids side by side, tested against the first, as Markdown.
+    """Test lines of any grids against the first one.
 
     Example: cot study lines '*-sample-fine_tune-*' '*-sample-scripted-d4-*'
     """

@@ -98,7 +98,7 @@ def check_overrides(words: list[str]) -> None:
 
 def check_cot(words: list[str], only_words: bool = False) -> str:
     """What `cot ...` prints, in this process. `--help` behind the words refuses unknown commands, options."""
-    spread = [path for word in words for path in (sorted(glob.glob(word)) if "*" in word else [word])]
+    spread = [path for word in words for path in (sorted(glob.glob(word)) or [word])]  # as a shell does
     done = CliRunner().invoke(app, [*spread, "--help"] if only_words else spread)
     assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
     return done.output

@@ -26,7 +26,7 @@ from tools.cot import LateGroup, real_command
 HEAVY = ("torch", "transformers", "polars", "openai", "numpy", "pydantic", "datasets", "rich")
 WIDTH = 80  # columns of the smallest terminal
 # of tools/: no commands
-SHARED = {"__init__", "__main__", "cot", "terminal", "tables", "pages", "found_rows", "readers"}
+SHARED = {"__init__", "__main__", "cot", "terminal", "tables", "pages", "found_rows", "readers", "lines"}
 
 
 def entries() -> dict[str, object]:
