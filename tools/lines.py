@@ -28,8 +28,8 @@ from stages.results.tables import as_markdown, score_text
 Line = dict[str, list[Cell]]  # DATASET-SPLIT -> the line's cells, one a seed, in the order of the seeds
 NOTE = (
     "Under each line its difference to the first in points on the same questions, with its 95 % interval from"
-    " 10,000 paired bootstrap\nresamples, and p of McNemar's exact test, Holm-corrected over all {tests} tests"
-    f" of this table.\n{RESAMPLED}\n"
+    " 10,000 paired bootstrap\nresamples, and p of McNemar's exact test, Holm-corrected over all {tests}"
+    f" tests of this table.\n{RESAMPLED}\n"
     "Several seeds: of a question's mean over them; the test counts it once.\n"
 )
 

@@ -1,6 +1,7 @@
 """`cot papers`: the page is what it prints, every item has a command, and what that takes is counted."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -56,5 +57,22 @@ def test_what_a_preset_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     trained, asked = 2 * 2 * (2 + 1), 2 * 2 * (2 + 2)
     assert papers.effort("made", "full", params) == (trained, 2 * asked + 2 * 2 * 2)
-    assert papers.effort_text("made", "full", params) == "12 / 40"
-    assert papers.effort_text("made", "tiny", params) == "-"
+    row = ["`made`", "full", "12", "40"]
+    assert [*papers.taken_rows(params, {})][1] == [*row, "", "", "", "", ""]
+
+
+TAKEN = {"core_hours": 12.4, "gpu_hours": 0.03, "gigabytes": 1234.0, "dollars": 0.0, "unknown": []}
+PAID = {**TAKEN, "gpu_hours": 4.25, "dollars": 2.5, "unknown": ["simulators.gpt"]}
+
+
+@pytest.mark.parametrize(
+    ("size", "told", "text"),
+    [
+        ("tiny", TAKEN, "12 h"),
+        ("full", TAKEN, "<0.1 h, 1,234 GB"),
+        ("full", PAID, "4.2 h, 1,234 GB, $2.5, ?"),
+    ],
+)
+def test_what_it_takes_in_words(size: str, told: dict[str, Any], text: str) -> None:
+    assert papers.effort_text("made", size, {"made": {size: told}}) == text
+    assert papers.effort_text("made", "smol", {"made": {size: told}}) == "-"

@@ -42,9 +42,9 @@ OF_QUESTIONS = {  # of what teachers at endpoints are asked
 
 
 @contextmanager
-def new_shelf() -> Iterator[Shelf]:
+def new_shelf(new: bool = False) -> Iterator[Shelf]:
     with TemporaryDirectory() as place:
-        yield Shelf(place)
+        yield Shelf(place, new)
 
 
 def examine(params: Params, shelf: Shelf) -> tuple[list[Finding], list[Question]]:

@@ -120,14 +120,15 @@ class Book:
 class Shelf:
     """The data sets of one or more settings, each read once, and the store of answers."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, new: bool = False) -> None:
         self.place = place  # an empty folder
+        self.new = new  # as a new user has it: without a store
         self.books: dict[str, Book] = {}
 
     @cached_property
     def store(self) -> Store:
         """The user's; where there is none yet, an empty one that goes with this shelf."""
-        there = default_path().is_file()
+        there = default_path().is_file() and not self.new
         return Store() if there else Store(Path(self.place, "store.sqlite"))
 
     def book(self, name: str, params: Mapping[str, Any]) -> Book:

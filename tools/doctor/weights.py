@@ -113,16 +113,21 @@ def trainings_of(setting: Setting, where: str) -> int:
     return len(run.datasets) * len(run.splits) * (taught + len(learning)) * len(run.seeds)
 
 
-def disk_bytes(setting: Setting, where: str, student: Student, parameters: int) -> int:
-    """Bytes for one student: its base, its state while it is trained, and what every training leaves."""
+def disk_bytes(setting: Setting, where: str, student: Student, parameters: int, new: bool = False) -> int:
+    """Bytes for one student: its base, its state while it is trained, and what every training leaves.
+
+    new: of a machine that has no base yet, and computes in float32.
+    """
     base = student.base
-    fetched = 0 if base.path or cached_on_disk(base) else base.bytes or parameters * FLOAT32
+    here = base.path or (not new and cached_on_disk(base))
+    fetched = 0 if here else base.bytes or parameters * FLOAT32
     made = COPIES * parameters * FLOAT32 if base.gguf else 0
     if student.lora and not student.lora.merge:
         return fetched + made
     saved = student.epochs if student.keep_epochs else 1
     state = (saved + 2) * parameters * FLOAT32
-    half = student.precision != "float32" and free_memory()[1] == "GPU"  # then it is saved in bfloat16
+    # a GPU's student is saved in bfloat16
+    half = not new and student.precision != "float32" and free_memory()[1] == "GPU"
     left = saved * trainings_of(setting, where) * parameters * (BFLOAT16 if half else FLOAT32)
     return fetched + made + state + COPIES * left
 
