@@ -4,12 +4,20 @@ Every stage notes its name in a journal outside the repository: what ran, and ho
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from checkouts import GIT
 from conftest import ROOT
+
+
+def heed_signals() -> None:
+    """Tests that run under `nohup` or in a shell's background have these ignored, and so what they start."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
 
 PIPELINE = """
 stages:
@@ -103,6 +111,7 @@ class SmallPipeline:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            preexec_fn=heed_signals,
         )
 
     def repro(self, *words: str, **environment: str) -> tuple[int, str]:
