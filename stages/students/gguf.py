@@ -16,6 +16,9 @@ from stages.config.base import Base, base_sha256, read_pointer, write_pointer
 from stages.fetching.model_file import check_room, model_file, model_folder
 from stages.records.files import locked
 from stages.records.jsonl import write_json
+from stages.students.pre_tokenizers import cut_as_told
+
+CONVERSION = 2  # one more where `convert` makes other files: what lies in the cache is then made anew
 
 
 def read_part(kind: Any, file: Path, **options: Any) -> Any:
@@ -26,6 +29,15 @@ def read_part(kind: Any, file: Path, **options: Any) -> Any:
             return kind.from_pretrained(file.parent, gguf_file=file.name, **options)
     except Exception as error:  # each part of the library trips over a file in its own way
         raise ValueError(f"{file} cannot be read as a causal language model: {error}") from error
+
+
+def read_tokenizer(file: Path) -> Any:
+    """Raises ValueError for a file without one that `transformers` knows."""
+    tokenizer = read_part(AutoTokenizer, file)
+    fields = GGUFReader(file).fields
+    names = {name: fields.get(f"tokenizer.ggml.{name}") for name in ("model", "pre")}
+    cut_as_told(tokenizer, {name: one.contents() for name, one in names.items() if one}, file)
+    return tokenizer
 
 
 def read_weights(file: Path) -> Any:
@@ -77,7 +89,7 @@ def convert(base: Base, folder: Path) -> None:
     part.mkdir(parents=True)
     try:
         check_room(part, 4 * sum(int(tensor.n_elements) for tensor in tensors_of(file)))
-        read_part(AutoTokenizer, file).save_pretrained(part)  # gone before the weights come: memory
+        read_tokenizer(file).save_pretrained(part)  # gone before the weights come: memory
         read_weights(file).save_pretrained(part)
         write_json(part / "origin.json", origin(base, file))
         pinned = {"path": str(folder), "sha256": base_sha256(part)}
@@ -92,7 +104,7 @@ def convert(base: Base, folder: Path) -> None:
 
 def converted(base: Base) -> Base:
     """The folder of a `gguf` base in the cache, made when it is first wanted: for what is no stage's own."""
-    folder = model_folder(base) / "student"
+    folder = model_folder(base) / f"student{CONVERSION}"
     with locked(folder.with_name(".converting")):
         if not (folder / "base.json").exists():
             convert(base, folder)

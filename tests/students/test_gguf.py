@@ -10,6 +10,7 @@ import torch
 from made_models import write_gguf
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from stages import base as stage
 from stages import train
@@ -59,6 +60,24 @@ def test_the_folder_has_the_weights_that_were_written(place: Path) -> None:
     assert config["dtype"] == "float32"
     assert "quantization_config" not in config
     assert [path.name for path in FOLDER.parent.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize(
+    ("pre", "tokens", "warns"),
+    [
+        ("gpt-2", ["a", "Ġ", "Ġ", "4", "2", "ĠĠ"], False),  # the space before a number goes with it
+        ("smollm", ["a", "ĠĠ", "4", "2", "ĠĠ"], False),  # each digit is cut off first
+        ("llama-bpe", ["a", "Ġ", "Ġ", "4", "2", "ĠĠ"], True),
+    ],
+)
+def test_texts_are_cut_as_the_file_says(
+    place: Path, pre: str, tokens: list[str], warns: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_gguf(Path("made.gguf"), pre=pre)
+    declare(Path("made.gguf"))
+    stage.main("made", FOLDER)
+    assert AutoTokenizer.from_pretrained(FOLDER).tokenize("a  42  ") == tokens
+    assert ("its pre-tokenizer 'llama-bpe' is not known here" in capsys.readouterr().err) == warns
 
 
 def test_it_is_a_student_like_any_other(place: Path) -> None:
@@ -176,6 +195,7 @@ def test_a_base_that_was_not_made_says_what_to_run() -> None:
 
 def test_smollm2_is_a_student(smollm2: Path) -> None:
     student = load_trained(smollm2)
+    assert student.tokenizer.tokenize("day  42") == ["day", "ĠĠ", "4", "2"]
     prompt = "Question: What is the capital of France? Answer: The capital of France is"
     ids = student.tokenizer(prompt, return_tensors="pt")["input_ids"]
     assert "Paris" in student.tokenizer.decode(student.model(ids).logits[0, -1].argmax())

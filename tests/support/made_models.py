@@ -64,12 +64,14 @@ def rotated_in_pairs(weights: Any, heads: int) -> Any:
     return weights.reshape(heads, 2, HEAD // 2, WIDTH).swapaxes(1, 2).reshape(weights.shape)
 
 
-def write_gguf(file: Path, kept: str = "") -> dict[str, Any]:
-    """A random llama that reads bytes; what was written, as float32, by `transformers`' names.
+def write_gguf(file: Path, kept: str = "", pre: str = "gpt-2") -> dict[str, Any]:
+    """A random llama that reads bytes, "th" and two spaces; what was written, as float32, by `transformers`'
+    names.
 
-    Matrices stand in it as 8-bit blocks, norms as float32. kept: only weights whose name has this text.
+    Matrices stand in it as 8-bit blocks, norms as float32. kept: only weights whose name has this text. pre:
+    how its tokenizer cuts texts.
     """
-    tokens = ["<pad>", "<eos>", *sorted(ByteLevel.alphabet()), "th"]
+    tokens = ["<pad>", "<eos>", *sorted(ByteLevel.alphabet()), "th", "ĠĠ"]
     writer = GGUFWriter(file, "llama")
     writer.add_context_length(512)
     writer.add_embedding_length(WIDTH)
@@ -82,9 +84,10 @@ def write_gguf(file: Path, kept: str = "") -> dict[str, Any]:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
-    writer.add_token_types([3, 3] + [1] * 257)
-    writer.add_token_merges(["t h"])
+    writer.add_token_types([3, 3] + [1] * 258)
+    writer.add_token_merges(["t h", "Ġ Ġ"])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(1)
     writer.add_pad_token_id(0)

@@ -19,9 +19,9 @@ from stages.records.completion import Completion
 from stages.students.decode import decode
 from stages.students.gguf import read_part
 from stages.students.load import load
+from stages.students.pre_tokenizers import QWEN2, pre_tokenizer
 from tools.export.agreement import agreement, asked
 from tools.export.gguf import write_gguf
-from tools.export.pre_tokenizers import QWEN2, pre_tokenizer
 
 ROOT = Path(__file__).parents[2]
 ODD = [

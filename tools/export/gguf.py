@@ -1,8 +1,8 @@
 """GGUF: an exported folder of safetensors as one file for llama.cpp, its numbers as they are, by the package
 `gguf`: models of Llama's and Qwen2's kind with a byte-level BPE.
 
-llama.cpp's own converter knows a tokenizer by a hash of what it makes of one text, and so refuses those that
-`transformers` read out of a GGUF file, such as the student smollm2's.
+llama.cpp's own converter knows a tokenizer by a hash of what it makes of one text, and so may refuse one that
+`transformers` read out of a GGUF file.
 """
 
 import json
@@ -23,7 +23,7 @@ from gguf import (
 from safetensors import safe_open
 from transformers import AutoTokenizer
 
-from tools.export.pre_tokenizers import pre_tokenizer
+from stages.students.pre_tokenizers import pre_tokenizer
 
 KINDS = {"LlamaForCausalLM": MODEL_ARCH.LLAMA, "Qwen2ForCausalLM": MODEL_ARCH.QWEN2}
 

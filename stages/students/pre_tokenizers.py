@@ -1,12 +1,15 @@
 """Which of llama.cpp's pre-tokenizers cuts texts as a tokenizer.json does, before byte pairs are merged.
 
-There they are code behind a name; another way to cut cannot be written into a GGUF file.
+There they are code behind a name, which a GGUF file has; another way to cut cannot be written into one.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
 # the pattern of Qwen2's and Qwen2.5's published tokenizer.json
 QWEN2 = (
@@ -20,6 +23,7 @@ NAMES: dict[tuple[Cut, ...], str] = {
     (("Digits", True), GPT2): "smollm",
     (("Split", QWEN2, "Isolated", False), ("ByteLevel", False)): "qwen2",
 }
+BYTE_LEVEL = "gpt2"  # what a GGUF file calls a tokenizer of this kind
 
 
 def cuts_of(part: dict[str, Any]) -> Iterator[Cut]:
@@ -55,3 +59,24 @@ def pre_tokenizer(file: Path) -> str:
             " file would be asked with other tokens than the student was trained on"
         )
     return name
+
+
+def cut_as_told(tokenizer: Any, told: dict[str, str], file: Path) -> None:
+    """Let a tokenizer that `transformers` read from a GGUF file cut texts as the file says: it takes GPT-2's
+    pattern for all byte-level ones but Qwen's, and so keeps the space before a number with it.
+
+    told: the file's `tokenizer.ggml.model` and `.pre`. A name that is not known here leaves the tokenizer as
+    it is, with a line on stderr.
+    """
+    name = told.get("pre")
+    if told.get("model") != BYTE_LEVEL or name is None:
+        return
+    if name == "smollm":
+        steps = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(steps)
+    elif name not in NAMES.values():
+        print(
+            f"{file}: its pre-tokenizer {name!r} is not known here ({', '.join(NAMES.values())} are): some"
+            " texts may be cut into other tokens than the model learned",
+            file=sys.stderr,
+        )
