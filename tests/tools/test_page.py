@@ -19,7 +19,7 @@ from stages.config.run import Run
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
 from tools.page import main
-from tools.page.numbers import run_numbers
+from tools.page.numbers import funnels, run_numbers
 from tools.page.texts import run_texts
 
 pytest_plugins = ["browser"]
@@ -146,6 +146,24 @@ def test_transfers_stand_behind_and_lead_to_what_was_said_there(run: Run, page: 
     page.locator(".heat button").nth(1).click()
     assert page.locator("#count").inner_text().startswith("1 rationale of 1, 100.0 % right")
     assert "cot (wise/d1/tiny), learned coins" in page.locator(".detail .who").inner_text()
+
+
+def test_a_mentors_funnel_stands_beside_the_teachers(run: Run) -> None:
+    train = {
+        "rows_in": 3,
+        "rows_out": 1,
+        "questions_in": 3,
+        "questions_out": 1,
+        "removed": {"wrong_answer": 2},
+    }
+    Path("metrics/mentored").mkdir()
+    name = "coins-sample-wise-d1-cot-large-0"
+    Path(f"metrics/mentored/{name}.json").write_text(json.dumps({"train": train}))
+    axes = {"dataset": "coins", "split": "sample", "teacher": "wise", "curation": "d1", "method": "cot"}
+    cell = {**axes, "student": "tiny", "seed": 0, "mentor": "large"}
+    theirs, own = funnels([cell])
+    assert (theirs["whose"], theirs["rows_in"]) == ("wise/d1", 8)
+    assert (own["whose"], own["rows_in"], own["words"]) == ("wise/d1, mentor large, seed 0", 3, {})
 
 
 def test_curves_funnels_and_costs(run: Run) -> None:

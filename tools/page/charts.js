@@ -106,7 +106,7 @@ function drawFunnels(funnels) {
       return made(
         "div",
         { class: "funnel" },
-        made("span", {}, ...breakable(`${funnel.teacher}/${funnel.curation}`)),
+        made("span", {}, ...breakable(funnel.whose)),
         bar,
         made(
           "span",

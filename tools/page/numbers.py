@@ -98,15 +98,29 @@ def number(text: str) -> float | None:
     return float(text) if text else None
 
 
+def funnel_files(cell: Cell) -> dict[Path, str]:
+    """The funnels of a cell's teacher and of its mentor -> whose they are."""
+    told = f"{cell['teacher']}/{cell['curation']}"
+    files = {METRICS / f"funnels/{corpus_of(cell)}.json": told}
+    if cell["mentor"]:
+        asked = "-".join(str(cell[axis]) for axis in ("method", "mentor", "seed"))  # as dvc.yaml names it
+        path = METRICS / f"mentored/{corpus_of(cell)}-{asked}.json"
+        files[path] = f"{told}, mentor {cell['mentor']}, seed {cell['seed']}"
+    return files
+
+
 def funnels(cells: list[Cell]) -> list[Numbers]:
-    """What became of the completions of the train questions."""
+    """What became of the completions of the train questions, the teachers' and the mentors'."""
+    whose = {
+        path: (cell, told) for cell in cells if cell["teacher"] for path, told in funnel_files(cell).items()
+    }
     found = []
-    for name, cell in {corpus_of(cell): cell for cell in cells if cell["teacher"]}.items():
-        path = METRICS / f"funnels/{name}.json"
+    for path, (cell, told) in whose.items():
         if path.is_file():
             train = json.loads(path.read_text(encoding="utf-8"))["train"]
             found.append(
                 {axis: cell[axis] for axis in CORPUS}
+                | {"whose": told}
                 | {count: train[count] for count in ROWS}
                 | {"removed": {reason: count for reason, count in train["removed"].items() if count}}
                 | {"words": (train.get("length") or {}).get("words_from", {})}
