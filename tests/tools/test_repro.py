@@ -11,12 +11,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ruamel.yaml import YAML
 from small_pipeline import SmallPipeline
 
 from tools.repro.cells import Cell
 from tools.repro.deal import deal, duration
 from tools.repro.places import default_jobs, environments, visible_gpus
-from tools.repro.worktree import absolute
+from tools.repro.worktree import absolute, link_bases
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 200) -> None:
@@ -102,6 +103,23 @@ def test_trainings_that_wait_for_others_are_a_wave_of_their_own(tmp_path: Path) 
     again = {Path(folder).name for name, _, folder, _ in ran if name.startswith("train_second@")}
     assert again == {"worker1", "worker2"}
     assert beside.left() == []
+
+
+def test_a_worker_has_the_weights_that_a_block_names(tmp_path: Path) -> None:
+    """Those of another run's student are in no commit, and no stage of the cell depends on them."""
+    root, worktree = tmp_path / "root", tmp_path / "worker"
+    for name in ("data/students/first", "students/tracked"):
+        (root / name).mkdir(parents=True)
+        (root / name / "model.safetensors").write_text(name)
+    (worktree / "students/tracked").mkdir(parents=True)
+    (worktree / "students/tracked/model.safetensors").write_text("as in the commit")
+    bases = {"a": "data/students/first", "b": "students/tracked", "c": "nowhere", "d": str(root / "data")}
+    blocks = {name: {"base": {"path": path}} for name, path in bases.items()}
+    YAML().dump({"students": blocks, "teachers": {"t": {"backend": "human"}}}, root / "params.yaml")
+    link_bases(root, worktree)
+    assert (worktree / "data/students/first/model.safetensors").read_text() == "data/students/first"
+    assert (worktree / "students/tracked/model.safetensors").read_text() == "as in the commit"
+    assert sorted(path.name for path in worktree.iterdir()) == ["data", "students"]
 
 
 def test_a_failing_cell_ends_the_run_and_no_other_cell(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 from dvc.config import Config
 from dvc.repo import Repo
 
+from stages.config.load import parse_yaml
+from tools.repro.worker import link
+
 SIDE = Path(".dvc/tmp/side")  # Git and DVC look at nothing below .dvc/tmp
 
 
@@ -85,11 +88,21 @@ def share_cache(root: Path, worktree: Path) -> None:
     set_local(worktree, cache={"dir": cache, "type": ["hardlink", "symlink", "copy"]})
 
 
+def link_bases(root: Path, worktree: Path) -> None:
+    """Weights that `base: {path}` names within the checkout and no stage depends on, tracked or not."""
+    params = parse_yaml(root / "params.yaml", str(root / "params.yaml"))
+    blocks = [*params.get("students", {}).values(), *params.get("teachers", {}).values()]
+    for path in dict.fromkeys((block.get("base") or {}).get("path") for block in blocks):
+        if path and not Path(path).is_absolute() and (root / path).is_dir():
+            link(root / path, worktree / path)
+
+
 def add_worktree(root: Path, number: int, names: list[str]) -> Path:
     """Worker `number`'s folder, with the checkout's changed files."""
     worktree = root / SIDE / f"worker{number}"
     git(root, "worktree", "add", "--quiet", "--detach", str(worktree), "HEAD")
     carry(root, worktree, names)
+    link_bases(root, worktree)
     share_cache(root, worktree)
     (worktree / ".dvc/tmp").mkdir(exist_ok=True)
     return worktree
