@@ -67,19 +67,24 @@ def test_what_a_real_student_took(work: str) -> None:
         assert shown_row(work, layout) == wanted
 
 
-# a row of docs/results.md: the kept run, its method and curation, and what each number is
+# a row of docs/results.md: the kept run, its method and curation, and what each number is of
+Place = tuple[str, str, str, str, str]  # data set, split, student, decoding, score
 TASKS = [
-    (f"gen_{task}", split, "greedy", "accuracy")
+    (f"gen_{task}", split, "smollm2", "greedy", "accuracy")
     for split in ("sample", "template")
     for task in ("last_letter", "coin_flip", "shuffled_objects")
 ]
-GREEDY = [("last_letter", "published", "greedy", "accuracy")]
-BOTH = [*GREEDY, ("last_letter", "published", "self_consistency_5", "majority_accuracy")]
+GREEDY = [("last_letter", "published", "tiny_steps", "greedy", "accuracy")]
+BOTH = [*GREEDY, ("last_letter", "published", "tiny_steps", "self_consistency_5", "majority_accuracy")]
+LOSSES = [
+    ("gen_last_letter", "sample", student, "greedy", "accuracy")
+    for student in ("tiny", "tiny_sequence", "tiny_tokens")
+]
 REAL = ("multiarith", "date_understanding", "tracking_shuffled_objects", "last_letter", "coin_flip")
 
 
-def published(decoding: str) -> list[tuple[str, str, str, str]]:
-    return [(dataset, "published", decoding, "accuracy") for dataset in REAL]
+def published(decoding: str) -> list[Place]:
+    return [(dataset, "published", "smollm2", decoding, "accuracy") for dataset in REAL]
 
 
 KEPT_ROWS = [
@@ -89,6 +94,19 @@ KEPT_ROWS = [
     ("taught four rationales a question", "real", "fine_tune_cot", "d4_once", TASKS),
     ("at most 128 tokens", "ft_table5_smol", "fine_tune_cot", "answer", published("l_p_128")),
     ("at most 1,024 tokens", "ft_table5_smol", "fine_tune_cot", "answer", published("l_p_1024")),
+    *(
+        (label, "cascod_normalisation_tiny", method, "d4", LOSSES)
+        for label, method in {
+            "Std-CoT": "std_cot",
+            "one sequence, the answer weighted 0.3": "weight_aligned",
+            "that, with prefixes and an end between": "all_aligned",
+            "CasCoD, alpha 0.1": "cascod_alpha_0_1",
+            "CasCoD, alpha 0.3": "cascod",
+            "CasCoD, alpha 0.5": "cascod_alpha_0_5",
+            "CasCoD, alpha 0.7": "cascod_alpha_0_7",
+            "CasCoD, alpha 0.9": "cascod_alpha_0_9",
+        }.items()
+    ),
     ("labels", "scotd_figure2_full_tiny", "answer_sft", None, GREEDY),
     ("N = 1, right ones", "scotd_figure2_full_tiny", "scotd", "d1", GREEDY),
     ("N = 5, right ones", "scotd_figure2_full_tiny", "scotd", "n5", GREEDY),
@@ -101,7 +119,7 @@ KEPT_ROWS = [
 def test_results_are_those_of_the_kept_run(label, kept, method, curation, places) -> None:
     cells = json.loads((ROOT / f"metrics/kept/{kept}.json").read_text())["cells"]
     own = [cell for cell in cells if (cell["method"], cell["curation"]) == (method, curation)]
-    found = {(cell["dataset"], cell["split"], cell["decoding"]): cell for cell in own}
+    found = {tuple(cell[axis] for axis in ("dataset", "split", "student", "decoding")): cell for cell in own}
     wanted = [f"{100 * found[tuple(place)][score]:.1f}" for *place, score in places]
     row = next(row for row in table_rows(RESULTS) if row[0] == label)
     assert [value.split(" ±")[0] for value in row[1:] if value] == wanted
