@@ -91,6 +91,19 @@ def test_every_grid_is_valid_and_the_default_takes_it_back(
 
 
 @pytest.mark.parametrize("name", PRESETS)
+def test_a_grid_has_nothing_of_the_grids_before(name: str, copy: Path) -> None:
+    """Written over one another, as `use` does, they say what each says alone."""
+    made = params()
+    for size in sizes_of(name):
+        for overlay in read_preset(name, size).values():
+            merge(made, overlay, name)
+            alone = params()
+            merge(alone, overlay, name)
+            for kind in BLOCKS:
+                assert {one: made[kind][one] for one in alone[kind]} == alone[kind]
+
+
+@pytest.mark.parametrize("name", PRESETS)
 def test_use_writes_what_the_preset_says_and_keeps_the_comments(name: str, copy: Path) -> None:
     size = sizes_of(name)[0]
     grid, overlay = next(iter(read_preset(name, size).items()))
@@ -210,6 +223,16 @@ def committed(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
 
 FAILURES: dict[int, BaseException] = {}
 FIRST = ["repro made_one_tiny 2", "keep made_one_tiny True"]
+
+
+def test_run_writes_each_grid_over_what_is_committed(
+    committed: list[str], copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.setattr(running.repro, "main", lambda jobs: found.append(read_params()))
+    assert call("run", "star", "--size", "tiny").exit_code == 0
+    assert [one["mentors"]["tiny"].get("hints") for one in found] == [None, True]
+    assert [one["mentors"]["tiny"]["samples"] for one in found] == [8, 1]
 
 
 def test_run_makes_keeps_and_reports_every_grid(committed: list[str]) -> None:

@@ -43,9 +43,11 @@ def run_grids(root: Path, name: str, size: str, jobs: int | None) -> list[str]:
     refuse_own_changes(root)
     papers = read_items(name)
     with put_back(root / PARAMS), repro.ended_by_signals():
+        committed = (root / PARAMS).read_bytes()
         for grid, overlay in read_preset(name, size).items():
             kept = label(name, grid, size)
             typer.echo(f"{kept}: `dvc repro` with this preset")
+            (root / PARAMS).write_bytes(committed)  # without the blocks of the grid before
             write_preset(overlay, name)
             repro.main(jobs=jobs)
             keep.main(kept, force=True)

@@ -18,6 +18,7 @@ BLOCKS = (
     *("datasets", "splits", "teachers", "curations", "methods", "students", "decodings"),
     *("simulators", "judges", "mentors"),
 )
+NEVER_BY_DEFAULT = ("mentors",)
 
 
 def comment_keeping_yaml() -> YAML:
@@ -48,8 +49,11 @@ def merge(params: Any, overlay: Overlay, name: str) -> None:
     """Write `overlay` into `params` in place. Raises ValueError for a key that params.yaml does not know.
 
     A block that a preset adds to a mapping of blocks (a data set, a student) is legal; an unknown key inside
-    a block is not.
+    a block is not. Of NEVER_BY_DEFAULT each block is the preset's own: it replaces what another one left.
     """
+    for kind in NEVER_BY_DEFAULT:
+        for block in overlay.get(kind, {}):
+            params[kind].pop(block, None)
     new = {at[:2] for at, _ in leaves(overlay) if at[0] in params and is_new_block(params, at)}
     for at, value in leaves(overlay):
         where = params
