@@ -36,6 +36,8 @@ NOTE = (
 
 def read_line(folder: Path, pattern: str) -> Line:
     """The cells that a pattern names. Raises ValueError for none and where they are no single line."""
+    if "/" in pattern:
+        raise ValueError(f"{pattern!r}: wanted names of cells in {folder}, and no path")
     cells = [read_cell(path) for path in sorted(folder.glob(f"{pattern}.json"))]
     if not cells:
         raise ValueError(f"{pattern!r}: no cell in {folder} has such a name; * stands for data set and seed")
@@ -58,7 +60,18 @@ def places_of(lines: Sequence[Line]) -> list[str]:
             f"line {odd + 1} has the seeds {grids[odd]}, the first one {grids[0]}: wanted the same data sets"
             " and seeds"
         )
+    labels = [cell_label(next(iter(line.values()))[0]) for line in lines]
+    if twice := [label for place, label in enumerate(labels) if label in labels[:place]]:
+        raise ValueError(f"{twice[0]} is named twice: wanted each line once")
     return sorted(grids[0])
+
+
+def read_reports(folder: Path, places: Sequence[str]) -> Reports:
+    """Raises ValueError where the test ids of a place are missing."""
+    paths = {place: folder / f"{place}.json" for place in places}
+    if missing := [path for path in paths.values() if not path.is_file()]:
+        raise ValueError(f"{missing[0]} not found: the stage `split` writes it, with the test ids")
+    return {place: json.loads(path.read_text(encoding="utf-8")) for place, path in paths.items()}
 
 
 def differences(lines: Sequence[Line], places: Sequence[str], reports: Reports) -> list[list[Difference]]:
@@ -70,9 +83,10 @@ def differences(lines: Sequence[Line], places: Sequence[str], reports: Reports) 
     ]
 
 
-def table_of(lines: Sequence[Line], reports: Reports) -> str:
+def table_of(lines: Sequence[Line], splits: Path) -> str:
     """Accuracies and differences as Markdown. Raises ValueError for lines that cannot be compared."""
     places = places_of(lines)
+    reports = read_reports(splits, places)
     found = differences(lines, places, reports)
     corrected = iter(holm([one.p for row in found for one in row]))
     table = [["", *places]]
@@ -102,8 +116,4 @@ def main(
     if len(lines) < 2:
         raise ValueError(f"{lines[0]!r} alone: wanted two lines or more")
     found = [read_line(metrics / "cells", pattern) for pattern in lines]
-    reports = {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in (metrics / "splits").glob("*.json")
-    }
-    typer.echo(table_of(found, reports))
+    typer.echo(table_of(found, metrics / "splits"))

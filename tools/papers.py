@@ -35,16 +35,18 @@ cot presets run ft_table6 --size tiny
 ```
 
 Under a size stands what its preset takes at most: hours of one core in `tiny` and `smol`; in `full` of an
-A100, disk for weights, and dollars where somebody is paid ("?": not all is known before it runs). The last
-column counts our numbers in the report. The smaller sizes learn from what is published: the first lines of a
-file of [presets/](../presets) say what that changes.
+A100, disk for weights, and dollars where somebody is paid ("?": something is left out, see
+[what a preset takes](#what-a-preset-takes)). The last column counts our numbers in the report. The smaller
+sizes learn from what is published: the first lines of a file of [presets/](../presets) say what that changes.
 """
 TAKEN = """## What a preset takes
 
 Trained: students; asked: test parts that students answer; both of all grids. Hours, disk and dollars are
 estimates, at most, for a machine without models and answers (`cot papers --estimate`, into
 [efforts.json](../metrics/efforts.json)): tokens by counts of texts; hours of a core by
-[measured rates](benchmarks.md), of an A100 by arithmetic. `cot doctor` says it of your machine.
+[measured rates](benchmarks.md), of an A100 by arithmetic. Left out are data sets whose files were not at hand
+for the estimate, models that teach in the same process, and those that are asked about texts which are not
+there yet. `cot doctor` says it of your machine.
 """
 
 
@@ -145,6 +147,6 @@ def main(
         rows = list(paper_rows(paper, taken))
         parts.append(f"## {read_paper(paper).name}\n\n[All numbers, and the notes](../{REPORT / paper}.md)\n")
         parts.append(as_markdown([["item", "preset", *SIZES, "ours"], *rows]))
-    header = "preset", "size", "trained", "asked", "core h", "A100 h", "GB", "$", "not known before it runs"
+    header = "preset", "size", "trained", "asked", "core h", "A100 h", "GB", "$", "left out"
     parts.append(f"{TAKEN}\n{as_markdown([[*header], *taken_rows(params, taken)])}")
     typer.echo("\n".join(parts), nl=False)

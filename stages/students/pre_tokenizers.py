@@ -1,6 +1,5 @@
-"""Which of llama.cpp's pre-tokenizers cuts texts as a tokenizer.json does, before byte pairs are merged.
-
-There they are code behind a name, which a GGUF file has; another way to cut cannot be written into one.
+"""How a tokenizer cuts texts before byte pairs are merged: in llama.cpp code behind a name, which a GGUF file
+has, in a tokenizer.json steps. From one to the other.
 """
 
 import json
@@ -62,21 +61,21 @@ def pre_tokenizer(file: Path) -> str:
 
 
 def cut_as_told(tokenizer: Any, told: dict[str, str], file: Path) -> None:
-    """Let a tokenizer that `transformers` read from a GGUF file cut texts as the file says: it takes GPT-2's
-    pattern for all byte-level ones but Qwen's, and so keeps the space before a number with it.
+    """Let a tokenizer that `transformers` read from a GGUF file cut texts as the file says: it knows many names,
+    and takes GPT-2's pattern for all others, which keeps the space before a number with it.
 
-    told: the file's `tokenizer.ggml.model` and `.pre`. A name that is not known here leaves the tokenizer as
-    it is, with a line on stderr.
+    told: the file's `tokenizer.ggml.model` and `.pre`. A name that neither knows is told on stderr.
     """
     name = told.get("pre")
     if told.get("model") != BYTE_LEVEL or name is None:
         return
+    backend = tokenizer.backend_tokenizer
     if name == "smollm":
         steps = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
-        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(steps)
-    elif name not in NAMES.values():
+        backend.pre_tokenizer = Sequence(steps)
+    elif tuple(cuts_of(json.loads(backend.to_str())["pre_tokenizer"])) == (GPT2,) and name != NAMES[(GPT2,)]:
         print(
-            f"{file}: its pre-tokenizer {name!r} is not known here ({', '.join(NAMES.values())} are): some"
-            " texts may be cut into other tokens than the model learned",
+            f"{file}: its pre-tokenizer {name!r} is not known here and GPT-2's is taken: some texts may be cut"
+            " into other tokens than the model learned",
             file=sys.stderr,
         )

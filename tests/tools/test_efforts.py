@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
+from stages.checking.blocks import check_blocks
 from stages.config.load import read_params
 from tools.doctor.efforts import Effort, effort_of, rounded
 from tools.doctor.examine import new_shelf
-from tools.doctor.hours import ANSWER
+from tools.doctor.hours import ANSWER, work_of
 from tools.doctor.rates import measured
+from tools.doctor.setting import Setting
 from tools.papers import EFFORTS
 from tools.presets.reading import preset_names, sizes_of
 from tools.presets.writing import preset_params
@@ -54,6 +56,26 @@ def test_hours_and_disk_by_hand() -> None:
     assert found.gigabytes == pytest.approx((3 + 2) * weights * 4 / 1e9, rel=0.05)
     assert (found.dollars, found.unknown) == (0.0, ())
     assert tokens < 2 * ANSWER
+
+
+def test_a_second_training_is_as_long_as_its_method_says() -> None:
+    """Ten epochs in place of five, of the same texts; each student answers the same questions."""
+    run = {"teachers": ["scripted"], "curations": ["d1"], "methods": ["std_cot"], "baselines": []}
+    found = []
+    for more in ({}, {"first_methods": ["std_cot"], "second_methods": ["std_cot_again"]}):
+        params = small(**run, **more)
+        with new_shelf(new=True) as shelf:
+            setting = Setting(params, check_blocks(params), shelf)
+            found.append(work_of(setting, "tiny", setting.checked.students["tiny"]))
+    once, twice = found
+    assert twice.trained == pytest.approx((1 + 2) * once.trained)
+    assert twice.written == pytest.approx(2 * once.written)
+
+
+def test_a_teacher_in_the_same_process_is_named_and_left_out() -> None:
+    params = small(teachers=["qwen2_5_coder_1_5b"], curations=["d1"], methods=["fine_tune_cot"])
+    params["run"]["students"] = ["qwen2_5_coder_0_5b_soft"]
+    assert taken(params).unknown == ("students.qwen2_5_coder_1_5b", "teachers.qwen2_5_coder_1_5b")
 
 
 def test_twice_the_grid_takes_twice_as_much() -> None:

@@ -163,7 +163,7 @@ def test_a_mentors_funnel_stands_beside_the_teachers(run: Run) -> None:
     cell = {**axes, "student": "tiny", "seed": 0, "mentor": "large"}
     theirs, own = funnels([cell])
     assert (theirs["whose"], theirs["rows_in"]) == ("wise/d1", 8)
-    assert (own["whose"], own["rows_in"], own["words"]) == ("wise/d1, mentor large, seed 0", 3, {})
+    assert (own["whose"], own["rows_in"], own["words"]) == ("wise/d1, mentor large by cot, seed 0", 3, {})
 
 
 def test_curves_funnels_and_costs(run: Run) -> None:

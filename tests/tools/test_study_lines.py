@@ -66,12 +66,20 @@ def test_each_line_is_tested_against_the_first_and_corrected_over_all(metrics: P
         ([WITH, "*-nothing-*"], r"'\*-nothing-\*': no cell in .*cells has such a name"),
         ([WITH, "*-tiny-*"], "names 2 lines, wanted one: no_steps .*, with_steps"),
         ([WITH, "toy_a-sample-no_steps-*"], r"line 2 has the seeds .*toy_a-sample.* the first one .*toy_b"),
+        ([WITH, WITH], r"with_steps \(scripted_2/answer/tiny\) is named twice"),
+        ([WITH, "/toy*"], r"'/toy\*': wanted names of cells in .*cells, and no path"),
         ([WITH, "*-no_steps-tiny-0-*"], r"line 2 has the seeds \{'toy_a-sample': \[0\]"),
     ],
 )
 def test_lines_that_cannot_stand_side_by_side(metrics: Path, patterns: list[str], error: str) -> None:
     with pytest.raises(ValueError, match=error):
         call(metrics, *patterns)
+
+
+def test_without_test_ids_nothing_is_paired(metrics: Path) -> None:
+    (metrics / "splits/toy_b-sample.json").unlink()
+    with pytest.raises(ValueError, match=rf"{metrics}/splits/toy_b-sample\.json not found"):
+        call(metrics, WITH, WITHOUT)
 
 
 def test_a_student_that_was_asked_another_data_set_is_refused(metrics: Path) -> None:

@@ -28,8 +28,8 @@ class Effort:
     gpu_hours: float = 0.0  # of an A100, by arithmetic (tools/doctor/rates.py)
     gigabytes: float = 0.0
     dollars: float = 0.0  # of the teachers at paid endpoints, if each answer is as long as it may be
-    # what is in none of them: data sets that are not here, models without a size, a price or a name, and
-    # whoever is asked about texts that there are not yet
+    # what is in none of them: data sets that are not here, models without a size, a price or a name, teachers
+    # in this process, and whoever is asked about texts that there are not yet
     unknown: tuple[str, ...] = field(default=())
 
     def __add__(self, other: "Effort") -> "Effort":
@@ -47,18 +47,22 @@ def students_effort(setting: Setting) -> Iterator[Effort]:
         if parameters is None:
             yield Effort(unknown=(where,))
             continue
+        soft = (f"students.{student.distil.teacher}",) if student.distil else ()
         work = work_of(setting, where.partition(".")[2], student)
         core = work.trained / rate("train", parameters) + work.written / rate("write", parameters)
         yield Effort(
             core / HOUR,
             gpu_seconds(parameters, work.trained, work.written) / HOUR,
             disk_bytes(setting, where, student, parameters, new=True) / GB,
-            unknown=work.unknown,
+            unknown=(*work.unknown, *soft),
         )
 
 
 def askings_effort(setting: Setting) -> Iterator[Effort]:
     """Dollars; a server of the user's own costs none."""
+    for name, settings in setting.teachers():
+        if settings.backend == "transformers":
+            yield Effort(unknown=(f"teachers.{name}",))
     for one in questions(setting):
         if answers(setting.endpoint(one.endpoint)) is not None or one.missing == 0:
             continue

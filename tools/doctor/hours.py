@@ -16,6 +16,7 @@ from typing import Any
 from stages.config.decoding import Decoding
 from stages.config.load import check
 from stages.config.mentor import mentor_of
+from stages.config.second import second_settings
 from stages.config.student import Student
 from stages.teachers.released import SOURCES
 from tools.benchmark import LENGTHS
@@ -23,6 +24,7 @@ from tools.doctor.findings import Finding
 from tools.doctor.rates import HOUR, duration, gpu_seconds, rate
 from tools.doctor.setting import Setting
 from tools.doctor.weights import free_memory, sized
+from tools.presets.reading import DEFAULT, read_overlay
 
 RENDERED = Path("metrics/rendered")
 CHARACTERS = 4  # a token of English prose (OpenAI's rule of thumb)
@@ -40,11 +42,22 @@ class Work:
     assumed: tuple[str, ...]  # data sets whose rationales are taken to be as long as published ones
 
 
+def default_texts() -> set[str]:
+    """Names of the default grid's files in metrics/rendered, which every clone has."""
+    run = read_overlay(DEFAULT)["run"]
+    cut = run["datasets"], run["splits"]
+    taught = product(*cut, run["teachers"], run["curations"], run["methods"])
+    return {"-".join(axes) for axes in (*taught, *product(*cut, run["baselines"]))}
+
+
 @cache
-def rendered_tokens() -> dict[tuple[str, str], float]:
-    """(data set, method) -> tokens of a target, as the tree's cells have them."""
+def rendered_tokens(new: bool) -> dict[tuple[str, str], float]:
+    """(data set, method) -> tokens of a target, as the tree's cells have them. new: of those in a clone."""
     found = {}
+    cloned = default_texts() if new else set()
     for path in sorted(RENDERED.glob("*.json")):
+        if new and path.stem not in cloned:
+            continue
         told = json.loads(path.read_text(encoding="utf-8"))
         tasks = told["train"]["tasks"].values()
         if sequences := told["train"].get("sequences"):
@@ -61,7 +74,7 @@ def published_tokens() -> dict[str, float]:
 
 
 def target_tokens(setting: Setting, dataset: str, method: str) -> float:
-    if (known := rendered_tokens().get((dataset, method))) is not None:
+    if (known := rendered_tokens(setting.shelf.new).get((dataset, method))) is not None:
         return known
     if setting.method(method)[0].LEARNS_FROM == "answers":
         return ANSWER
@@ -105,14 +118,40 @@ def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] 
     return len(parts["train"]), len(parts["test"]), book.characters / CHARACTERS
 
 
+def cells_of(setting: Setting, name: str, student: Student) -> list[tuple[str, int, Student]]:
+    """(method, completions a question, settings of the training) of each training on a data set's split."""
+    run, params = setting.run, setting.params
+    corpora = [completions_kept(setting, *pair) for pair in product(run.teachers, run.curations)]
+    cells = [(method, kept, student) for method in run.methods for kept in corpora]
+    again = [(one, second_settings(one, params["methods"], student)) for one in run.second_methods]
+    cells += [(method, kept, how) for _ in run.first_methods for method, how in again for kept in corpora]
+    rounds = mentor_of(name, params).rounds if name in run.mentors else 1
+    drawn = [mentor_of(one, params).samples for one in run.mentors] if name in run.mentored else []
+    cells += [
+        (method, kept + more, student)
+        for more in drawn
+        for method in rounds * run.methods
+        for kept in corpora
+    ]
+    return cells + [(method, 1, student) for method in run.baselines]
+
+
+def asked_as_mentor(setting: Setting, name: str, dataset: str, train: int) -> float:
+    """Tokens that a student writes for others, or for itself, about a data set's train questions."""
+    run = setting.run
+    if name not in run.mentors:
+        return 0.0
+    mentor = mentor_of(name, setting.params)
+    each = train * mentor.rounds * mentor.samples * len(run.teachers) * len(run.curations)
+    return sum(each * target_tokens(setting, dataset, method) for method in run.methods)
+
+
 def work_of(setting: Setting, name: str, student: Student) -> Work:
     run = setting.run
-    rounds = mentor_of(name, setting.params).rounds if name in run.mentors else 1
-    mentors = run.mentors if name in run.mentored else []
     trained = written = 0.0
     unknown = []
     decodings = decodings_of(setting)
-    corpora = [completions_kept(setting, *pair) for pair in product(run.teachers, run.curations)]
+    cells = cells_of(setting, name, student)
     for dataset, split in product(run.datasets, run.splits):
         targets = [texts(setting, dataset, split)]
         targets += [texts(setting, target, split_of(setting, target, split)) for target in run.transfers]
@@ -120,25 +159,17 @@ def work_of(setting: Setting, name: str, student: Student) -> Work:
             unknown.append(dataset)
         train, _, question = targets[0] or (0, 0, 0.0)
         tests = sum(one[1] for one in targets if one)
-        methods = run.methods + len(run.first_methods) * run.second_methods
-        cells = [(method, kept) for method in methods for kept in corpora]
-        drawn = [mentor_of(mentor, setting.params).samples for mentor in mentors]
-        cells += [
-            (method, kept + more) for more in drawn for method in rounds * run.methods for kept in corpora
-        ]
-        cells += [(method, 1) for method in run.baselines]
-        for method, kept in cells:
+        for method, kept, how in cells:
             learns = setting.method(method)[0].LEARNS_FROM != "nothing"
             target = target_tokens(setting, dataset, method)
             if learns:
-                trained += seen(student, train * kept) * (question + target)
+                trained += seen(how, train * kept) * (question + target)
             for one in decodings:
                 length = min(target, one.max_new_tokens) if learns else one.max_new_tokens
                 written += tests * one.samples * length
-        if name in run.mentors:
-            each = train * rounds * mentor_of(name, setting.params).samples * len(corpora)
-            written += sum(each * target_tokens(setting, dataset, method) for method in run.methods)
-    assumed = [name for name in run.datasets if not any(at == name for at, _ in rendered_tokens())]
+        written += asked_as_mentor(setting, name, dataset, train)
+    known = rendered_tokens(setting.shelf.new)
+    assumed = [name for name in run.datasets if not any(at == name for at, _ in known)]
     seeds = len(run.seeds)
     return Work(trained * seeds, written * seeds, tuple(dict.fromkeys(unknown)), tuple(assumed))
 

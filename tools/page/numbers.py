@@ -105,7 +105,7 @@ def funnel_files(cell: Cell) -> dict[Path, str]:
     if cell["mentor"]:
         asked = "-".join(str(cell[axis]) for axis in ("method", "mentor", "seed"))  # as dvc.yaml names it
         path = METRICS / f"mentored/{corpus_of(cell)}-{asked}.json"
-        files[path] = f"{told}, mentor {cell['mentor']}, seed {cell['seed']}"
+        files[path] = f"{told}, mentor {cell['mentor']} by {cell['method']}, seed {cell['seed']}"
     return files
 
 

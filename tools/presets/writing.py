@@ -18,7 +18,7 @@ BLOCKS = (
     *("datasets", "splits", "teachers", "curations", "methods", "students", "decodings"),
     *("simulators", "judges", "mentors"),
 )
-NEVER_BY_DEFAULT = ("mentors",)
+REPLACED_WHOLE = ("mentors",)  # blocks that the default has none of, and whose keys can all be left out
 
 
 def comment_keeping_yaml() -> YAML:
@@ -49,11 +49,11 @@ def merge(params: Any, overlay: Overlay, name: str) -> None:
     """Write `overlay` into `params` in place. Raises ValueError for a key that params.yaml does not know.
 
     A block that a preset adds to a mapping of blocks (a data set, a student) is legal; an unknown key inside
-    a block is not. Of NEVER_BY_DEFAULT each block is the preset's own: it replaces what another one left.
+    a block is not. Of REPLACED_WHOLE a block takes the place of what another preset left.
     """
-    for kind in NEVER_BY_DEFAULT:
+    for kind in REPLACED_WHOLE:
         for block in overlay.get(kind, {}):
-            params[kind].pop(block, None)
+            (params.get(kind) or {}).pop(block, None)
     new = {at[:2] for at, _ in leaves(overlay) if at[0] in params and is_new_block(params, at)}
     for at, value in leaves(overlay):
         where = params
