@@ -61,8 +61,8 @@ def pre_tokenizer(file: Path) -> str:
 
 
 def cut_as_told(tokenizer: Any, told: dict[str, str], file: Path) -> None:
-    """Let a tokenizer that `transformers` read from a GGUF file cut texts as the file says: it knows many names,
-    and takes GPT-2's pattern for all others, which keeps the space before a number with it.
+    """Let a tokenizer that `transformers` read from a GGUF file cut texts as the file says: it knows many
+    names, and takes GPT-2's pattern for all others, which keeps the space before a number with it.
 
     told: the file's `tokenizer.ggml.model` and `.pre`. A name that neither knows is told on stderr.
     """
@@ -75,7 +75,7 @@ def cut_as_told(tokenizer: Any, told: dict[str, str], file: Path) -> None:
         backend.pre_tokenizer = Sequence(steps)
     elif tuple(cuts_of(json.loads(backend.to_str())["pre_tokenizer"])) == (GPT2,) and name != NAMES[(GPT2,)]:
         print(
-            f"{file}: its pre-tokenizer {name!r} is not known here and GPT-2's is taken: some texts may be cut"
-            " into other tokens than the model learned",
+            f"{file}: its pre-tokenizer {name!r} is not known here and GPT-2's is taken: some texts may be"
+            " cut into other tokens than the model learned",
             file=sys.stderr,
         )
