@@ -125,6 +125,32 @@ def test_results_are_those_of_the_kept_run(label, kept, method, curation, places
     assert [value.split(" ±")[0] for value in row[1:] if value] == wanted
 
 
+ONE = {"curation": "d1", "student": "tiny"}
+BEYOND = {  # a row of docs/results.md: the kept run, and what its one cell is
+    "one rationale a question": ("logits_full_tiny", ONE),
+    "and a student's probabilities that learned four (50.0 %)": (
+        "logits_full_tiny",
+        {"student": "tiny_soft"},
+    ),
+    "that, half of the texts its own (on policy)": ("logits_full_tiny", {"student": "tiny_on_policy"}),
+    "one rationale a question of the teacher": ("star_rft_tiny", {**ONE, "mentor": None}),
+    "and its own right ones of eight draws (RFT)": ("star_rft_tiny", {**ONE, "mentor": "tiny"}),
+    "its own right ones alone, twice, with hints (STaR)": ("star_star_tiny", {**ONE, "mentor": "tiny"}),
+    "Std-CoT, four rationales a question, 30 % of them wrong": ("edit_tiny", {"first": None}),
+    "trained again by EDIT": ("edit_tiny", {"method": "edit_tiny"}),
+    "trained again by Std-CoT": ("edit_tiny", {"method": "std_cot_tiny"}),
+}
+
+
+@pytest.mark.parametrize("label", BEYOND)
+def test_what_came_after_the_papers_is_kept(label: str) -> None:
+    kept, wanted = BEYOND[label]
+    cells = json.loads((ROOT / f"metrics/kept/{kept}.json").read_text())["cells"]
+    (cell,) = [one for one in cells if all(one.get(axis) == value for axis, value in wanted.items())]
+    row = next(row for row in table_rows(RESULTS) if row[1] == label)
+    assert row[2].split(" ±")[0] == f"{100 * cell['accuracy']:.1f}"
+
+
 README_REAL = {  # row of the README -> the number of a cell
     "by chance": "chance",
     "text-davinci-002, its teacher": "teacher_accuracy",
