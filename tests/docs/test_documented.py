@@ -139,6 +139,18 @@ BEYOND = {  # a row of docs/results.md: the kept run, and what its one cell is
     "Std-CoT, four rationales a question, 30 % of them wrong": ("edit_tiny", {"first": None}),
     "trained again by EDIT": ("edit_tiny", {"method": "edit_tiny"}),
     "trained again by Std-CoT": ("edit_tiny", {"method": "std_cot_tiny"}),
+    "Std-CoT, the first answer if right": ("seven_methods_one_tiny", {"method": "std_cot"}),
+    "the labels alone": ("seven_methods_one_tiny", {"method": "fine_tune"}),
+    "CasCoD, the same answers": ("seven_methods_one_tiny", {"method": "cascod"}),
+    "Mix, the longest or the shortest right one, 1:4": ("seven_methods_mix_tiny", {}),
+    "Fine-tune-CoT, all right ones": ("seven_methods_many_tiny", {"mentor": None}),
+    "Mentor, and Flan-T5-large's right ones": ("seven_methods_mentor_tiny", {}),
+    "EDIT after Std-CoT, all right ones, then both kinds": (
+        "seven_methods_edit_tiny",
+        {"method": "edit_half"},
+    ),
+    "Std-CoT twice, all right ones": ("seven_methods_edit_tiny", {"method": "std_cot_half"}),
+    "STaR, its own right ones, one round with hints": ("seven_methods_many_tiny", {"mentor": "tiny_steps"}),
 }
 
 
