@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 
 from stages.config.load import Block
+from stages.config.run import SELDOM
 
 FOLDER = Path(__file__).parent / "published"
 Pattern = dict[str, str | list[str]]  # axis -> names
@@ -43,7 +44,11 @@ def lets_in(names: str | list[str], name: str) -> bool:
 
 
 def matches(axes: Mapping[str, str], pattern: Pattern) -> bool:
-    return all(lets_in(names, axes[axis]) for axis, names in pattern.items())
+    """Whether a result is of a pattern: on what it names, and without a mentor or a training before unless it
+    names one, for few papers have any.
+    """
+    plain = not any(axes.get(axis) for axis in SELDOM if axis not in pattern)
+    return plain and all(lets_in(names, axes[axis]) for axis, names in pattern.items())
 
 
 class Column(Block):

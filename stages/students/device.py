@@ -8,6 +8,7 @@ import torch
 
 from stages.config.precision import Arithmetic, Precision
 
+CPU_FLAGS = ("amx_bf16", "avx512_bf16")
 AMD = "AuthenticAMD"
 
 
@@ -21,33 +22,35 @@ def device() -> torch.device:
     return torch.device(f"cuda:{own}" if named == "cuda" and own is not None else named)
 
 
+def cpu_facts() -> dict[str, str]:
+    """The first core's lines of /proc/cpuinfo, by their names; {} where there is no such file."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return {name: told for name, _, told in (line.partition("\t") for line in reversed(lines))}
+
+
 def bfloat16_of(where: torch.device) -> str:
-    """What makes bfloat16 faster than float32 on the device, in words; "" if nothing does."""
+    """What gives the device bfloat16 arithmetic of its own, in words; "" if nothing does."""
     if where.type == "cuda":
         return "the GPU has it" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if where.type != "cpu" or not cpuinfo.exists():
-        return ""
-    return cpu_bfloat16(cpuinfo.read_text())
+    flags = cpu_facts().get("flags", "").split() if where.type == "cpu" else []
+    return next((f"the CPU has {flag}" for flag in CPU_FLAGS if flag in flags), "")
 
 
-def cpu_bfloat16(cpuinfo: str) -> str:
-    """The flag that makes products of bfloat16 matrices faster than of float32, in words; "" if none does.
-
-    `avx512_bf16` alone does so on an AMD (docs/benchmarks.md: 1.7 times), on an Intel it is slower (0.7).
+def fast_bfloat16_of(where: torch.device) -> str:
+    """The same where a training is faster in it than in float32. Of SmolLM2's, on one core, a step was 1.7
+    times as fast on an AMD with avx512_bf16 and 0.7 times on an Intel without AMX (docs/benchmarks.md).
     """
-    facts = dict(reversed([line.partition("\t")[::2] for line in cpuinfo.splitlines()]))  # of the first core
-    flags = facts.get("flags", "").split()
-    is_amd = AMD in facts.get("vendor_id", "")
-    quick = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags and (is_amd or flag == "amx_bf16")]
-    return f"the CPU has {quick[0]}" if quick else ""
+    found = bfloat16_of(where)
+    slow = found.endswith(CPU_FLAGS[1]) and AMD not in cpu_facts().get("vendor_id", "")
+    return "" if slow else found
 
 
 def choose_arithmetic(wanted: Precision, where: torch.device) -> tuple[Arithmetic, str]:
     """What a block's `precision` comes to on a device, and why in words."""
     if wanted != "auto":
         return wanted, "as its block says"
-    if found := bfloat16_of(where):
+    if found := fast_bfloat16_of(where):
         return "bfloat16", found
     return "float32", f"the {where.type.upper()} has no fast bfloat16 arithmetic"
 
@@ -56,7 +59,7 @@ def decoding_dtype(wanted: Precision, saved: torch.dtype, where: torch.device) -
     """The dtype of the weights that a model answers with.
 
     wanted: its block's `precision`; for a student that was trained, auto: it is saved as it was trained.
-    saved: of the weights in its folder. Without fast bfloat16 arithmetic it is float32.
+    saved: of the weights in its folder. A device without bfloat16 arithmetic computes in float32.
     """
     asked = wanted == "bfloat16" or (wanted == "auto" and saved == torch.bfloat16)
     return torch.bfloat16 if asked and bfloat16_of(where) else torch.float32

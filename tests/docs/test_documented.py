@@ -14,6 +14,7 @@ from stages.parsing.readers import parse_raw
 from stages.records.completion import Completion, read_completions
 from stages.records.example import Example
 from stages.teachers.released import Settings, complete
+from tools.lines import read_line, table_of
 from tools.readers import answers_of, right_ones
 
 BENCHMARKS = ROOT / "docs/benchmarks.md"
@@ -139,18 +140,6 @@ BEYOND = {  # a row of docs/results.md: the kept run, and what its one cell is
     "Std-CoT, four rationales a question, 30 % of them wrong": ("edit_tiny", {"first": None}),
     "trained again by EDIT": ("edit_tiny", {"method": "edit_tiny"}),
     "trained again by Std-CoT": ("edit_tiny", {"method": "std_cot_tiny"}),
-    "Std-CoT, the first answer if right": ("seven_methods_one_tiny", {"method": "std_cot"}),
-    "the labels alone": ("seven_methods_one_tiny", {"method": "fine_tune"}),
-    "CasCoD, the same answers": ("seven_methods_one_tiny", {"method": "cascod"}),
-    "Mix, the longest or the shortest right one, 1:4": ("seven_methods_mix_tiny", {}),
-    "Fine-tune-CoT, all right ones": ("seven_methods_many_tiny", {"mentor": None}),
-    "Mentor, and Flan-T5-large's right ones": ("seven_methods_mentor_tiny", {}),
-    "EDIT after Std-CoT, all right ones, then both kinds": (
-        "seven_methods_edit_tiny",
-        {"method": "edit_half"},
-    ),
-    "Std-CoT twice, all right ones": ("seven_methods_edit_tiny", {"method": "std_cot_half"}),
-    "STaR, its own right ones, one round with hints": ("seven_methods_many_tiny", {"mentor": "tiny_steps"}),
 }
 
 
@@ -161,6 +150,56 @@ def test_what_came_after_the_papers_is_kept(label: str) -> None:
     (cell,) = [one for one in cells if all(one.get(axis) == value for axis, value in wanted.items())]
     row = next(row for row in table_rows(RESULTS) if row[1] == label)
     assert row[2].split(" ±")[0] == f"{100 * cell['accuracy']:.1f}"
+
+
+LINES = {  # a row of docs/results.md -> the cells whose marks are kept
+    "Std-CoT, the first answer if right": "*-d1-std_cot-*",
+    "the labels alone": "*-fine_tune-*",
+    "CasCoD, the same answers": "*-cascod-*",
+    "Mix, the longest or the shortest right one, 1:4": "*-mix_long_short-*",
+    "Fine-tune-CoT, all right ones": "*-mentor_kd-answer-*-tiny_steps-?-greedy",
+    "Mentor, and Flan-T5-large's right ones": "*-mentor_kd_and_mentor-*",
+    "EDIT after Std-CoT, all right ones, then both kinds": "*-edit_half-*",
+    "Std-CoT twice, all right ones": "*-std_cot_half-*",
+    "STaR, its own right ones, one round with hints": "*-tiny_steps-?-tiny_steps-*",
+}
+
+
+def test_seven_methods_are_what_their_kept_marks_say() -> None:
+    folder = ROOT / "metrics/kept/beyond/seven_methods"
+    lines = [read_line(folder / "cells", pattern) for pattern in LINES.values()]
+    told = [
+        row.split(" | ")[1].removesuffix(" |") for row in table_of(lines, folder / "splits").split("\n")[2:19]
+    ]
+    shown = {row[1]: row[2:] for row in table_rows(RESULTS) if row[1] in LINES}
+    assert [*shown] == [*LINES]
+    scores = [text.rsplit(", ", 1)[0] for text in [told[0], *told[1::2]]]  # without least and largest
+    assert [accuracy for accuracy, _ in shown.values()] == scores
+    assert [difference for _, difference in shown.values()] == ["", *told[2::2]]
+
+
+PAIRS = {  # CasCoD's figures by the loss: two lines of metrics/kept -> what docs/results.md says of them
+    ("cascod", "weight_aligned", "tiny"): ("+21.7", "0.035"),
+    ("cascod", "weight_aligned", "tiny_sequence"): ("-13.3", "0.13"),
+    ("cascod", "weight_aligned", "tiny_tokens"): ("-16.7", "0.041"),
+    ("cascod", "std_cot", "tiny"): ("+26.7", "0.004"),
+    ("cascod", "cascod_alpha_0_1", "tiny"): ("+26.7", "0.002"),
+    ("cascod_alpha_0_7", "cascod_alpha_0_1", "tiny_sequence"): ("-20.0", "0.004"),
+}
+
+
+@pytest.mark.parametrize(("pair", "said"), PAIRS.items())
+def test_differences_by_the_loss_are_those_kept(pair: tuple[str, str, str], said: tuple[str, str]) -> None:
+    first, second, student = pair
+    name = f"{first} (scripted/d4/{student}) - {second} (scripted/d4/{student})"
+    page = (ROOT / "metrics/kept/cascod_normalisation_tiny.md").read_text()
+    told = next(line for line in page.split("\n") if line.startswith(f"| {name} |"))
+    points, p = said
+    assert f"| {points} (" in told
+    assert f", p {p}" in told
+    section = RESULTS.read_text().partition("### `cascod_normalisation`")[2].partition("\n### ")[0]
+    assert points.lstrip("+-") in section
+    assert f"p {p})" in section
 
 
 README_REAL = {  # row of the README -> the number of a cell

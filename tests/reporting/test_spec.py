@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.config.dataset import dataset_names
-from stages.reporting.spec import Item, pattern_names, read_paper
+from stages.reporting.spec import Item, matches, pattern_names, read_paper
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = ("ft", "scotd", "cascod")
@@ -25,6 +25,24 @@ def numbers_named(title: str, kind: str) -> Iterator[int]:
     """The tables or figures in an item's title: "Tables 2 and 4, ...", "Tables 10 to 14, ..."."""
     for first, link, last in re.findall(rf"{kind}s? (\d+)(?:[ab]\b)?(?: (and|to) (\d+))?", title):
         yield from range(int(first), int(last) + 1) if link == "to" else map(int, filter(None, (first, last)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "pattern", "fits"),
+    [
+        ({}, {}, True),
+        ({"mentor": "", "first": ""}, {"method": "cot"}, True),
+        ({"mentor": "large"}, {"method": "cot"}, False),
+        ({"first": "std_cot"}, {"method": "cot"}, False),
+        ({"mentor": "large"}, {"method": "cot", "mentor": "*"}, True),
+        ({"mentor": ""}, {"method": "cot", "mentor": "*"}, False),
+        ({"mentor": "large", "first": "std_cot"}, {"mentor": "large"}, False),
+    ],
+)
+def test_a_result_with_a_mentor_or_a_training_before_is_of_a_line_that_names_it(
+    axes: dict[str, str], pattern: dict[str, Any], fits: bool
+) -> None:
+    assert matches({"method": "cot", **axes}, pattern) == fits
 
 
 @pytest.mark.parametrize("name", PAPERS)

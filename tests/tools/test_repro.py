@@ -106,20 +106,24 @@ def test_trainings_that_wait_for_others_are_a_wave_of_their_own(tmp_path: Path) 
 
 
 def test_a_worker_has_the_weights_that_a_block_names(tmp_path: Path) -> None:
-    """Those of another run's student are in no commit, and no stage of the cell depends on them."""
-    root, worktree = tmp_path / "root", tmp_path / "worker"
-    for name in ("data/students/first", "students/tracked"):
+    """Those of another run's student are in no commit, and no stage of the cell depends on them. What lies
+    elsewhere is found from there: nothing is put beside the worker.
+    """
+    root, side = tmp_path / "root", tmp_path / "root/.dvc/tmp/side"
+    worktree = side / "worker1"
+    for name in ("data/students/first", "students/tracked", "whole", "../outside"):
         (root / name).mkdir(parents=True)
         (root / name / "model.safetensors").write_text(name)
     (worktree / "students/tracked").mkdir(parents=True)
     (worktree / "students/tracked/model.safetensors").write_text("as in the commit")
-    bases = {"a": "data/students/first", "b": "students/tracked", "c": "nowhere", "d": str(root / "data")}
-    blocks = {name: {"base": {"path": path}} for name, path in bases.items()}
+    bases = ["data/students/first", "students/tracked", "nowhere", "../outside", str(root / "whole")]
+    blocks = {f"s{number}": {"base": {"path": path}} for number, path in enumerate(bases)}
     YAML().dump({"students": blocks, "teachers": {"t": {"backend": "human"}}}, root / "params.yaml")
     link_bases(root, worktree)
     assert (worktree / "data/students/first/model.safetensors").read_text() == "data/students/first"
     assert (worktree / "students/tracked/model.safetensors").read_text() == "as in the commit"
     assert sorted(path.name for path in worktree.iterdir()) == ["data", "students"]
+    assert [path.name for path in side.iterdir()] == ["worker1"]
 
 
 def test_a_failing_cell_ends_the_run_and_no_other_cell(tmp_path: Path) -> None:

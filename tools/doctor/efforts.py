@@ -11,8 +11,8 @@ from stages.checking.blocks import Params, check_blocks
 from stages.checking.grid import check_grid
 from tools.doctor.asked import answers, questions, scaled, wanted_at
 from tools.doctor.examine import new_shelf
-from tools.doctor.hours import work_of
-from tools.doctor.rates import HOUR, gpu_seconds, rate
+from tools.doctor.hours import seconds_of, work_of
+from tools.doctor.rates import HOUR
 from tools.doctor.setting import Setting
 from tools.doctor.shelf import Shelf
 from tools.doctor.weights import disk_bytes, sized
@@ -49,10 +49,10 @@ def students_effort(setting: Setting) -> Iterator[Effort]:
             continue
         soft = (f"students.{student.distil.teacher}",) if student.distil else ()
         work = work_of(setting, where.partition(".")[2], student)
-        core = work.trained / rate("train", parameters) + work.written / rate("write", parameters)
+        core, gpu = seconds_of(work, parameters)
         yield Effort(
             core / HOUR,
-            gpu_seconds(parameters, work.trained, work.written) / HOUR,
+            gpu / HOUR,
             disk_bytes(setting, where, student, parameters, new=True) / GB,
             unknown=(*work.unknown, *soft),
         )

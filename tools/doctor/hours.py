@@ -183,14 +183,19 @@ def seen(student: Student, sequences: int) -> int:
     return student.max_steps * student.batch_size if student.max_steps else student.epochs * sequences
 
 
+def seconds_of(work: Work, parameters: int) -> tuple[float, float]:
+    """Of one core, by measured rates, and of an A100, by arithmetic."""
+    core = work.trained / rate("train", parameters) + work.written / rate("write", parameters)
+    return core, gpu_seconds(parameters, work.trained, work.written)
+
+
 def find_hours(setting: Setting) -> Iterator[Finding]:
     _, device = free_memory()
     for where, student, parameters in sized(setting):
         if parameters is None:
             continue
         work = work_of(setting, where.partition(".")[2], student)
-        core = work.trained / rate("train", parameters) + work.written / rate("write", parameters)
-        gpu = gpu_seconds(parameters, work.trained, work.written)
+        core, gpu = seconds_of(work, parameters)
         told = (
             f"at most {work.trained / 1e6:,.1f} M tokens trained and {work.written / 1e6:,.1f} M written:"
             f" {duration(core)} of one core by measured rates, {duration(gpu)} of an A100"

@@ -89,13 +89,12 @@ def share_cache(root: Path, worktree: Path) -> None:
 
 
 def link_bases(root: Path, worktree: Path) -> None:
-    """Weights that `base: {path}` names below the checkout and no stage depends on, tracked or not."""
+    """Weights that `base: {path}` names below the checkout, tracked or not: no stage may depend on them."""
     params = parse_yaml(root / "params.yaml", str(root / "params.yaml"))
     blocks = [*params.get("students", {}).values(), *params.get("teachers", {}).values()]
     for path in dict.fromkeys((block.get("base") or {}).get("path") for block in blocks):
-        if path and (root / path).is_dir() and Path(os.path.abspath(root / path)).is_relative_to(root):
-            own = os.path.relpath(root / path, root)
-            link(root / own, worktree / own)
+        if path and ".." not in Path(path).parts and not Path(path).is_absolute() and (root / path).is_dir():
+            link(root / path, worktree / path)
 
 
 def add_worktree(root: Path, number: int, names: list[str]) -> Path:
