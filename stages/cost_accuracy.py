@@ -6,7 +6,6 @@ for them. Out: a CSV for plots, a Markdown table. Annotation: the train question
 completion. What is not known stays empty.
 """
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +18,7 @@ from stages.asking.prices import ANNOTATION
 from stages.config.cli import run
 from stages.config.load import block
 from stages.config.run import Run
-from stages.records.jsonl import write_text
+from stages.records.jsonl import read_object, write_text
 from stages.results.cells import Cell, corpus_name, read_own
 from stages.results.statistics import wilson
 from stages.results.tables import as_markdown
@@ -47,12 +46,11 @@ NOTE = (
 )
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """An object of a JSON file. Raises ValueError where there is none."""
+def read_made(path: Path) -> dict[str, Any]:
+    """The object of a metrics file. Raises ValueError where there is none."""
     if not path.exists():
         raise ValueError(f"{path} not found: `dvc repro` makes it, for each dataset and teacher under `run`")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return read_object(path)
 
 
 def priced(
@@ -77,10 +75,10 @@ def cell_cost(cell: Cell, costs: Path, funnels: Path, rendered: Path) -> dict[st
     """
     place = f"{cell['dataset']}-{cell['split']}"
     if not cell["teacher"]:
-        learns = read_object(rendered / f"{place}-{cell['method']}.json")["learns_from"] != "nothing"
+        learns = read_made(rendered / f"{place}-{cell['method']}.json")["learns_from"] != "nothing"
         return priced(cell["n_train"] if learns else 0, dict.fromkeys(COUNTS, 0), 0.0)
-    train = read_object(funnels / f"{place}-{cell['teacher']}-{cell['curation']}.json")["train"]
-    each = read_object(costs / f"{cell['dataset']}-{cell['teacher']}.json")["dollars_per_completion"]
+    train = read_made(funnels / f"{place}-{cell['teacher']}-{cell['curation']}.json")["train"]
+    each = read_made(costs / f"{cell['dataset']}-{cell['teacher']}.json")["dollars_per_completion"]
     asked = train["asked"]
     return priced(train["questions_listed"], asked, None if each is None else asked["completions"] * each)
 

@@ -5,7 +5,6 @@ table per split with paired comparisons of what was distilled with each baseline
 what it makes of other datasets, and all accuracies as CSV.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ import typer
 from stages.config.cli import run
 from stages.config.load import block
 from stages.config.run import SELDOM, Run
-from stages.records.jsonl import write_json, write_text
+from stages.records.jsonl import read_object, write_json, write_text
 from stages.results.cells import (
     Cell,
     Groups,
@@ -133,9 +132,7 @@ def main(
     cells = read_own(cells_folder, declared)
     own = group_seeds(cells)
     targets = group_targets(read_transfers(transfers_folder, declared), declared)
-    reports = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in splits_folder.glob("*.json")
-    }
+    reports = {path.stem: read_object(path) for path in splits_folder.glob("*.json")}
     write_text(table_md, result_page(own, declared, reports))
     write_text(transfers_md, transfer_page(own, targets, declared, reports))
     write_json(summary_json, summarize_cells(own, targets))

@@ -12,8 +12,16 @@ import typer
 
 from stages.config.load import find, read_params
 from stages.judging import consult
-from stages.judging.judgement import blind, judge_prompt, judgement_results, pair_up, read_choice
-from stages.records.jsonl import parse_json, read_text, write_json, write_text
+from stages.judging.judgement import (
+    blind,
+    checked_key,
+    checked_sheet,
+    judge_prompt,
+    judgement_results,
+    pair_up,
+    read_choice,
+)
+from stages.records.jsonl import read_object, write_json, write_text
 from tools.found_rows import completions_of, examples_of
 from tools.pages.fill import with_data
 from tools.terminal import command_group
@@ -92,20 +100,13 @@ def read_sheets(
 
     Over all pairs, and over those where both models are right.
     """
-    sheets = [read_object(path) for path in answers]
-    key = read_object(key_file or answers[0].with_name("pairs.json"))
+    sheets = [checked_sheet(read_object(path), str(path)) for path in answers]
+    key_file = key_file or answers[0].with_name("pairs.json")
+    key = checked_key(read_object(key_file), str(key_file))
     found = judgement_results(key, sheets)
     typer.echo(results_as_markdown(key, found))
     if out:
         write_json(out, {"first": key["first"], "second": key["second"], **found})
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ValueError for anything else."""
-    value = parse_json(read_text(path), str(path))
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: got {type(value).__name__}, wanted an object")
-    return value
 
 
 def results_as_markdown(key: Key, found: dict[str, Any]) -> str:

@@ -4,13 +4,13 @@ A grid's own tables (stages/summarize.py) compare the lines of that grid. Here i
 were run in this checkout, from metrics/cells and metrics/splits alone.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stages.records.jsonl import read_object
 from stages.results.cells import Cell, cell_label, read_cell, seed_scores
 from stages.results.paired import (
     RESAMPLED,
@@ -71,7 +71,7 @@ def read_reports(folder: Path, places: Sequence[str]) -> Reports:
     paths = {place: folder / f"{place}.json" for place in places}
     if missing := [path for path in paths.values() if not path.is_file()]:
         raise ValueError(f"{missing[0]} not found: the stage `split` writes it, with the test ids")
-    return {place: json.loads(path.read_text(encoding="utf-8")) for place, path in paths.items()}
+    return {place: read_object(path) for place, path in paths.items()}
 
 
 def differences(lines: Sequence[Line], places: Sequence[str], reports: Reports) -> list[list[Difference]]:

@@ -50,6 +50,8 @@ def main(
     """Accuracy by reader, and texts that the readers read differently."""
     for name in models:
         said = completions_of(name)
+        if not said:
+            raise ValueError(f"{name}: no completion to read")
         examples = examples_of(sorted(said))
         right: Counter[str] = Counter()
         none: Counter[str] = Counter()

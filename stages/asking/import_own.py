@@ -17,9 +17,11 @@ from stages.asking.request import Answer, Request, read_request
 from stages.asking.store import Store
 from stages.records.completion import Completion, Step
 from stages.records.demonstrations import by_subtask
-from stages.records.jsonl import read_rows
+from stages.records.jsonl import read_rows, record
+from stages.records.types import shortened
 
 BATCH = 1000  # requests a transaction: others wait for it
+KEY = re.compile("[0-9a-f]{64}")
 PACKED_STEP = re.compile(r"(?P<key>[0-9a-f]{64})/(?P<sample>\d+)(?:\?(?P<told>\S*))?")
 Samples = dict[str, dict[int, Answer]]  # key -> sample -> answer
 
@@ -92,15 +94,19 @@ def read_own(path: Path, asking: Asking | None) -> Found:
 
 
 def read_export(row: dict[str, Any], found: Found) -> None:
-    """One row of `cot store export` into `found`. Raises ValueError for a request whose key is not the
-    row's.
+    """One row of `cot store export` into `found`. Raises ValueError for a request whose key is not the row's,
+    and for values of another kind.
     """
     request = None if row["request"] is None else read_request(json.dumps(row["request"]))
     if request and request.key != row["key"]:
         raise ValueError(f"the request's key is {request.key[:12]}..., the row says {row['key'][:12]}...")
     if request:
         found.requests[request.key] = request
-    answer = Answer(**row["answer"])
+    if not KEY.fullmatch(row["key"]):
+        raise ValueError(f"key is {shortened(row['key'])}, wanted 64 hexadecimal digits")
+    if type(row["sample"]) is not int or row["sample"] < 0:
+        raise ValueError(f"sample is {shortened(row['sample'])}, wanted a number from 0 on")
+    answer = record(Answer, row["answer"], "answer")
     pairs = None if answer.logprobs is None else [(token, value) for token, value in answer.logprobs]
     found.add(row["key"], row["sample"], replace(answer, logprobs=pairs))
 

@@ -16,12 +16,24 @@ from typing import Any
 
 from stages.records.completion import Completion
 from stages.records.example import Example
+from stages.records.types import shortened
 from stages.results.statistics import binomial, wilson
 from stages.text.answers import is_correct, reading_of
 from stages.text.rationale import judged_rationale
 
 SIDES = {"A": "B", "B": "A", "tie": "tie"}  # what a choice means where the judge saw the sides swapped
 Sheet = dict[str, Any]
+SIDE = r"(?<![\w'])[AB](?![\w'])"
+TIE = re.compile(r"(?P<denied>\b(?:not|no|isn't|never)\s+)?\b(?:ties?|tied)\b", re.IGNORECASE)
+# "A is clearly better than B", "B is worse than A"; "I prefer A over B"
+ABOVE = re.compile(
+    rf"(?P<first>{SIDE})\W+(?:is|seems|was|reads)\b(?! (?:not|no)\b)[\w ,]*?"
+    rf"(?:(?P<more>\b(?:better|stronger|clearer|superior)\b)|\b(?:worse|weaker|inferior)\b)"
+    rf"[\w ,]*?\b(?:than|to)\b[\w ]*?(?P<last>{SIDE})"
+)
+PREFERRED = re.compile(
+    rf"(?<!not )\b(?:prefer|choose|pick)\b[\w ]*?(?P<side>{SIDE})\W*(?:over|to|rather|instead)\b"
+)
 
 
 def is_right(row: Completion, example: Example) -> bool:
@@ -97,30 +109,51 @@ def judge_prompt(pair: Mapping[str, str], swapped: bool) -> str:
 
 
 def read_choice(reply: str | None) -> str | None:
-    """The choice in a judge's words: the only one of "A", "B" and "tie" that they name; None where they name
-    none or several ("not a tie: A").
+    """The choice in a judge's words: the only one of "A", "B" and "tie" that they name, the side that they
+    set above the other, and "tie" of both sides; None where they name none or several ("not a tie: A").
     """
-    words = re.sub(r"\b[Aa](?= tie\b)", "", reply or "", flags=re.IGNORECASE)  # an article
-    named = set(re.findall(r"(?<![\w'])[AB](?![\w'])", words)) | {
-        "tie" for _ in re.finditer(r"\btie\b", words, re.IGNORECASE)
-    }
-    return named.pop() if len(named) == 1 else None
+    words = re.sub(r"\ba (?=tie\b)", "", reply or "", flags=re.IGNORECASE)  # an article
+    sides = set(re.findall(SIDE, words))
+    if ties := {one["denied"] is None for one in TIE.finditer(words)}:
+        return "tie" if ties == {True} and len(sides) != 1 else None
+    if len(sides) == 2:
+        sides = {one["first"] if one["more"] else one["last"] for one in ABOVE.finditer(words)}
+        sides |= {one["side"] for one in PREFERRED.finditer(words)}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def checked_key(value: dict[str, Any], where: str) -> dict[str, Any]:
+    """Raises ValueError for an object that is no key."""
+    told = f"{where}: not a key to pairs (`judge pairs` writes it as pairs.json)"
+    if missing := {"study", "first", "second", "pairs"} - value.keys():
+        raise ValueError(f"{told}: {', '.join(sorted(missing))} missing")
+    wanted = {"id", "first", "both_right"}
+    if not isinstance(value["pairs"], list):
+        raise ValueError(f"{told}: pairs is {shortened(value['pairs'])}, wanted a list")
+    for pair in value["pairs"]:
+        if not isinstance(pair, dict) or not wanted <= pair.keys():
+            raise ValueError(f"{told}: a pair is {shortened(pair)}, wanted {', '.join(sorted(wanted))}")
+    return value
+
+
+def checked_sheet(value: dict[str, Any], where: str) -> Sheet:
+    """Raises ValueError for an object that is no sheet."""
+    told = f"{where}: not a sheet of answers"
+    if missing := {"study", "rater", "swapped", "answers"} - value.keys():
+        raise ValueError(f"{told}: {', '.join(sorted(missing))} missing")
+    for name, kind in (("rater", str), ("swapped", bool), ("answers", dict)):
+        if not isinstance(value[name], kind):
+            raise ValueError(f"{told}: {name} is {shortened(value[name])}, wanted {kind.__name__}")
+    return value
 
 
 def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
-    """Raises ValueError for a key that is none, a sheet of other pairs, ids and choices that are none, and
-    two sheets of one rater in one order.
+    """Raises ValueError for a sheet of other pairs, ids and choices that are none, and two sheets of one
+    rater in one order.
     """
-    if missing := {"study", "first", "second", "pairs"} - key.keys():
-        raise ValueError(
-            f"not a key to pairs (`judge pairs` writes it as pairs.json): {', '.join(sorted(missing))}"
-            " missing"
-        )
     known = {pair["id"] for pair in key["pairs"]}
     seen = set()
     for sheet in sheets:
-        if missing := {"study", "rater", "swapped", "answers"} - sheet.keys():
-            raise ValueError(f"not a sheet of answers: {', '.join(sorted(missing))} missing")
         who = (sheet["rater"], sheet["swapped"])
         if sheet["study"] != key["study"]:
             raise ValueError(
@@ -128,7 +161,9 @@ def check_sheets(key: Mapping[str, Any], sheets: Sequence[Sheet]) -> None:
                 f" {key['study']!r}"
             )
         odd = {
-            one: choice for one, choice in sheet["answers"].items() if one not in known or choice not in SIDES
+            one: choice
+            for one, choice in sheet["answers"].items()
+            if one not in known or choice not in [*SIDES]
         }
         if odd or who in seen:
             raise ValueError(

@@ -1,11 +1,10 @@
 """Exam: what a student is asked between epochs: questions, and what few-shot methods show before each."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.records.example import Example
-from stages.records.jsonl import write_json
+from stages.records.jsonl import read_object, write_json
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class Exam:
 
 
 def read_exam(path: Path) -> Exam:
-    row = json.loads(path.read_text(encoding="utf-8"))
+    row = read_object(path)
     return Exam([Example(**question) for question in row["questions"]], row["demonstrations"])
 
 

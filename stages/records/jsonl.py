@@ -59,6 +59,14 @@ def parse_json(text: str, where: str) -> Any:
         raise ValueError(f"{where}: not JSON ({error}): {text[:80]!r}") from error
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The object of a JSON file. Raises ValueError, with the file, for anything else."""
+    value = parse_json(read_text(path), str(path))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: got {type(value).__name__}, wanted an object with named fields")
+    return value
+
+
 def refuse_half_characters(row: dict[str, Any], text: str, where: str) -> None:
     """Raises ValueError, with the field, for half a character, which JSON can spell and no file can hold.
     `text` is the JSON that holds the row.

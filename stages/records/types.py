@@ -39,6 +39,13 @@ def check_of(hint: Any) -> Check:
         return lambda value: any(check(value) for check in checks)
     if origin is Literal:
         return lambda value: isinstance(value, str | NoneType) and value in inside
+    if origin is tuple and inside[-1] is not Ellipsis:
+        places = [check_of(one) for one in inside]
+        return lambda value: (
+            isinstance(value, list | tuple)
+            and len(value) == len(places)
+            and all(check(one) for check, one in zip(places, value, strict=True))
+        )
     if origin in (list, tuple):
         one = check_of(inside[0])
         return lambda value: isinstance(value, list | tuple) and all(map(one, value))

@@ -4,7 +4,6 @@ Results are cells, transfers, LAS, splits, funnels, teachers' appraisals, and th
 """
 
 import csv
-import json
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
@@ -13,6 +12,7 @@ from typing import Any
 from stages.config.load import find
 from stages.config.method import resolve_method
 from stages.config.run import AXES
+from stages.records.jsonl import read_object
 from stages.results.cells import read_cell
 
 Result = dict[str, Any]  # axes, settings, alpha, and the numbers of a file
@@ -49,7 +49,7 @@ LISTS = {  # axis -> the lists of `run` that its names stand in
 
 def read_learns_from(rendered: Path) -> dict[str, str]:
     """Method -> what it learns from, as `render` says in metrics/rendered."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(rendered.glob("*.json"))]
+    found = [read_object(path) for path in sorted(rendered.glob("*.json"))]
     return {one["method"]: one["learns_from"] for one in found if "learns_from" in one}
 
 
@@ -110,7 +110,7 @@ def read_kept(path: Path) -> dict[str, list[Result]]:
 
     Raises ValueError for cells from before they said how their students were asked.
     """
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept = read_object(path)
     if old := [cell for cell in kept["cells"] if not cell.get("decoding")]:
         raise ValueError(
             f"{path}: {len(old)} of {len(kept['cells'])} cells have no `decoding`, wanted a name of"
@@ -129,7 +129,7 @@ def read_counts(metrics: Path, kind: str) -> list[Result]:
     found = []
     for path in sorted((metrics / kind).glob("*.json")):
         names = dict(zip(COUNTED[kind], path.stem.split("-"), strict=False))
-        found.append(placed({**json.loads(path.read_text(encoding="utf-8")), **names}))
+        found.append(placed({**read_object(path), **names}))
     return found
 
 

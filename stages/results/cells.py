@@ -5,7 +5,6 @@ data sets are unweighted, as in CasCoD Table 1 (there ARC-E and ARC-C count twic
 stands beside them.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from stages.config.decoding import GREEDY
 from stages.config.run import AXES, SELDOM, Run, declared_cells, declared_transfers
+from stages.records.jsonl import read_object
 from stages.results.statistics import rounded, spread
 
 Cell = dict[str, Any]  # a cell's axes, its label, and its numbers
@@ -42,7 +42,7 @@ def corpus_name(cell: Cell) -> str:
 
 def read_cell(path: Path) -> Cell:
     """A cell's axes and numbers. Raises ValueError for a file without all axes."""
-    cell: Cell = dict.fromkeys(SELDOM) | json.loads(path.read_text(encoding="utf-8"))
+    cell: Cell = dict.fromkeys(SELDOM) | read_object(path)
     if missing := [axis for axis in AXES if axis not in cell]:
         raise ValueError(
             f"{path}: no field `{missing[0]}`, wanted the cell's axes: `dvc repro` writes it, under today's"

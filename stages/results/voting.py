@@ -8,6 +8,7 @@ n paths at k = n).
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import combinations
 from math import comb
 from typing import Any
 
@@ -20,18 +21,28 @@ from stages.text.answers import is_correct
 def count_votes(answers: Sequence[str | None], answer_type: str) -> Counter[str]:
     """How often each answer is given, in order of appearance; abstentions do not vote.
 
-    Equal answers are counted together, under the first one's writing. So are those that equal a third one:
-    50\\% equals 50 and 0.5, and the count must not depend on which came first.
+    Equal answers are counted together, under the first one's writing. A writing that equals two answers which
+    do not equal each other, as 50\\% does 50 and 0.5, is counted with the one that more have given, of as
+    many with the earlier.
     """
     given = Counter(answer for answer in answers if answer is not None)
-    classes: list[list[str]] = []
-    for answer in given:
-        same = [one for one in classes if any(equal_either_way(answer, other, answer_type) for other in one)]
-        joined = [*(other for one in same for other in one), answer]
-        place = classes.index(same[0]) if same else len(classes)
-        classes = [one for one in classes if one not in same]
-        classes.insert(place, joined)
-    return Counter({one[0]: sum(given[answer] for answer in one) for one in classes})
+    equals = {answer: {answer} for answer in given}
+    for one, two in combinations(given, 2):
+        if equal_either_way(one, two, answer_type):
+            equals[one].add(two)
+            equals[two].add(one)
+    between = [one for one in given if any(not equals[one] <= equals[two] for two in equals[one])]
+    clear = [one for one in given if one not in between]
+    votes = Counter({one: given[one] for one in clear})
+    for one in clear:
+        first = next(two for two in clear if two in equals[one])
+        if first != one:
+            votes[first] += votes.pop(one)
+    settled = Counter(votes)
+    for one in between:
+        near = [two for two in settled if two in equals[one]]
+        votes[max(near, key=settled.__getitem__, default=one)] += given[one]
+    return Counter({one: votes[one] for one in given if one in votes})
 
 
 def equal_either_way(first: str, second: str, answer_type: str) -> bool:

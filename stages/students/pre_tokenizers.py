@@ -25,8 +25,10 @@ NAMES: dict[tuple[Cut, ...], str] = {
 BYTE_LEVEL = "gpt2"  # what a GGUF file calls a tokenizer of this kind
 
 
-def cuts_of(part: dict[str, Any]) -> Iterator[Cut]:
-    """The steps of a pre-tokenizer, each with what decides where it cuts."""
+def cuts_of(part: dict[str, Any] | None) -> Iterator[Cut]:
+    """The steps of a pre-tokenizer, each with what decides where it cuts; none where a tokenizer has none."""
+    if part is None:
+        return
     kind = part["type"]
     if kind == "Sequence":
         for one in part["pretokenizers"]:
@@ -38,7 +40,7 @@ def cuts_of(part: dict[str, Any]) -> Iterator[Cut]:
     elif kind == "Split":
         yield kind, part["pattern"].get("Regex"), part["behavior"], part["invert"]
     else:
-        yield kind, part
+        yield kind, json.dumps(part, sort_keys=True)
 
 
 def pre_tokenizer(file: Path) -> str:
@@ -48,7 +50,7 @@ def pre_tokenizer(file: Path) -> str:
     told = json.loads(file.read_text(encoding="utf-8"))
     if told["model"]["type"] != "BPE" or told["model"].get("byte_fallback"):
         raise ValueError(f"{file}: a tokenizer of the kind {told['model']['type']}, wanted byte-level BPE")
-    cuts = tuple(cuts_of(told["pre_tokenizer"])) if told["pre_tokenizer"] else ()
+    cuts = tuple(cuts_of(told["pre_tokenizer"]))
     normalizer = (told["normalizer"] or {}).get("type")
     name = NAMES.get(cuts)
     if name is None or normalizer not in (None, "NFC" if name == "qwen2" else None):

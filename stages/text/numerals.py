@@ -33,7 +33,7 @@ COMMA = r"\d{1,3}(?:[. ]\d{3})+,\d{1,2}(?![\d,])|(?<![\d,(\[{])\d+,\d{1,2}(?![\d
 PLAIN = rf"(?P<comma>{COMMA})|(?:{GROUPED}|\d+)(?:\.\d+)?|\.\d+"
 POWER = r"(?:e(?P<e>[+-]?\d+)|\s?[x×*·]\s?10\s?\^\s?\(?\{?(?P<ten>[+-]?\d+)\}?\)?)"
 NUMERAL = re.compile(
-    rf"(?P<sign>(?<![\w.)\]%])-\s?)?(?P<money>(?:US)?[$€£¥]\s?(?P<late>-\s?)?)?"
+    rf"(?P<sign>(?<![\w.)\]%])(?<!\d )-\s?)?(?P<money>(?:US)?[$€£¥]\s?(?P<late>-\s?)?)?"
     rf"(?:(?P<over>\d+)\s?/\s?(?P<under>\d+)(?![\d/])"
     rf"|(?P<base>\d+)\s?\^\s?\(?\{{?(?P<exponent>-?\d+)\}}?\)?"
     rf"|(?P<whole>\d+)(?:-| {{1,3}}(?:and )?)(?P<part>\d+)/(?P<of>\d+)(?![\d/])"
@@ -48,6 +48,8 @@ LATEX = (
     (re.compile(r"\\[ ,;!]|\\left|\\right"), " "),
     (re.compile(r"\\(?=[$%])"), ""),
 )
+# what "15/" may be followed by: a unit, "15/hour" or "15/h", and nothing that is worked out, as in "1/x"
+PER = re.compile(r"/(?:(?!pi\b|sqrt|sin|cos|tan|log|ln|exp)[^\W\d_]{2,}|h\b)")
 
 
 class Numeral(NamedTuple):
@@ -81,8 +83,9 @@ def numerals(text: str) -> list[Numeral]:
     found = []
     for match in NUMERAL.finditer(text):
         before = text[match.start() - 1 : match.start()]
-        after = text[match.end() : match.end() + 1]
-        if before.isalnum() or before in ("/", "_") or after == "/" or dated(text, match):
+        if before.isalnum() or before in ("/", "_") or dated(text, match):
+            continue
+        if text.startswith("/", match.end()) and not PER.match(text, match.end()):
             continue
         if re.match(r":\d", text[match.end() :]) or re.search(r"\d:$", text[: match.start()]):  # 12:30
             continue

@@ -27,7 +27,8 @@ OF = re.compile(r"\b(?:of|from|than)\s+(?:the |his |her |their |all )?\$?$", re.
 IN = re.compile(r"\b(?:in|since|by|until|during)\s+$", re.IGNORECASE)  # "2,500 in 2021"
 YEARS = range(1500, 2100)
 BEFORE = 40  # characters
-TERM = re.compile(r"\s*[-+*/x×÷·]\s*\$?\d")  # of "14 = 2 * 7" what comes to 14, not the 14
+# of "14 = 2 * 7" what comes to 14, not the 14; not over the end of a line, where "- 5" is of a list
+TERM = re.compile(r"[ \t]*(?P<operator>[-+*/x×÷·])[ \t]*\$?\d")
 UNIT = re.compile(r"\s*(%|[^\W\d_]+)")
 AFFIRMED = ("yes", "true", "correct", "y")
 NOUNS = (
@@ -70,7 +71,7 @@ def first_sentence(text: str) -> str:
 
 def stated_number(part: str, announced: bool, choices: Sequence[str]) -> str | None:
     """Announced: the first number, but what an equals sign comes to. Else the last one, but none that another
-    is taken of. Never one that is denied.
+    is taken of. Never one that is denied, nor a term of what is left to be worked out.
     """
     plain = plain_signs(part)
     sentence = first_sentence(plain) if announced else plain
@@ -89,9 +90,27 @@ def stated_number(part: str, announced: bool, choices: Sequence[str]) -> str | N
     if equals:
         return written(equals[-1].value)
     if announced:
-        return SEVERAL if several(sentence, kept[:2]) else written(kept[0].value)
+        none = several(sentence, kept[:2]) or left_to_do(sentence, kept)
+        return SEVERAL if none else written(kept[0].value)
     own = [number for number in kept if not aside(sentence, number)] or kept
-    return SEVERAL if several(sentence, own[-2:], either=True) else written(own[-1].value)
+    none = several(sentence, own[-2:], either=True) or ends_in_terms(sentence, found)
+    return SEVERAL if none else written(own[-1].value)
+
+
+def operators(sentence: str, found: Sequence[Numeral]) -> list[str]:
+    """What stands between a number and the next, one for all but the last: "" where it is no operator."""
+    terms = [TERM.match(sentence, number.end) for number in found[:-1]]
+    return [term["operator"] if term else "" for term in terms]
+
+
+def left_to_do(sentence: str, found: Sequence[Numeral]) -> bool:
+    """3 + 4, $20 - $5: the first number is a term."""
+    return any(operators(sentence, found)[:1])
+
+
+def ends_in_terms(sentence: str, found: Sequence[Numeral]) -> bool:
+    """He has 3 + 4: the last number is a term. Of "day 2 - 14 km" it is not."""
+    return any(sign not in ("", "-") for sign in operators(sentence, found)[-1:])
 
 
 def aside(sentence: str, number: Numeral) -> bool:

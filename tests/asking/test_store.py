@@ -823,6 +823,32 @@ def test_an_edited_export_is_refused(filled, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"request": None, "key": "zz"}, "key is 'zz', wanted 64 hexadecimal digits"),
+        ({"request": None, "key": 5}, "row 2: "),
+        ({"sample": "0"}, "sample is '0', wanted a number from 0 on"),
+        ({"sample": -1}, "sample is -1, wanted a number from 0 on"),
+        ({"answer": {"text": None, "finish_reason": "stop"}}, "answer: text is None, wanted str"),
+        ({"answer": {"text": "x", "finish_reason": "stop", "tokens_in": "a"}}, "answer: tokens_in is 'a'"),
+        ({"answer": {"text": "x", "finish_reason": "stop", "logprobs": [["t"]]}}, "answer: logprobs is"),
+        ({"answer": {"finish_reason": "stop"}}, "it lacks ['text']"),
+        ({"answer": []}, "row 2: "),
+    ],
+)
+def test_an_export_with_other_values_is_refused(filled, tmp_path, monkeypatch, values, told):
+    rows = [json.loads(line) for line in run("export").stdout.splitlines()]
+    rows[1] |= values
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setenv("COT_STORE", str(tmp_path / "new"))
+    said = str(run("import", str(file)).exception)
+    assert f"{file} row 2: " in said
+    assert told in said
+    assert not (tmp_path / "new").exists()
+
+
 def test_merge(filled, tmp_path):
     other = Store(tmp_path / "other.sqlite")
     other.put(
@@ -847,6 +873,39 @@ def test_merge(filled, tmp_path):
     assert {key: body for key, body, *_ in everything(filled)}[request(9).key] == request(9).body
 
 
+def test_merge_reads_alone(filled, tmp_path):
+    """An old store, which nobody may write: it stays as it is, with nothing beside it."""
+    other = Store(tmp_path / "theirs" / "other.sqlite")
+    other.put([(request(30), {0: answer("theirs")})])
+    other.db.executescript(
+        "ALTER TABLE answer DROP COLUMN checksum; ALTER TABLE payment DROP COLUMN unknown;"
+        "PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE)"
+    )
+    other.db.close()
+    folder = other.path.parent
+    for path in folder.iterdir():
+        if path != other.path:
+            path.unlink()
+    other.path.chmod(0o444)
+    before = other.path.read_bytes()
+    assert "1 new answers, 0 were there" in run("merge", str(other.path)).output
+    assert filled.answers(request(30).key)[0].text == "theirs"
+    assert other.path.read_bytes() == before
+    assert other.path.stat().st_mode & 0o777 == 0o444
+    assert [path.name for path in folder.iterdir() if path.suffix == ".lock"] == []
+
+
+@pytest.mark.parametrize("text", ["", '{"key": "ab"}\n'])
+def test_merge_refuses_what_is_no_store(filled, tmp_path, text):
+    other = tmp_path / "colleague.jsonl"
+    other.write_text(text)
+    before = everything(filled)
+    result = run("merge", str(other))
+    assert f"{other}: no store of answers" in str(result.exception)
+    assert other.read_text() == text
+    assert everything(filled) == before
+
+
 def test_merge_of_a_damaged_store_says_where(filled, tmp_path):
     other = Store(tmp_path / "other.sqlite")
     other.put([(request(number), {0: answer()}) for number in range(20, 23)])
@@ -854,6 +913,7 @@ def test_merge_of_a_damaged_store_says_where(filled, tmp_path):
     result = run("merge", str(other.path))
     assert isinstance(result.exception, ValueError)
     assert request(21).key[:12] in str(result.exception)
+    assert str(other.path) in str(result.exception)
 
 
 @pytest.mark.parametrize(

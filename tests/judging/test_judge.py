@@ -24,6 +24,7 @@ from stages.judging.judgement import (
 )
 from stages.records.completion import Completion, write_completions
 from stages.records.example import Example, write_examples
+from stages.records.jsonl import write_json
 from stages.results.statistics import wilson
 from tools import judge
 from tools.pages.fill import with_data
@@ -190,8 +191,43 @@ def test_sheets_of_something_else_are_refused(change: dict[str, Any], message: s
         judgement_results(made, [{**sheet(made, {}), **change}])
     with pytest.raises(ValueError, match="given twice"):
         judgement_results(made, [sheet(made, {}), sheet(made, {})])
-    with pytest.raises(ValueError, match="rater, swapped missing"):
-        judgement_results(made, [{"study": made["study"], "answers": {}}])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"answers": []}, "sheet.json: not a sheet of answers: answers is [], wanted dict"),
+        ({"swapped": "no"}, "sheet.json: not a sheet of answers: swapped is 'no', wanted bool"),
+        ({"rater": None}, "sheet.json: not a sheet of answers: rater is None, wanted str"),
+        ({"answers": {"made-0": ["A"]}}, "no such pairs or choices: {'made-0': ['A']}"),
+        ({"study": {}}, "belong to the pairs {}"),
+    ],
+)
+def test_an_edited_sheet_is_refused(place: Path, change: dict[str, Any], told: str) -> None:
+    write_json(Path("pairs.json"), key())
+    write_json(Path("sheet.json"), {**sheet(key(), {}), **change})
+    with pytest.raises(ValueError, match=re.escape(told)):
+        call("read", "sheet.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "pairs.json: not JSON"),
+        ("[]", "pairs.json: got list, wanted an object"),
+        ("{}", "first, pairs, second, study missing"),
+        ('{"study": "", "first": "", "second": "", "pairs": {}}', "pairs is {}, wanted a list"),
+        (
+            '{"study": "", "first": "", "second": "", "pairs": [{"id": "q"}]}',
+            "a pair is {'id': 'q'}, wanted both_right, first, id",
+        ),
+    ],
+)
+def test_an_edited_key_is_refused(place: Path, text: str, told: str) -> None:
+    Path("pairs.json").write_text(text)
+    write_json(Path("sheet.json"), sheet(key(), {}))
+    with pytest.raises(ValueError, match=re.escape(told)):
+        call("read", "sheet.json")
 
 
 @pytest.mark.parametrize(
@@ -214,6 +250,18 @@ def test_sheets_of_something_else_are_refused(change: dict[str, Any], message: s
             ("A tie", "tie"),
             ("It is not a tie: A", None),
             ("A tie, or B", None),
+            ("Tie: A and B are equally good.", "tie"),
+            ("A and B are tied.", "tie"),
+            ("It is a tie between A and B", "tie"),
+            ("no tie", None),
+            ("Reasoning A is better than Reasoning B.", "A"),
+            ("B is worse than A", "A"),
+            ("I prefer B over A", "B"),
+            ("B is much clearer, and better, than A.", "B"),
+            ("A is not better than B", None),
+            ("I do not prefer A over B", None),
+            ("A is better than B, but B is clearer than A", None),
+            ("Neither A nor B is better than the other", None),
         ],
     ],
 )

@@ -54,6 +54,26 @@ COLOURS = ["red", "blue", "green", "dark red"]
         # other forms of numbers
         ("about 3.5e4 grams", "35000"),
         ("The answer is twenty-one.", "21"),
+        # a price or a rate
+        ("The answer is $15/hour.", "15"),
+        ("Answer: 20/hr", "20"),
+        ("Answer: 9/h", "9"),
+        ("So he has 3 left. Answer: $18.00/hour", "18"),
+        ("The speed is 60 miles/hour.", "60"),
+        ("Answer: 1/x", None),
+        ("Answer: 3/4/5", None),
+        # what is left to be worked out
+        ("Answer: 3 + 4", None),
+        ("The answer is $20 - $5", None),
+        ("Answer: 4-2", None),
+        ("Answer: 9 × 3", None),
+        ("Answer: 0.1+0.2", None),
+        ("The answer is \\frac{1}{2}+\\frac{1}{4}", None),
+        ("He has 3 + 4.", None),
+        ("He has 3 + 4 = 7.", "7"),
+        ("Day 2 - 14 km", "14"),
+        ("Answer: 18\n- 5 eggs\n- 13 more", "18"),
+        ("Answer: 18 - that is 20 minus 2.", "18"),
         ("1. Mia has 3.\n2. Tom has 4.\n\nTogether they have 7 pens.", "7"),
     ],
 )

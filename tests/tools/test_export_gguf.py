@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from stages.records.completion import Completion
 from stages.students.decode import decode
 from stages.students.gguf import read_part
 from stages.students.load import load
-from stages.students.pre_tokenizers import QWEN2, pre_tokenizer
+from stages.students.pre_tokenizers import QWEN2, cut_as_told, pre_tokenizer
 from tools.export.agreement import agreement, asked
 from tools.export.gguf import write_gguf
 
@@ -120,6 +121,27 @@ def test_llama_cpp_reads_the_same_tokens_and_says_the_same(name: str, tmp_path: 
     counts = agreement(file, tmp_path, rows, decoding, [])
     assert counts["prompts_of_the_same_tokens"] == len(rows)
     assert counts["answers_of_the_same_text"] >= 10
+
+
+@pytest.mark.parametrize(
+    ("cuts", "steps"),
+    [
+        (pre_tokenizers.ByteLevel(add_prefix_space=True), "ByteLevel"),
+        (pre_tokenizers.Metaspace(), "Metaspace"),
+        (pre_tokenizers.Whitespace(), "Whitespace"),
+        (pre_tokenizers.Sequence([pre_tokenizers.Punctuation(), BYTES]), "Punctuation, ByteLevel"),
+        (None, ""),
+    ],
+)
+def test_cuts_that_llama_cpp_does_not_know_are_said(cuts: Any, steps: str, tmp_path: Path) -> None:
+    tokenizer = Tokenizer(models.BPE())
+    if cuts is not None:
+        tokenizer.pre_tokenizer = cuts
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ValueError, match=rf"no pre-tokenizer that cuts texts as this one does \({steps}\)"):
+        pre_tokenizer(tmp_path / "tokenizer.json")
+    wrapped = SimpleNamespace(backend_tokenizer=tokenizer)
+    cut_as_told(wrapped, {"model": "gpt2", "pre": "something"}, tmp_path / "made.gguf")
 
 
 def edited(folder: Path, name: str, **values: Any) -> None:

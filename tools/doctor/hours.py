@@ -4,7 +4,6 @@ An estimate, and it says on what it rests. Tokens: questions by their characters
 metrics/rendered, else as in tools/benchmark/lengths.json. Rates: tools/doctor/rates.py.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from stages.config.load import check
 from stages.config.mentor import mentor_of
 from stages.config.second import second_settings
 from stages.config.student import Student
+from stages.records.jsonl import read_object
 from stages.teachers.released import SOURCES
 from tools.benchmark import LENGTHS
 from tools.doctor.findings import Finding
@@ -58,7 +58,7 @@ def rendered_tokens(new: bool) -> dict[tuple[str, str], float]:
     for path in sorted(RENDERED.glob("*.json")):
         if new and path.stem not in cloned:
             continue
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_object(path)
         tasks = told["train"]["tasks"].values()
         if sequences := told["train"].get("sequences"):
             characters = sum(task["characters"] for task in tasks)
@@ -69,7 +69,7 @@ def rendered_tokens(new: bool) -> dict[tuple[str, str], float]:
 @cache
 def published_tokens() -> dict[str, float]:
     """Data set -> tokens of a published rationale."""
-    lengths = json.loads(LENGTHS.read_text(encoding="utf-8"))["datasets"]
+    lengths = read_object(LENGTHS)["datasets"]
     return {name: one["means"][1] for name, one in lengths.items()}
 
 

@@ -1,11 +1,11 @@
 """Numbers: what metrics/ says of a run, as the page draws it. A file that is not there yet leaves a gap."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from stages.config.run import Run, cell_name, declared_cells, declared_transfers
+from stages.records.jsonl import read_object
 from stages.results.cells import Cell, cell_label, read_cell, seed_scores
 from stages.results.statistics import wilson
 
@@ -85,7 +85,7 @@ def losses(cells: list[Cell]) -> list[Numbers]:
         rows = list(csv.DictReader(path.open(encoding="utf-8"))) if path.is_file() else []
         if rows:
             counts = METRICS / f"training/{name}.json"
-            told = json.loads(counts.read_text(encoding="utf-8")) if counts.is_file() else {}
+            told = read_object(counts) if counts.is_file() else {}
             found.append(
                 {axis: cell[axis] for axis in ("dataset", "split", "label", "seed")}
                 | {column: [number(row[column]) for row in rows] for column in LOSSES}
@@ -117,7 +117,7 @@ def funnels(cells: list[Cell]) -> list[Numbers]:
     found = []
     for path, (cell, told) in whose.items():
         if path.is_file():
-            train = json.loads(path.read_text(encoding="utf-8"))["train"]
+            train = read_object(path)["train"]
             found.append(
                 {axis: cell[axis] for axis in CORPUS}
                 | {"whose": told}

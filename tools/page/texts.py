@@ -4,7 +4,6 @@ A question is there with all that was said to it, or not at all: which ones is d
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from stages.config.run import Axes, Run, declared_cells, declared_transfers
 from stages.records.completion import Completion, CompletionsByQuestion
 from stages.records.example import PARTS, Example, read_examples
+from stages.records.jsonl import read_object
 from stages.results.cells import cell_label
 from stages.results.predictions import SELECTED
 from stages.text.answers import is_correct, reading_of
@@ -83,7 +83,7 @@ def parts_of(run: Run, dataset: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for split in run.splits:
         path = DATA / f"splits/{dataset}-{split}.json"
-        parts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        parts = read_object(path) if path.is_file() else {}
         for part in PARTS:
             for question in parts.get(part, []):
                 found.setdefault(question, {})[split] = part

@@ -2,9 +2,13 @@
 from other stores.
 """
 
+import sqlite3
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -13,12 +17,11 @@ from stages.asking import store_contents as contents
 from stages.asking.conversation import Asking
 from stages.asking.import_own import Found, keep_answers, read_own
 from stages.asking.import_released import read_released_answers
-from stages.asking.request import read_request
+from stages.asking.request import Answer, read_request
 from stages.asking.store import Store
 from stages.config.load import check, find, read_params
 from stages.records.example import Example, read_examples
 from stages.teachers import openai
-from tools.store.inspection import open_store
 from tools.terminal import made_by
 
 SQLITE = b"SQLite format 3\0"  # how such a file begins
@@ -46,9 +49,8 @@ def read_file(path: Path, asking: Asking | None, examples: list[Example] | None)
     """What a file has for the store. Raises ValueError, with the file, for one of no known kind; OSError
     where there is none.
     """
-    with path.open("rb") as file:
-        if file.read(len(SQLITE)) == SQLITE:
-            raise ValueError(f"{path}: a SQLite file; `cot store merge` takes the answers of another store")
+    if is_sqlite(path):
+        raise ValueError(f"{path}: a SQLite file; `cot store merge` takes the answers of another store")
     try:
         if path.suffix == ".jsonl":
             return read_own(path, asking)
@@ -111,19 +113,48 @@ def import_files(
         tell_kept(path, found, keep_answers(store, answers))
 
 
+def is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
+
+
+def rows_of(path: Path) -> Iterator[tuple[str, str | None, int, Answer]]:
+    """All answers of another's store, as `stored_rows` gives them, out of a copy: theirs is only read, also
+    where it is of an older version.
+
+    Raises ValueError, with the file, for one that is damaged or no store.
+    """
+    with TemporaryDirectory(prefix="cot-store-") as folder:
+        copy = Path(folder) / "store.sqlite"
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        try:
+            with (
+                closing(sqlite3.connect(address, uri=True)) as theirs,
+                closing(sqlite3.connect(copy)) as ours,
+            ):
+                theirs.backup(ours)
+            yield from contents.stored_rows(Store(copy))
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise ValueError(f"{path}, read in a copy: {error}") from error
+
+
 def merge(
     others: Annotated[list[Path], typer.Argument(help="Other stores, such as a colleague's copy.")],
 ) -> None:
     """Add the answers of other stores; where both have one, ours stays.
 
-    Their dollars, failures and jobs remain theirs.
+    Theirs are only read. Their dollars, failures and jobs remain theirs.
     """
-    stores = [open_store(other) for other in others]
+    for other in others:  # all of them before a store is made
+        if not other.exists():
+            raise ValueError(f"{other}: no store there yet")
+        if not is_sqlite(other):
+            raise ValueError(f"{other}: no store of answers; `cot store import` takes other files")
     store = Store()
-    for other in stores:
-        by_request = groupby(contents.stored_rows(other), lambda row: row[:2])
+    for other in others:
+        by_request = groupby(rows_of(other), lambda row: row[:2])
         answers = (
             (read_request(body) if body else key, {sample: answer for *_, sample, answer in rows})
             for (key, body), rows in by_request
         )
-        tell_kept(other.path, Found(), keep_answers(store, answers))
+        tell_kept(other, Found(), keep_answers(store, answers))
