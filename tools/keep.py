@@ -133,4 +133,4 @@ def main(
     tables = [(metrics / file).read_text(encoding="utf-8") for file in NEEDED[1:]]
     write_json(out / f"{name}.json", {"settings": settings, **kept})
     write_text(out / f"{name}.md", "\n".join(tables))
-    typer.echo(f"kept as {out / name}.json and .md: `cot report` reads it")
+    typer.echo(f"kept as {out / name}.json and .md")

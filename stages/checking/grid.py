@@ -5,6 +5,7 @@ from itertools import product
 from stages.asking.prices import price_of
 from stages.checking.blocks import Checked, Params
 from stages.config.base import check_terms
+from stages.config.curation import Curation
 from stages.config.endpoint import Price
 from stages.config.load import check, find
 from stages.config.mentor import mentor_of
@@ -209,6 +210,19 @@ def check_teaching(checked: Checked, run: Run) -> None:
             raise ValueError(f"params.yaml: `run` pairs data set {dataset!r} with teacher {teacher!r}: {why}")
 
 
+def check_samples(params: Params, checked: Checked, run: Run) -> None:
+    """No curation wants more completions a question than a teacher gives, where its block says how many."""
+    for teacher, curation in product(run.teachers, run.curations):
+        given = getattr(checked.teachers[teacher][1], "samples", None)
+        where = f"curations.{curation}"
+        key, wanted = check(where, params["curations"][curation], Curation).budget
+        if given is not None and wanted is not None and wanted > given:
+            raise ValueError(
+                f"params.yaml: `run` pairs teacher {teacher!r} with curation {curation!r}: `{where}.{key}` is"
+                f" {wanted}, and `teachers.{teacher}.samples` {given}: raise that, or take another curation"
+            )
+
+
 def check_grid(params: Params, checked: Checked) -> None:
     """Raises ValueError for the first fault found."""
     run = checked.run
@@ -223,3 +237,4 @@ def check_grid(params: Params, checked: Checked) -> None:
     check_distilled(checked, run)
     check_splits(checked, run)
     check_teaching(checked, run)
+    check_samples(params, checked, run)

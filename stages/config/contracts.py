@@ -77,6 +77,7 @@ class Teacher(Protocol):
 
     It may have more:
     complete, plan and missing(..., fewer={question: samples})   where its Settings has `samples_test`
+    `samples` in its Settings        completions a question: `check` refuses a curation that wants more
     cannot_teach(dataset: str, settings) -> str | None   why not, before any work; `check` asks for it
     plan(examples, settings, demonstrations) -> str      what would be asked, and what it would cost
     missing(examples, settings, demonstrations) -> dict[str, int]   what did not come, by kind

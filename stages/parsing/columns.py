@@ -69,7 +69,10 @@ def read_choices(row: RawRow, name: str, where: str) -> list[str]:
         or not 2 <= len(choices) <= len(LETTERS)
         or not all(isinstance(choice, str) for choice in choices)
     ):
-        raise ValueError(f"{where}: {name} is {value!r}, wanted a list of 2 to {len(LETTERS)} texts")
+        raise ValueError(
+            f"{where}: {name} is {value!r}, wanted a list of 2 to {len(LETTERS)} texts, in"
+            ' CSV as JSON: ["red", "blue"]'
+        )
     return choices
 
 

@@ -61,7 +61,10 @@ def setting_departures(result: Result, paper: Made, trained: bool, decoding: str
     settings = result["settings"]
     student = result["student"]
     learns = settings.get("learns_from", {}).get(result["method"]) != "nothing"
-    epochs = settings.get("students", {}).get(student, {}).get("epochs") if trained and learns else None
+    block = settings.get("students", {}).get(student, {}) if trained and learns else {}
+    steps = block.get("max_steps")
+    epochs = None if steps else block.get("epochs")
+    printed = paper.epochs.get(student, paper.epochs.get("*"))
     asked = settings.get("decodings", {}).get(result["decoding"], {})
     named = result["decoding"] == decoding != GREEDY
     longest = asked.get("max_new_tokens") if trained and student and not named else None
@@ -69,7 +72,8 @@ def setting_departures(result: Result, paper: Made, trained: bool, decoding: str
     compared = [
         ("{} of {} subtasks", tasks and len(tasks), paper.subtasks.get(result["dataset"])),
         ("{} of {} other data sets", result.get("n_datasets"), paper.unseen),
-        ("{} epochs, not {}", epochs, paper.epochs.get(student, paper.epochs.get("*"))),
+        ("{} epochs, not {}", epochs, printed),
+        ("{} steps, not {} epochs", steps, printed),
         ("L_p {}, not {}", longest, paper.max_new_tokens),
     ]
     return [

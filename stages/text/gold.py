@@ -13,6 +13,7 @@ from datetime import datetime
 
 LETTERS = string.ascii_uppercase  # of the choices, in their order
 NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+LETTERED = re.compile(r"\(?([A-Za-z])[).]?")
 
 # what a source holds, its place, the option texts -> the answer as an Example holds it
 Canonical = Callable[[object, str, Sequence[str]], str]
@@ -35,13 +36,16 @@ def canonical_number(value: object, where: str, choices: Sequence[str] = ()) -> 
 
 
 def canonical_choice(value: object, where: str, choices: Sequence[str]) -> str:
-    """The letter, for the letter or the text of a choice."""
-    text = canonical_text(value, where)
-    if text in list(LETTERS[: len(choices)]):
+    """The letter, for the letter, as "b", "(B)" and "B." too, or for the text of a choice or its number."""
+    text = str(value) if type(value) in (int, float) else canonical_text(value, where)
+    legal = LETTERS[: len(choices)]
+    if text in list(legal):
         return text
     stated = text if text in choices else str(value)
+    letter = LETTERED.fullmatch(text)
+    if letter and letter[1].upper() in legal and stated not in choices:
+        return letter[1].upper()
     if list(choices).count(stated) != 1:
-        legal = LETTERS[: len(choices)]
         raise ValueError(f"{where}: answer is {value!r}, wanted a letter of {legal!r} or one of {choices!r}")
     return LETTERS[list(choices).index(stated)]
 

@@ -45,6 +45,10 @@ REFUSED: dict[str, tuple[dict[str, list[str]], str]] = {
         {"datasets": ["coin_flip"], "splits": ["sample"], "teachers": ["human"]},
         r"'coin_flip' with teacher 'human': .*names no column of rationales",
     ),
+    "more completions than the teacher gives": (
+        {"curations": ["d1", "d64"]},
+        r"with curation 'd64': `curations.d64.per_question` is 64, and `teachers.scripted.samples` 4",
+    ),
     "no such teacher": ({"teachers": ["nobody"]}, r"'nobody', but there is no block `teachers.nobody`"),
     "a method as a baseline": (
         {"baselines": ["cascod"]}, r"'cascod', which learns from rationales: list it under `run.methods`"

@@ -272,6 +272,15 @@ def test_methods_that_are_only_asked_have_no_epochs(metrics: Path) -> None:
         assert of_a(metrics, row, settings=settings).keys() == {"; ".join([*words, "kept as run"])}
 
 
+def test_steps_in_place_of_epochs(metrics: Path) -> None:
+    kept = [kept_cell("a-sample-fine_tune-tiny-0-greedy", accuracy=0.5, n=10)]
+    students = {"tiny": {"epochs": 5, "max_steps": 400}}
+    write_kept(metrics, "run", kept, preset="made_up", students=students, learns_from=LEARNS_FROM)
+    row = {"method": "fine_tune", "teacher": "", "student": "tiny"}
+    found = of_a(metrics, row, settings={"epochs": {"*": 20}})
+    assert found.keys() == {"400 steps, not 20 epochs; kept as run"}
+
+
 def test_the_average_over_what_was_not_learned(metrics: Path) -> None:
     for target, accuracy in (("c", 0.2), ("e", 0.7), ("a", 1.0)):
         for seed in (0, 1):

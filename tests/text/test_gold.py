@@ -62,6 +62,11 @@ def test_number_keeps_the_value_of_any_float() -> None:
         ("choice", " B ", ["red", "blue"], "B"),
         ("choice", "blue", ["red", "blue"], "B"),
         ("choice", "C", ["A", "B", "C"], "C"),  # a letter before a text
+        ("choice", "b", ["red", "blue"], "B"),
+        ("choice", "b", ["b", "a"], "A"),  # a text before a letter that is written otherwise
+        ("choice", "(B)", ["red", "blue"], "B"),
+        ("choice", "B.", ["red", "blue"], "B"),
+        ("choice", 7, ["5", "7"], "B"),
     ],
 )
 def test_canonical(answer_type: str, value: object, choices: list[str], wanted: str) -> None:
@@ -81,6 +86,9 @@ def test_canonical(answer_type: str, value: object, choices: list[str], wanted: 
         ("date", "2021-05-01", [], "wanted a date as MM/DD/YYYY"),
         ("choice", "C", ["red", "blue"], "wanted a letter of 'AB' or one of"),
         ("choice", "red", ["red", "red"], "answer is 'red', wanted a letter"),
+        ("choice", "c", ["red", "blue"], "answer is 'c', wanted a letter"),
+        ("choice", 1, ["red", "blue"], "answer is 1, wanted a letter"),  # counted from 0 or 1: who knows
+        ("choice", True, ["red", "blue"], "answer is True, wanted a text"),
     ],
 )
 def test_not_canonical(answer_type: str, value: object, choices: list[str], message: str) -> None:

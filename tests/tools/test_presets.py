@@ -16,7 +16,7 @@ from stages.check import check_all
 from stages.config.load import read_params
 from tools import presets
 from tools.presets import running
-from tools.presets.reading import label, read_items, read_preset, sizes_of
+from tools.presets.reading import is_beyond, label, read_items, read_preset, sizes_of
 from tools.presets.writing import BLOCKS, merge
 
 PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
@@ -214,7 +214,9 @@ def committed(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
             raise failure
 
     monkeypatch.setattr(running.repro, "main", repro)
-    monkeypatch.setattr(running.keep, "main", lambda name, force: done.append(f"keep {name} {force}"))
+    monkeypatch.setattr(
+        running.keep, "main", lambda name, out, force: done.append(f"keep {name} {out} {force}")
+    )
     monkeypatch.setattr(running.repro, "dvc_repro", lambda root, *words: done.append(f"dvc {words}"))
     yield done
     FAILURES.clear()
@@ -222,7 +224,7 @@ def committed(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
 
 
 FAILURES: dict[int, BaseException] = {}
-FIRST = ["repro made_one_tiny 2", "keep made_one_tiny True"]
+FIRST = ["repro made_one_tiny 2", "keep made_one_tiny metrics/kept True"]
 
 
 def test_run_writes_each_grid_over_what_is_committed(
@@ -235,9 +237,25 @@ def test_run_writes_each_grid_over_what_is_committed(
     assert [one["mentors"]["tiny"]["samples"] for one in found] == [8, 1]
 
 
+def test_what_is_of_no_paper_is_kept_apart_and_its_report_is_of_none(committed: list[str]) -> None:
+    assert call("run", "edit", "--size", "tiny").exit_code == 0
+    assert [one for one in committed if one.startswith("keep")] == ["keep edit_tiny metrics/kept/beyond True"]
+
+
+def test_a_preset_beyond_the_papers_has_no_items(copy: Path) -> None:
+    (copy / "presets/wrong.yaml").write_text("beyond: true\nitems: {ft: [figure_3]}\n")
+    with pytest.raises(ValueError, match="`beyond` is true and `items` names papers' items"):
+        is_beyond("wrong")
+
+
 def test_run_makes_keeps_and_reports_every_grid(committed: list[str]) -> None:
     said = call("run", "made", "--size", "tiny", "--jobs", "2").stdout
-    assert committed == [*FIRST, "repro made_two_tiny 2", "keep made_two_tiny True", "dvc ('report',)"]
+    assert committed == [
+        *FIRST,
+        "repro made_two_tiny 2",
+        "keep made_two_tiny metrics/kept True",
+        "dvc ('report',)",
+    ]
     assert said.endswith("metrics/report/ft.html\n")
 
 

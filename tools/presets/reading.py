@@ -1,12 +1,13 @@
 """What a preset says: its overlay over the default, in a size, grid by grid, and which items it makes.
 
-presets/NAME.yaml holds what differs from the default (presets/embedded.yaml). Three of its keys are no
+presets/NAME.yaml holds what differs from the default (presets/embedded.yaml). Four of its keys are no
 parameters:
 
 - `sizes`: further overlays, such as `tiny`; `full` is the file without one.
 - `grids`: overlays over all of that, each a product of axes of its own. A size may add to a grid of the
   preset, give others, or drop one (null).
 - `items`: paper -> the items of stages/reporting/published that its runs fill.
+- `beyond`: its runs are of no paper that is made here, and are kept apart from the papers' tables.
 """
 
 from pathlib import Path
@@ -38,6 +39,7 @@ class PresetShape(Shape):
 
     sizes: dict[str, Shape | None] | None = None
     items: dict[str, list[str]] | None = None
+    beyond: bool = False
 
 
 def preset_names() -> list[str]:
@@ -79,6 +81,14 @@ def read_items(name: str) -> dict[str, list[str]]:
     return items
 
 
+def is_beyond(name: str) -> bool:
+    """Whether a preset's runs are kept apart from the papers' tables. Raises ValueError for items."""
+    beyond: bool = read_overlay(name).get("beyond", False)
+    if beyond and read_items(name):
+        raise ValueError(f"presets/{name}.yaml: `beyond` is true and `items` names papers' items: wanted one")
+    return beyond
+
+
 def label(name: str, grid: str = "", size: str = FULL) -> str:
     """NAME[_GRID][_SIZE], as `run.preset` and a kept run are called."""
     return "_".join(part for part in (name, grid, "" if size == FULL else size) if part)
@@ -106,7 +116,7 @@ def read_preset(name: str, size: str = FULL) -> dict[str, Overlay]:
     overlay = read_overlay(name)
     sizes = overlay.pop("sizes", None) or {}
     overlay = laid_over(overlay, sizes.get(size) or {})
-    overlay.pop("items", None)
+    overlay = {key: value for key, value in overlay.items() if key not in ("items", "beyond")}
     grids = {grid: own for grid, own in (overlay.pop("grids", None) or {"": {}}).items() if own is not None}
     if not grids:
         raise ValueError(

@@ -8,8 +8,10 @@ from pathlib import Path
 import typer
 
 from tools import keep, repro
-from tools.presets.reading import label, read_items, read_preset
+from tools.presets.reading import is_beyond, label, read_items, read_preset
 from tools.presets.writing import PARAMS, write_preset
+
+KEPT = Path("metrics/kept")  # the report reads what lies here, and nothing below
 
 
 def refuse_own_changes(root: Path) -> None:
@@ -42,6 +44,7 @@ def run_grids(root: Path, name: str, size: str, jobs: int | None) -> list[str]:
     """
     refuse_own_changes(root)
     papers = read_items(name)
+    out = KEPT / "beyond" if is_beyond(name) else KEPT
     with put_back(root / PARAMS), repro.ended_by_signals():
         committed = (root / PARAMS).read_bytes()
         for grid, overlay in read_preset(name, size).items():
@@ -50,6 +53,6 @@ def run_grids(root: Path, name: str, size: str, jobs: int | None) -> list[str]:
             (root / PARAMS).write_bytes(committed)  # without the blocks of the grid before
             write_preset(overlay, name)
             repro.main(jobs=jobs)
-            keep.main(kept, force=True)
+            keep.main(kept, out=out, force=True)
         repro.dvc_repro(root, "report")  # what was kept last, too
     return [f"metrics/report/{paper}.html" for paper in papers]
