@@ -84,7 +84,7 @@ RELEASED = runs(datasets=["gsm8k"], splits=["published"])
 LLAMA = runs(students=["llama2_7b"])
 SERVED = {**runs(teachers=["served"]), "endpoints.local.base_url": NOBODY}
 NAMED = {**SERVED, "teachers.served.model": "mine"}
-GPT = runs(teachers=["gpt"])
+GPT = runs(teachers=["gpt"], curations=["d1"])
 BY_LIKELIHOOD = {"filter": "answer", "select": {"by": "likelihood", "keep": 1}}
 HOSTED = {"kind": "openai", "endpoint": "openai", "model": "gpt-4-of-nobody"}
 CASES = [
