@@ -11,7 +11,9 @@ import typer
 
 from stages.checking.blocks import Checked, Params, check_blocks
 from stages.checking.grid import check_grid
-from stages.checking.stamps import Stamp, moved, read_stamps, stamps, write_stamps
+from stages.checking.parts import Stamp
+from stages.checking.stamp_files import moved, read_stamps, write_stamps
+from stages.checking.stamps import stamps
 from stages.config.cli import run
 from stages.config.load import read_params
 

@@ -11,7 +11,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +37,8 @@ from stages.training.kept import (
 )
 from stages.training.openai_files import train_at_openai
 from stages.training.watch import Watch
+
+Trained = tuple[Curve, dict[str, Any]]  # the loss curve and the counts
 
 
 def work_folder(
@@ -104,7 +106,7 @@ def train(
     examine: Callable[[Path], float] | None = None,
     logits: Path | None = None,
     watch: Watch | None = None,
-) -> tuple[Curve, dict[str, Any]] | None:
+) -> Trained | None:
     """Fine-tune here and leave the student in `out`: its loss curve and its counts, or None in a process that
     only helps another one.
     """
@@ -139,6 +141,8 @@ def train(
         save_trained(settings, work / "best.pt", out)
         for epoch in sorted(work.glob("epochs/*.pt")):
             save_trained(settings, epoch, out / "epochs" / epoch.stem)
+    from stages.training.counts import training_counts
+
     return curve_of(fitted.history), training_counts(texts, questions, settings, seed, fitted)
 
 
@@ -173,34 +177,43 @@ def logits_for(settings: Student, logits: Path | None) -> Path | None:
     return logits
 
 
-def training_counts(
-    texts: Mapping[str, Any], questions: int, settings: Student, seed: int, fitted: Any
-) -> dict[str, Any]:
-    """What was trained, as numbers to diff."""
-    from stages.training.outline import outline_of
-    from stages.training.steps import labels_trained, steps_of
+def train_here(
+    settings: Student,
+    seed: int,
+    sequences: Path,
+    code: Path,
+    out: Path,
+    loss_csv: Path,
+    exam: tuple[str, Path] | None,
+    logits: Path | None,
+) -> tuple[Trained | None, Path | None]:
+    """What `train` says, and the folder of its running state; that is None where there is nothing to learn,
+    for a method that only asks.
+    """
+    some = next(iter_sequences(sequences), None) is not None
+    fixed = settings.precision == "float32" and fix_kernels()
+    if "WORLD_SIZE" not in os.environ:  # one process, before there are several
+        clear_recorded(work_home())
+    if some:
+        launch()
+    settings, arithmetic = settle_precision(settings)
+    work = None
+    if some:
+        soft = logits_for(settings, logits)
+        work = work_folder(settings, seed, sequences, code, soft)
+        examine = examiner_for(settings, work, exam)
+        watch = Watch(out.name, loss_csv)
+        trained = train(settings, seed, sequences, code, work, out, examine, soft, watch)
+    else:
+        from stages.students.save import save_untrained
 
-    tasks = labels_trained(texts["train"], settings, seed)
-    best = fitted.history[fitted.best - 1]
-    cut = sum(outline_of(part).prompts_cut for part in texts.values())
-    return {
-        "sequences_train": len(texts["train"]),
-        "sequences_validation": len(texts["validation"]),
-        "questions_train": questions,
-        "sequences_truncated": sum(outline_of(part).truncated for part in texts.values()),
-        **({"sequences_with_prompt_cut": cut} if settings.max_prompt_tokens else {}),
-        "tokens_trained_per_epoch": sum(task["tokens_per_epoch"] for task in tasks.values()),
-        "tasks": tasks,
-        "normalisation": settings.normalisation,
-        **({"distil": settings.distil.model_dump(exclude_none=True)} if settings.distil else {}),
-        "layout": fitted.layout,
-        "layout_because": fitted.why,
-        "steps": steps_of(outline_of(texts["train"]), settings),
-        "epochs": len(fitted.history),
-        "epoch_selected": fitted.best,
-        # and the accuracy, where it chose the epoch
-        **{name: value for name, value in best.items() if name.startswith("validation_")},
-    }
+        save_untrained(settings, out)
+        trained = [], {"sequences_train": 0}
+    if trained:
+        trained[1].update(arithmetic)
+        if fixed:
+            note_kernels(out)
+    return trained, work
 
 
 def main(
@@ -234,36 +247,15 @@ def main(
     a student of that kind.
     """
     settings = read_student(name)
-    trained: tuple[Curve, dict[str, Any]] | None
-    work: Path | None = None
+    trained: Trained | None
+    work: Path | None
     if isinstance(settings, HostedStudent):
-        trained = train_at_openai(settings, seed, read_sequences(sequences), out)
+        trained, work = train_at_openai(settings, seed, read_sequences(sequences), out), None
     else:
-        some = next(iter_sequences(sequences), None) is not None
-        fixed = settings.precision == "float32" and fix_kernels()
-        if "WORLD_SIZE" not in os.environ:  # one process, before there are several
-            clear_recorded(work_home())
-        if some:
-            launch()
         if second:
             settings = second_settings(second, find(read_params(), "methods"), settings)
         settings = settings.model_copy(update={"base": start_of(base)})
-        settings, arithmetic = settle_precision(settings)
-        if some:
-            soft = logits_for(settings, logits)
-            work = work_folder(settings, seed, sequences, code, soft)
-            examine = examiner_for(settings, work, exam)
-            watch = Watch(out.name, loss_csv)
-            trained = train(settings, seed, sequences, code, work, out, examine, soft, watch)
-        else:  # a method that only asks
-            from stages.students.save import save_untrained
-
-            save_untrained(settings, out)
-            trained = [], {"sequences_train": 0}
-        if trained:
-            trained[1].update(arithmetic)
-            if fixed:
-                note_kernels(out)
+        trained, work = train_here(settings, seed, sequences, code, out, loss_csv, exam, logits)
     if trained:
         curve, counts = trained
         write_curve(loss_csv, curve)

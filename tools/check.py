@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from stages.check import stamps_of
-from stages.checking.stamps import moved, read_stamps
+from stages.checking.stamp_files import moved, read_stamps
 from stages.config.load import read_params
 from tools.terminal import checkout
 

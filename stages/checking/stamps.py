@@ -4,27 +4,20 @@ A stamp has a line "<sha256>  <part>" for everything that decides what the stage
 see by itself: the files of its code, blocks of params.yaml, parts of a data set's YAML, files of local/.
 """
 
-import hashlib
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.checking.code import ROOT, closure, source
+from stages.checking.code import ROOT
+from stages.checking.parts import Params, Stamp, block, code, local_files, method_code, value_hash
 from stages.config.curation import golden_file
 from stages.config.dataset import demonstrations_file, prepare_part, source_part
 from stages.config.decoding import GREEDY
 from stages.config.load import find, read_yaml
-from stages.config.method import resolve_method
 from stages.config.run import Run, methods_of
 from stages.config.second import second_block
 from stages.config.student import Student, check_student
 from stages.records.files import sha256_of
-from stages.records.jsonl import write_text
-
-LOCAL = Path("local")
-Params = dict[str, Any]
-Stamp = dict[str, str]  # part -> sha256
 
 ANSWERS = "stages/training/accuracy.py"  # chooses an epoch by what the student answers
 GRADES = "stages/judging/grade.py"  # asks a judge about completions
@@ -34,49 +27,6 @@ ON_POLICY = "stages/training/on_policy.py"  # trains a student on what it says i
 
 # Stages whose code is the same for all of their cells.
 PLAIN = ("split", "contamination", "cost", "appraise", "score", "summarize", "cost_accuracy")
-
-
-def value_hash(value: Any) -> str:
-    """sha256 of plain data, whatever the order of its keys and the layout of its file."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def code(module: str, without: Collection[str] = (), **plug_ins: str | None) -> Stamp:
-    """The code of a stage, with the plug-ins that its cell loads."""
-    return {name: source(path).sha256 for name, path in closure(module, without, **plug_ins).items()}
-
-
-def texts(value: Any) -> Iterator[str]:
-    """All texts of a block, wherever they stand in it."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from texts(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from texts(one)
-
-
-def local_files(block: Any) -> Stamp:
-    """The files of local/ that a block names, with or without the folder: what they hold decides a result."""
-    named = {text.removeprefix("local/") for text in texts(block)}
-    paths = [LOCAL / name for name in sorted(named) if name and not Path(name).is_absolute()]
-    return {path.as_posix(): sha256_of(path) for path in paths if ".." not in path.parts and path.is_file()}
-
-
-def block(params: Params, axis: str, name: str) -> Stamp:
-    """A block of params.yaml; absent, it holds nothing but defaults."""
-    return {f"params.yaml: {axis}.{name}": value_hash(params[axis].get(name) or {})}
-
-
-def method_code(module: str, name: str, params: Params, **plug_ins: str | None) -> Stamp:
-    """The code of a stage with a method, and of a variant the block that it is like: its own block is seen by
-    DVC, or has a place in the stamp already.
-    """
-    file, _ = resolve_method(name, params["methods"])
-    inherited = block(params, "methods", file) if file != name else {}
-    return code(module, (), methods=file, **plug_ins) | inherited
 
 
 def of_dataset(name: str, params: Params) -> dict[str, Stamp]:
@@ -268,33 +218,4 @@ def stamps(params: Params, run: Run, methods: Mapping[str, str | None]) -> dict[
             found[f"teach-{dataset}-{teacher}"] = of_teaching(dataset, teacher, methods, params)
         for simulator in run.simulators:
             found[f"las-{dataset}-{simulator}"] = of_simulator(dataset, params["simulators"][simulator])
-    return found
-
-
-def read_stamp(path: Path) -> Stamp:
-    lines = [line.partition("  ") for line in path.read_text(encoding="utf-8").splitlines()]
-    return {part: sha for sha, _, part in lines}
-
-
-def read_stamps(folder: Path) -> dict[str, Stamp]:
-    """What a former `check` wrote; nothing where there was none."""
-    return {path.name: read_stamp(path) for path in sorted(folder.glob("*"))}
-
-
-def write_stamps(folder: Path, found: Mapping[str, Stamp]) -> None:
-    """One file each, and no other file in the folder."""
-    for path in folder.glob("*"):
-        if path.name not in found:
-            path.unlink()
-    for name, stamp in found.items():
-        write_text(folder / name, "".join(f"{sha}  {part}\n" for part, sha in sorted(stamp.items())))
-
-
-def moved(before: Mapping[str, Stamp], after: Mapping[str, Stamp]) -> dict[str, list[str]]:
-    """Part -> the stamps that it moved, of those that were there before: {"stages/train.py": ["train"]}."""
-    found: dict[str, list[str]] = {}
-    for name in sorted(before.keys() & after.keys()):
-        for part in sorted(before[name].keys() | after[name].keys()):
-            if before[name].get(part) != after[name].get(part):
-                found.setdefault(part, []).append(name)
     return found

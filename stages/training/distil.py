@@ -27,6 +27,7 @@ from stages.students.tokens import SoftLabels, Tokens
 from stages.training.cross_entropy import each_cross_entropy, rows_at_a_time
 from stages.training.objective import Batch, Losses
 from stages.training.outline import Outline, outline_of
+from stages.training.token_file import list_column
 
 ROWS = 256  # texts in a batch of the file: some ten megabytes
 LISTS = {"labels": np.int32, "ids": np.int32, "log_p": np.float16}
@@ -82,13 +83,7 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
-        arrays = []
-        for name, kind in LISTS.items():
-            values = [row[name] for row in self.rows]
-            ends = np.cumsum([0, *map(len, values)]).astype(np.int32)
-            arrays.append(
-                pa.ListArray.from_arrays(pa.array(ends), pa.array(np.concatenate(values).astype(kind)))
-            )
+        arrays = [list_column([row[name] for row in self.rows], kind) for name, kind in LISTS.items()]
         self.file.write_batch(pa.record_batch(arrays, self.schema))
         self.rows.clear()
 

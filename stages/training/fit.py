@@ -21,7 +21,7 @@ from stages.students.tokens import Tokens
 from stages.training.attention import use_tree_attention
 from stages.training.layout import choose_layout
 from stages.training.objective import inner_model
-from stages.training.outline import outline_of
+from stages.training.outline import Outline, outline_of
 from stages.training.rows import Layout
 from stages.training.steps import Shape, Steps, step_rows
 from stages.training.trainer import Distiller, Hooks, from_first_process
@@ -94,6 +94,33 @@ def trainer_arguments(student: Loaded, settings: Student, seed: int, work: Path)
     return args
 
 
+def row_shape(
+    student: Loaded, outlines: Sequence[Outline], longest: int, settings: Student, args: TrainingArguments
+) -> tuple[Shape, str]:
+    """How this process's steps become rows, and why so: the first process tries layouts, the others do as it
+    says. longest: tokens of a text.
+    """
+    first = args.process_index == 0
+    sampled = settings.distil.on_policy if settings.distil else None
+    said = sampled.max_new_tokens if sampled else 0
+    chosen = choose_layout(student.model, longest + said, settings.precision) if first else None
+    layout, why = from_first_process(chosen, args)
+    if first:
+        slow = "" if layout in FAST else ", which is slower than rows of trees"
+        typer.echo(f"layout of rows: {layout}{slow} ({why})", err=True)
+    elif layout in ("tree", "varlen"):
+        use_tree_attention(inner_model(student.model))
+    shape = Shape(
+        layout,
+        tasks=sorted({task for outline in outlines for task in outline.tasks}),
+        normalisation=settings.normalisation,
+        pad_id=student.tokenizer.pad_token_id,
+        rank=args.process_index,
+        world=args.world_size,
+    )
+    return shape, why
+
+
 def fit(
     student: Loaded,
     texts: Mapping[str, Sequence[Tokens]],
@@ -114,35 +141,18 @@ def fit(
         )
     work.mkdir(parents=True, exist_ok=True)
     args = trainer_arguments(student, settings, seed, work)
-    first = args.process_index == 0
     outlines = [outline_of(part) for part in texts.values()]
     longest = max(outline.longest for outline in outlines)
-    sampled = settings.distil.on_policy if settings.distil else None
-    said = sampled.max_new_tokens if sampled else 0
-    chosen = choose_layout(student.model, longest + said, settings.precision) if first else None
-    layout, why = from_first_process(chosen, args)
-    if first:
-        slow = "" if layout in FAST else ", which is slower than rows of trees"
-        typer.echo(f"layout of rows: {layout}{slow} ({why})", err=True)
-    elif layout in ("tree", "varlen"):
-        use_tree_attention(inner_model(student.model))
-    shape = Shape(
-        layout,
-        tasks=sorted({task for outline in outlines for task in outline.tasks}),
-        normalisation=settings.normalisation,
-        pad_id=student.tokenizer.pad_token_id,
-        rank=args.process_index,
-        world=args.world_size,
-    )
+    shape, why = row_shape(student, outlines, longest, settings, args)
     policy = None
-    if sampled:
+    if settings.distil and settings.distil.on_policy:
         from stages.training.on_policy import with_teacher
 
         policy, shape = with_teacher(student, settings, seed, shape, longest)
     as_rows = (lambda units, _: list(units)) if policy else step_rows
     steps = Steps(texts["train"], settings, seed, shape, as_rows)
+    first = args.process_index == 0
     with progress_bar() if first else nullcontext() as bar:
-        seen = watch if first else None
         trainer = Distiller(
             student.model,
             args,
@@ -152,7 +162,7 @@ def fit(
             settings,
             work,
             examine,
-            seen,
+            watch if first else None,
             policy,
         )
         trainer.resume_or_begin()

@@ -35,6 +35,13 @@ SCHEMA = pa.schema(
 )
 
 
+def list_column(values: Sequence[Any], kind: Any) -> pa.ListArray:
+    """A list of numbers a row."""
+    ends = np.cumsum([0, *map(len, values)]).astype(np.int32)
+    numbers = np.concatenate([np.asarray(value, kind) for value in values])
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(numbers))
+
+
 class Writer:
     """Writes one file, text by text. `tasks` numbers the tasks of all files that are written together."""
 
@@ -63,10 +70,7 @@ class Writer:
         columns = {name: [row[name] for row in self.rows] for name in SCHEMA.names}
         arrays = [pa.array(columns[name], pa.string()) for name in TEXTS]
         arrays += [pa.array(np.array(columns[name], np.uint8)) for name in FLAGS]
-        for name, kind in LISTS.items():
-            ends = np.cumsum([0, *map(len, columns[name])]).astype(np.int32)
-            values = np.concatenate([np.asarray(value, kind) for value in columns[name]])
-            arrays.append(pa.ListArray.from_arrays(pa.array(ends), pa.array(values)))
+        arrays += [list_column(columns[name], kind) for name, kind in LISTS.items()]
         self.file.write_batch(pa.record_batch(arrays, SCHEMA))
         self.rows.clear()
 

@@ -15,7 +15,7 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 from stages import check
-from stages.checking import code, stamps
+from stages.checking import code, parts, stamp_files, stamps
 from stages.config import dataset
 from stages.config.load import read_params
 
@@ -55,7 +55,7 @@ class Checkout:
         block[path[-1]] = to
         self.write()
 
-    def stamps(self) -> dict[str, stamps.Stamp]:
+    def stamps(self) -> dict[str, parts.Stamp]:
         return check.stamps_of(read_params())
 
 
@@ -70,7 +70,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
 
 
 @pytest.fixture(scope="module")
-def unedited() -> list[dict[str, stamps.Stamp]]:
+def unedited() -> list[dict[str, parts.Stamp]]:
     """The stamps of a fresh checkout, once they have been made."""
     return []
 
@@ -158,22 +158,23 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_moves_what_it_decides(
-    checkout: Checkout, unedited: list[dict[str, stamps.Stamp]], edit: str
+    checkout: Checkout, unedited: list[dict[str, parts.Stamp]], edit: str
 ) -> None:
     before = unedited[0] if unedited else checkout.stamps()
     unedited[:] = [before]
     make, expected = EDITS[edit]
     make(checkout)
-    moved = stamps.moved(before, checkout.stamps())
+    moved = stamp_files.moved(before, checkout.stamps())
     assert set(itertools.chain(*moved.values())) == expected
 
 
 def test_the_block_of_the_asking_method_belongs_to_its_teachers(checkout: Checkout) -> None:
     checkout.set("run", "teachers", to=["gpt"])
+    checkout.set("run", "curations", to=["d1"])
     checkout.set("teachers", "gpt", "method", to="few_shot_cot")
     before = checkout.stamps()
     checkout.set("methods", "few_shot_cot", "answer_prefix", to="so it is")
-    moved = stamps.moved(before, checkout.stamps())
+    moved = stamp_files.moved(before, checkout.stamps())
     assert moved == {"params.yaml: methods.few_shot_cot": sorted(both("teach-*-gpt"))}
 
 
@@ -183,6 +184,7 @@ def test_a_variant_moves_with_the_block_and_the_file_that_it_is_like(checkout: C
     checkout.set("methods", "shown", to={"like": "few_shot_cot"})
     checkout.set("run", "methods", to=["mine"])
     checkout.set("run", "teachers", to=["gpt"])
+    checkout.set("run", "curations", to=["d1"])
     checkout.set("teachers", "gpt", "method", to="shown")
     checkout.set("students", "tiny", "select", to="accuracy")
     before = checkout.stamps()
@@ -191,7 +193,7 @@ def test_a_variant_moves_with_the_block_and_the_file_that_it_is_like(checkout: C
     checkout.set("methods", "cascod", "alpha", to=0.5)
     checkout.append("stages/methods/fine_tune_cot.py", "\nX = 1\n")
     of_mine = ["predict-mine", "render-mine", "train-tiny"]
-    assert stamps.moved(before, checkout.stamps()) == {
+    assert stamp_files.moved(before, checkout.stamps()) == {
         "params.yaml: methods.fine_tune_cot": of_mine,
         "params.yaml: methods.few_shot_cot": sorted(both("teach-*-gpt")),
         "stages/methods/fine_tune_cot.py": of_mine,
@@ -211,16 +213,16 @@ def test_soft_labels_move_with_what_decides_them_alone(checkout: Checkout) -> No
     checkout.set("students", "two", "lr", to=0.5)
     checkout.set("students", "two", "distil", "alpha", to=0.9)
     checkout.set("students", "qwen2_5_coder_0_5b", "base", "bytes", to=1)
-    assert stamps.moved(before, checkout.stamps()) == {}
+    assert stamp_files.moved(before, checkout.stamps()) == {}
     checkout.set("students", "two", "distil", "top_k", to=9)
     decides = "params.yaml: what decides a teacher's logits"
-    assert stamps.moved(before, checkout.stamps()) == {decides: ["logits-two"]}
+    assert stamp_files.moved(before, checkout.stamps()) == {decides: ["logits-two"]}
     checkout.set("students", "smollm2", "base", "sha256", to="0" * 64)
-    assert stamps.moved(before, checkout.stamps()) == {decides: ["logits-one", "logits-two"]}
+    assert stamp_files.moved(before, checkout.stamps()) == {decides: ["logits-one", "logits-two"]}
     before = checkout.stamps()
     checkout.append("stages/training/distil.py", "\nX = 1\n")
     checkout.append("stages/training/teacher.py", "\nX = 1\n")
-    assert stamps.moved(before, checkout.stamps()) == {
+    assert stamp_files.moved(before, checkout.stamps()) == {
         "stages/training/distil.py": ["logits-one", "logits-two", "train-one", "train-two"],
         "stages/training/teacher.py": ["logits-one", "logits-two"],
     }
@@ -233,7 +235,7 @@ def test_who_teaches_on_policy_belongs_to_the_training(checkout: Checkout) -> No
     before = checkout.stamps()
     checkout.set("students", "smollm2", "base", "sha256", to="0" * 64)
     checkout.append("stages/training/on_policy.py", "\nX = 1\n")
-    assert stamps.moved(before, checkout.stamps()) == {
+    assert stamp_files.moved(before, checkout.stamps()) == {
         "params.yaml: who teaches": ["train-live"],
         "stages/training/on_policy.py": ["train-live"],
     }
@@ -250,11 +252,12 @@ def test_a_file_of_local_that_a_block_names_reruns_its_users(checkout: Checkout)
     checkout.append("given.jsonl", "{}\n")
     checkout.set("teachers", "gpt", "answers", to="given.jsonl")
     checkout.set("run", "teachers", to=["gpt"])
+    checkout.set("run", "curations", to=["d1"])
     before = checkout.stamps()
     checkout.append("local/golden.txt", "gen_coin_flip-2\n")
     checkout.append("local/answers.csv", "1,a\n")
     checkout.append("given.jsonl", "{}\n")
-    assert stamps.moved(before, checkout.stamps()) == {
+    assert stamp_files.moved(before, checkout.stamps()) == {
         "local/golden.txt": ["curate-d1"],
         "local/answers.csv": sorted(both("teach-*-gpt")),
         "given.jsonl": sorted(both("teach-*-gpt")),
@@ -264,9 +267,9 @@ def test_a_file_of_local_that_a_block_names_reruns_its_users(checkout: Checkout)
 def test_stamps_are_written_and_read_back(checkout: Checkout, tmp_path: Path) -> None:
     folder = tmp_path / "data/code"
     made = checkout.stamps()
-    stamps.write_stamps(folder, {**made, "old": {"a": "b"}})
-    stamps.write_stamps(folder, made)
-    assert stamps.read_stamps(folder) == made
+    stamp_files.write_stamps(folder, {**made, "old": {"a": "b"}})
+    stamp_files.write_stamps(folder, made)
+    assert stamp_files.read_stamps(folder) == made
     assert sorted(path.name for path in folder.iterdir()) == sorted(made)
 
 

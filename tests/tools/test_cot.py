@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from stages.asking.request import Answer, Request
 from stages.asking.store import Store
 from stages.check import stamps_of
-from stages.checking.stamps import write_stamps
+from stages.checking.stamp_files import write_stamps
 from stages.config.load import read_params
 from tools import cot
 from tools.cot import LateGroup, real_command

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stages.checking.stamps import value_hash
+from stages.checking.parts import value_hash
 from stages.config.load import read_params
 from stages.results.revisions import git
 
