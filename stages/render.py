@@ -24,7 +24,7 @@ from stages.records.completion import Completion, CompletionsByQuestion, without
 from stages.records.example import LEARNED, Example, read_examples
 from stages.records.jsonl import write_json
 from stages.records.sequence import Run, Segment, Sequence, write_sequences
-from stages.text.formats import system_of
+from stages.text.formats import marked_once, system_of
 
 
 class Own(Mapping[str, list[Completion]]):
@@ -104,11 +104,7 @@ def read_back(sequence: Sequence, method: Method, settings: Any) -> bool:
     answer prefix stands in it once, and before the first stop mark.
     """
     text = "".join(segment.text for segment in sequence.segments if segment.task in method.TASKS)
-    prefix = method.answer_prefix(settings)
-    if not prefix or prefix not in text:
-        return True
-    ends = [text.find(mark) for mark in method.stops(settings) if mark in text]
-    return text.count(prefix) == 1 and all(text.index(prefix) < end for end in ends)
+    return marked_once(text, method.answer_prefix(settings), method.stops(settings))
 
 
 def check_trained(

@@ -27,7 +27,7 @@ from stages.config.method import read_method
 from stages.fetching.model_file import model_file
 from stages.teachers.openai import Settings, answer_tokens
 
-PROMPT_TOKENS = 512  # a few demonstrations and a question; an answer's come on top
+PROMPT_TOKENS = 512  # a few demonstrations and a question
 LOADED_SECONDS = 600.0  # by then a model is loaded or never
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -61,10 +61,10 @@ def check_port(port: int) -> None:
             ) from error
 
 
-def start(file: Path, settings: Settings, port: int, threads: int, parallel: int) -> Any:
+def start(file: Path, settings: Settings, port: int, threads: int, parallel: int, prompt_tokens: int) -> Any:
     """The server of a teacher's model."""
     method, *_ = read_method(settings.method)
-    context = PROMPT_TOKENS + (answer_tokens(settings, method) or PROMPT_TOKENS)
+    context = prompt_tokens + (answer_tokens(settings, method) or PROMPT_TOKENS)
     return start_server(file, settings.model, port, threads, parallel, context)
 
 
@@ -128,6 +128,9 @@ def main(
     teacher: Annotated[str, typer.Argument(help="A block under `teachers` in params.yaml.")],
     threads: Annotated[int, typer.Option(min=1, help="Cores that compute.")] = os.cpu_count() or 1,
     parallel: Annotated[int, typer.Option(min=1, help="Answers that are written at once.")] = 64,
+    prompt_tokens: Annotated[
+        int, typer.Option(min=1, help="Room for the longest prompt; an answer's tokens come on top.")
+    ] = PROMPT_TOKENS,
 ) -> None:
     """Fetch a teacher's model and serve it until Ctrl-C; in another terminal, `dvc repro` asks it."""
     settings, endpoint = read_served(teacher)
@@ -138,7 +141,7 @@ def main(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    server = start(file, settings, port, threads, parallel)
+    server = start(file, settings, port, threads, parallel, prompt_tokens)
     wait_until_ready(port, stopped)
     if not stopped.is_set():
         shown = endpoint.model_dump(exclude_defaults=True, exclude={"serve"})

@@ -3,9 +3,10 @@ answered wrongly. A cell's name is all that is needed: the files follow from it.
 """
 
 import os
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -52,13 +53,18 @@ def family(at: Axes) -> str:
     return next((kind for kind, fits in kinds.items() if fits), "")
 
 
-def corpus_of(at: Axes) -> Path:
+def corpus_of(at: Mapping[str, Any]) -> Path:
     """What a cell's student learned from, its mentor's rationales among it."""
     axes: tuple[str, ...] = ("dataset", "split", "teacher", "curation")
     if at["mentor"]:
         axes = (*axes, "method", "mentor", "seed")
     name = "-".join(str(at[axis]) for axis in axes)
     return made_by(f"curate{'_mentored' * bool(at['mentor'])}@{name}", DATA / f"corpora/{name}.jsonl")
+
+
+def funnel_of(at: Mapping[str, Any]) -> Path:
+    """What became of the completions that its corpus was made of."""
+    return Path("metrics", "mentored" if at["mentor"] else "funnels", f"{corpus_of(at).stem}.json")
 
 
 def examples_and_split(dataset: str, split: str) -> tuple[Path, Path]:

@@ -75,6 +75,8 @@ def clear_trainings(
     chosen = [work for work in found if time.time() - last_touched(work) >= older * 86400]
     size = sum(map(size_of, chosen))
     if not yes:
+        for work in chosen:
+            typer.echo(f"{work}: {state_of(work)}")
         typer.echo(f"would remove {len(chosen):,} trainings, {size:,} bytes; --yes does it")
         return
     gone = sum(map(clear, chosen))

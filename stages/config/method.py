@@ -74,7 +74,8 @@ def resolve_method(name: str, methods: Mapping[str, Any]) -> tuple[str, dict[str
     missing: settings have defaults.
 
     A variant, `cascod_alpha_0_5: {like: cascod, alpha: 0.5}`, is the file and the block of `cascod` with its
-    own values over them. Raises ValueError where that block is not there, or is a variant itself.
+    own values over them, and those of `second` one by one. Raises ValueError where that block is not there,
+    or is a variant itself.
     """
     own = method_block(name, methods)
     if LIKE not in own:
@@ -91,7 +92,11 @@ def resolve_method(name: str, methods: Mapping[str, Any]) -> tuple[str, dict[str
             f"params.yaml: `methods.{name}.{LIKE}`: {base!r} is like {below[LIKE]!r} itself: name that one,"
             " and repeat here what differs from it"
         )
-    return base, {**below, **{key: value for key, value in own.items() if key != LIKE}}
+    values = {**below, **{key: value for key, value in own.items() if key != LIKE}}
+    seconds = [block["second"] for block in (below, own) if isinstance(block.get("second"), dict)]
+    if len(seconds) == 2:
+        values["second"] = seconds[0] | seconds[1]
+    return base, values
 
 
 def method_of(name: str, methods: Mapping[str, Any], where: str = "") -> tuple[Method, Any, Reader]:

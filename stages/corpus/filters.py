@@ -82,11 +82,19 @@ def has_thoughts(row: Completion) -> bool:
     return any(thoughts_of(row))
 
 
-def keep_distinct(completions: list[Completion]) -> list[Completion]:
-    """The first of a question's completions whose texts differ only in upper case and white space."""
+def texts_learned(row: Completion, train_on: str) -> list[str]:
+    """What was said, step by step, or thought, or both, as it is trained on."""
+    said = [] if train_on == "thoughts" else row.texts
+    return [*said, *([] if train_on == "summary" else thoughts_of(row))]
+
+
+def keep_distinct(completions: list[Completion], train_on: str = "summary") -> list[Completion]:
+    """The first of a question's completions of which what is learned differs only in upper case and white
+    space.
+    """
     first: dict[tuple[str, tuple[str, ...]], Completion] = {}
     for completion in completions:
-        texts = tuple(" ".join(text.split()).casefold() for text in completion.texts)
+        texts = tuple(" ".join(text.split()).casefold() for text in texts_learned(completion, train_on))
         first.setdefault((completion.example_id, texts), completion)
     return list(first.values())
 

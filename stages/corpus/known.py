@@ -126,7 +126,7 @@ def with_budgets(look: Look, known: Mapping[str, Known]) -> dict[str, Known]:
     left: dict[str, dict[str, int]] = {part: {} for part in LEARNED}  # question -> its bigrams
     for part, rows, _ in look.before("select", known):
         asked = keep_first_samples(rows, curation.per_question)
-        left[part][rows[0].example_id] = count_bigrams(asked) if openness else 0
+        left[part][rows[0].example_id] = count_bigrams(asked, curation.train_on) if openness else 0
     found = dict(known)
     for part, sizes in left.items():
         if curation.match_size:

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import pairwise
 
 from stages.config.curation import Select
+from stages.corpus.filters import texts_learned
 from stages.corpus.similarity import NAMES, Embed, embed, split_words
 from stages.records.completion import Completion
 
@@ -34,7 +35,9 @@ def draw_rows(rows: list[Completion], keep: int, seed: int) -> list[Completion]:
     return sorted(rows, key=lambda row: (draw_lot(row, seed), row.sample))[:keep]
 
 
-def diverse_rows(rows: list[Completion], keep: int, seed: int, embed: Embed) -> list[Completion]:
+def diverse_rows(
+    rows: list[Completion], keep: int, seed: int, embed: Embed, train_on: str = "summary"
+) -> list[Completion]:
     """One drawn row from each of `keep` clusters of one question's texts ("Diversity").
 
     The paper says hierarchical clustering and no more; here it is Ward's, which makes the clusters' sum of
@@ -44,7 +47,7 @@ def diverse_rows(rows: list[Completion], keep: int, seed: int, embed: Embed) -> 
         return rows
     from sklearn.cluster import AgglomerativeClustering
 
-    texts = ["\n".join(row.texts) for row in rows]
+    texts = ["\n".join(texts_learned(row, train_on)) for row in rows]
     # equal texts get one vector, to the last bit
     place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     vectors = embed(list(place))[[place[text] for text in texts]]
@@ -78,9 +81,10 @@ def likeliest_rows(rows: list[Completion], keep: int) -> list[Completion]:
     return sorted(rows, key=lambda row: (-logprob_per_token(row), row.sample))[:keep]
 
 
-def count_bigrams(rows: Iterable[Completion]) -> int:
+def count_bigrams(rows: Iterable[Completion], train_on: str = "summary") -> int:
     """How many different pairs of neighbouring words these rows have between them, within one step's text."""
-    return len({pair for row in rows for text in row.texts for pair in pairwise(split_words(text))})
+    texts = (text for row in rows for text in texts_learned(row, train_on))
+    return len({pair for text in texts for pair in pairwise(split_words(text))})
 
 
 def quintile_budgets(openness: Mapping[str, int], keep: int) -> dict[str, int]:
@@ -106,7 +110,11 @@ def question_budgets(select: Select, openness: Mapping[str, int]) -> dict[str, i
 
 
 def select_rows(
-    rows: list[Completion], budgets: Mapping[str, int], select: Select, seed: int
+    rows: list[Completion],
+    budgets: Mapping[str, int],
+    select: Select,
+    seed: int,
+    train_on: str = "summary",
 ) -> list[Completion]:
     """The completions of one question that stay."""
     if not rows:
@@ -116,7 +124,7 @@ def select_rows(
     if select.by == "likelihood":
         chosen = likeliest_rows(by_sample, budget)
     elif select.embed:
-        chosen = diverse_rows(by_sample, budget, seed, partial(embed, select.embed))
+        chosen = diverse_rows(by_sample, budget, seed, partial(embed, select.embed), train_on)
     else:
         chosen = draw_rows(by_sample, budget, seed)
     kept = {row.sample for row in chosen}

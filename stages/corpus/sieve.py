@@ -74,7 +74,7 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
         "without_thoughts": keep_thoughtful if thoughtful else list,
         "unfinished": keep_finished if curation.finished_only else list,
         **({"stated_again": keep_stated_once} if curation.stated_once else {}),
-        "duplicate": keep_distinct if curation.dedup else list,
+        "duplicate": partial(keep_distinct, train_on=curation.train_on) if curation.dedup else list,
         "not_as_given": partial(keep_as_given, examples=examples),
         "no_answer": partial(keep_answered, examples=examples) if by_answer or dual else list,
         "wrong_answer": partial(keep_correct, examples=examples) if by_answer else list,
@@ -87,7 +87,13 @@ def filters_of(curation: Curation, examples: Mapping[str, Example], given: Given
         **({"without_right": partial(keep_dual, examples=examples)} if dual else {}),
     }
     if curation.select:
-        choose = partial(select_rows, budgets=known.budgets, select=curation.select, seed=curation.seed)
+        choose = partial(
+            select_rows,
+            budgets=known.budgets,
+            select=curation.select,
+            seed=curation.seed,
+            train_on=curation.train_on,
+        )
         filters[f"not_selected_by_{curation.select.by}"] = choose
     if curation.mix:
         own = partial(keep_side, mix=curation.mix, sides=known.sides, train_on=curation.train_on)

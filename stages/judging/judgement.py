@@ -25,14 +25,16 @@ SIDES = {"A": "B", "B": "A", "tie": "tie"}  # what a choice means where the judg
 Sheet = dict[str, Any]
 SIDE = r"(?<![\w'])[AB](?![\w'])"
 TIE = re.compile(r"(?P<denied>\b(?:not|no|isn't|never)\s+)?\b(?:ties?|tied)\b", re.IGNORECASE)
+DENIED = r"\b(?:not|no|never|hardly|barely|scarcely|neither)\b"
 # "A is clearly better than B", "B is worse than A"; "I prefer A over B"
 ABOVE = re.compile(
-    rf"(?P<first>{SIDE})\W+(?:is|seems|was|reads)\b(?! (?:not|no)\b)[\w ,]*?"
+    rf"(?P<first>{SIDE})\W+(?:is|seems|was|reads)\b(?:(?!{DENIED})[\w ,])*?"
     rf"(?:(?P<more>\b(?:better|stronger|clearer|superior)\b)|\b(?:worse|weaker|inferior)\b)"
     rf"[\w ,]*?\b(?:than|to)\b[\w ]*?(?P<last>{SIDE})"
 )
 PREFERRED = re.compile(
-    rf"(?<!not )\b(?:prefer|choose|pick)\b[\w ]*?(?P<side>{SIDE})\W*(?:over|to|rather|instead)\b"
+    rf"(?<!not )(?<!n.t )(?<!never )\b(?:prefer|choose|pick)\b[\w ]*?(?P<side>{SIDE})\W*"
+    r"(?:over|to|rather|instead)\b"
 )
 
 

@@ -17,6 +17,7 @@ from stages.methods import chat_cot
 from stages.records import sequence
 from stages.records.completion import Completion
 from stages.records.example import Example
+from stages.text.answers import is_correct
 from stages.text.formats import Worded, written
 from stages.text.last_line import MARK
 
@@ -56,7 +57,7 @@ def given(
     pool = options.get(example.answer_type, choices) or answers[example.subtask, example.answer_type]
     rng = random.Random(f"{settings.seed} {example.id} {sample}")
     for _ in range(ATTEMPTS):
-        if (drawn := rng.choice(pool)) != example.answer:
+        if not is_correct(drawn := rng.choice(pool), example.answer, example.answer_type):
             return drawn
     raise ValueError(f"counterfactual_cot: {example.id}: no wrong answer among {list(pool)[:5]}")
 

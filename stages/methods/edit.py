@@ -26,7 +26,7 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.records.sequence import Run, Segment, Sequence
 from stages.text.edits import edited_words, edits
-from stages.text.formats import CASCOD, CONCLUSION, concluded, with_rationale, worded, written
+from stages.text.formats import CASCOD, CONCLUSION, concluded, marked_once, with_rationale, worded, written
 
 LEARNS_FROM = "rationales"
 TASKS = ("cot", "counterfactual")
@@ -39,14 +39,17 @@ class Settings(std_cot.Settings):
 
 def render(example: Example, completions: list[Completion], settings: Settings) -> list[Sequence]:
     """Two texts for each wrong completion, trained in the same step: its own, and that of the right one to
-    which the fewest words have to be edited. A right one that is nearest to none trains nothing.
+    which the fewest words have to be edited. A right one that is nearest to none trains nothing, and so does
+    a text in which the answer's mark stands twice: render would leave it out, and its partner alone.
     """
     prompt = Segment(worded(example, CASCOD[settings.format]))
-    said = [
+    targets = [
         (row.answer == example.answer, target(example, rationale, row.answer, settings))
         for row, rationale in with_rationale(completions)
         if row.answer is not None
     ]
+    mark, ends = answer_prefix(settings), stops(settings)
+    said = [(is_right, text) for is_right, text in targets if marked_once(text, mark, ends)]
     right = [text for is_right, text in said if is_right]
     wrong = [text for is_right, text in said if not is_right] if right else []
     pairs = [(min(right, key=partial(edits, other)), other) for other in wrong]

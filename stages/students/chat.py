@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
 
-from stages.text.thoughts import TAG
+from stages.text.thoughts import TAG, closing_of
 
 USER, SAID = "\ue000", "\ue001"  # of Unicode's private use: stand for texts while a template is looked at
 # for templates that write the day: no prompt may change from day to day. A server tells its own
@@ -66,7 +66,8 @@ def turn_of(tokenizer: Any) -> Turn:
     """Its end: the control token that the template writes behind an answer; without one, the end of text."""
     asked = applied(tokenizer, [("user", USER)], True, tokenize=False)
     thoughts = list(TAG.finditer(asked.rpartition(USER)[2]))
-    closing = f"</{thoughts[-1][0][1:]}\n\n" if thoughts and not thoughts[-1]["end"] else ""
+    begun = thoughts[-1] if thoughts else None
+    closing = f"{closing_of(begun[0])}\n\n" if begun and not any(begun.groups()) else ""
     whole = applied(tokenizer, [("user", USER), ("assistant", SAID)], False, tokenize=False)
     _, said, behind = whole.rpartition(SAID)
     controls = {token.content: n for n, token in tokenizer.added_tokens_decoder.items() if token.special}

@@ -44,6 +44,16 @@ class Worded(Block):
         return self
 
 
+def marked_once(text: str, prefix: str, stops: list[str]) -> bool:
+    """Whether the answer prefix stands in a text once, and before the first stop mark; without it none is
+    looked for.
+    """
+    if not prefix or prefix not in text:
+        return True
+    ends = [text.find(mark) for mark in stops if mark in text]
+    return text.count(prefix) == 1 and all(text.index(prefix) < end for end in ends)
+
+
 def system_of(settings: Block) -> str | None:
     """The system text of a method that speaks through chat templates, "" for none; None: it does not."""
     return settings.system if isinstance(settings, Worded) and settings.format == "chat" else None

@@ -10,6 +10,11 @@ TAG = re.compile(
 )
 
 
+def closing_of(tag: str) -> str:
+    """The end of a thought that begins so: "</think>", "[/THINK]", "<|end_of_thought|>"."""
+    return tag.replace("begin", "end") if "begin_of" in tag else f"{tag[0]}/{tag[1:]}"
+
+
 def split_thoughts(text: str) -> tuple[str, str]:
     """(what is said, what is thought) of "<think>...</think> The answer is 5.".
 

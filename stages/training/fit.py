@@ -147,7 +147,10 @@ def fit(
     policy = None
     if settings.distil and settings.distil.on_policy:
         from stages.training.on_policy import with_teacher
+        from stages.training.teacher import check_text
 
+        for text in (text for part in texts.values() for text in part):
+            check_text(text)
         policy, shape = with_teacher(student, settings, seed, shape, longest)
     as_rows = (lambda units, _: list(units)) if policy else step_rows
     steps = Steps(texts["train"], settings, seed, shape, as_rows)

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from stages.records.jsonl import write_json
 DAYS = 7.0  # after which a finished training goes, recorded or not
 FINISHED = "finished.json"
 TOKENS = "tokens"
+KEY = re.compile("[0-9a-f]{32}")  # a training's folder: what decides its result, as `train` names it
 OUTPUTS = "outputs.json"
 
 
@@ -72,8 +74,8 @@ def is_recorded(work: Path, lock: str) -> bool:
 
 
 def trainings(home: Path) -> list[Path]:
-    """The folders of all trainings, the one that was touched last at the end."""
-    return sorted((path for path in home.glob("*/") if path.name != TOKENS), key=last_touched)
+    """The folders of all trainings, the one that was touched last at the end; nobody else's."""
+    return sorted((path for path in home.glob("*/") if KEY.fullmatch(path.name)), key=last_touched)
 
 
 def token_folders(home: Path) -> list[Path]:

@@ -18,7 +18,7 @@ METHODS: dict[str, Any] = {
     "slower": {"like": "std_cot", "second": {"lr": 1e-6}},
     "mt_cot": {"alpha": 0.5},
 }
-WANTED = {"std_cot": (5e-6, 64, 5), "slower": (1e-6, 8, 5), "mt_cot": (0.002, 8, 5)}
+WANTED = {"std_cot": (5e-6, 64, 5), "slower": (1e-6, 64, 5), "mt_cot": (0.002, 8, 5)}
 
 
 @pytest.mark.parametrize("name", WANTED)

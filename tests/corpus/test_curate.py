@@ -27,6 +27,7 @@ from stages.corpus.filters import (
 )
 from stages.corpus.funnel import Corpus
 from stages.corpus.inputs import check_rows, read_golden
+from stages.corpus.selection import count_bigrams
 from stages.curate import main, show_fates
 from stages.records.completion import Completion, Step, read_completions, write_completions
 from stages.records.example import Example, write_examples
@@ -104,6 +105,21 @@ def test_distinct(rationales, kept):
     assert (
         len(keep_distinct([said(1, 0, 2), said(1, 1, 3)])) == 2
     )  # nor another answer after the same rationale
+
+
+@pytest.mark.parametrize(("train_on", "kept"), [("summary", [0]), ("thoughts", [0, 1]), ("both", [0, 1])])
+def test_distinct_is_what_is_learned(train_on: str, kept: list[int]) -> None:
+    rows = [replace(said(1, n, 2), reasoning=[thought]) for n, thought in enumerate(("one way", "another"))]
+    rows.append(replace(rows[0], sample=2))
+    assert [row.sample for row in keep_distinct(rows, train_on)] == kept
+    assert (
+        count_bigrams(rows, train_on)
+        == {
+            "summary": count_bigrams(rows),
+            "thoughts": 1,
+            "both": count_bigrams(rows) + 1,
+        }[train_on]
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,16 @@ def test_a_wrong_one_is_paired_with_the_nearest_right_one() -> None:
     assert [sequence.unit for sequence in pairs] == ["0", "0", "1", "1"]
 
 
+def test_a_text_that_render_would_leave_out_takes_no_partner_with_it() -> None:
+    """The nearest right one says the mark twice: the next one is its partner; without it there is none."""
+    twice = said(5, "2 times 4 is 8. Therefore, the answer is 8 plus 1. 8 plus 1 is 9.", "9")
+    pair = edit.render(EXAMPLE, [twice, OTHER, WRONG], edit.Settings())
+    assert [sequence.segments[-1].text[1:6] for sequence in pair] == ["Twice", "2 tim"]
+    assert edit.render(EXAMPLE, [twice, WRONG], edit.Settings()) == []
+    wrong = said(6, "2 times 4 is 6. Therefore, the answer is 6 plus 1.", "7")
+    assert edit.render(EXAMPLE, [RIGHT, wrong], edit.Settings()) == []
+
+
 @pytest.mark.parametrize("rows", [[RIGHT, OTHER], [WRONG], [MUTE, RIGHT], []])
 def test_nothing_is_learnt_without_a_pair(rows: list[Completion]) -> None:
     assert edit.render(EXAMPLE, rows, edit.Settings()) == []

@@ -138,6 +138,24 @@ def test_a_thought_that_the_template_opens_is_ended_first(templated) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("begun", "ended"),
+    [
+        ("<think>", "</think>"),
+        ("<seed:think>", "</seed:think>"),
+        ("[THINK]", "[/THINK]"),
+        ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ],
+)
+def test_a_thought_ends_as_it_began(templated, begun: str, ended: str) -> None:
+    opened = "{% if add_generation_prompt %}{{ 'A: " + begun + "' }}{% endif %}"
+    asked = "{% for turn in messages %}{{ turn.content }}{% endfor %}"
+    assert turn_of(templated(asked + opened)).closing == f"{ended}\n\n"
+    closed = opened.replace(begun, begun + ended)
+    assert turn_of(templated(asked + closed)).closing == ""
+
+
 def test_an_answer_ends_where_the_template_ends_it(templated) -> None:
     tokenizer = templated(TEMPLATES["ends elsewhere"])
     sequences, *_ = rendered("fine_tune", Example("made-0", "made", "How many?", "12", "number"), "r", "")

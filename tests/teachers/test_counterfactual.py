@@ -125,6 +125,9 @@ def test_draws_depend_on_seed_question_and_sample() -> None:
     assert drawn[0] != drawn[1]
     assert set(drawn[0][::2]) == {None}
     assert set(drawn[0][1::2]) == set("ABDE")
+    same = {(None, "number"): ["12", "12.0", "12.00", "7"]}  # the right one, written in other ways
+    number = Example("a-2", "a", "?", "12", "number")
+    assert {counterfactual_cot.given(number, n, same, settings[0]) for n in range(1, 60, 2)} == {"7"}
     with pytest.raises(ValueError, match="a-1: no wrong answer among"):
         counterfactual_cot.given(
             Example("a-1", "a", "?", "4", "number"), 1, {(None, "number"): ["4"]}, settings[0]

@@ -1,6 +1,7 @@
 """On policy: the divergence and a whole step against plain ones, what is sampled, and what is refused."""
 
 import math
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,18 @@ def trained(
     sequences = [one for i in range(3) for one in completions(i)]
     parts = [Sequence(**{**vars(one), "part": part}) for part in ("train", "validation") for one in sequences]
     return fit(student, tokenize_parts(parts, student, 500), chosen, 0, work).history
+
+
+def test_tokens_that_weigh_are_refused_on_policy_too(byte_tokenizer, tmp_path) -> None:
+    """What is said in place of a text to be unlearnt would be unlearnt whole."""
+    student = steady("llama", byte_tokenizer)
+    texts = tokenize_parts([replace(one, part="train") for one in completions(0)], student, 500)
+    target = texts["train"][0].targets[0]
+    weighed = replace(target, token_weights=np.full(len(target.labels), -0.025))
+    texts["train"][0] = replace(texts["train"][0], targets=[weighed])
+    chosen = settings(epochs=1, distil=distil(0.5, 0.0))
+    with pytest.raises(ValueError, match="weighs single tokens"):
+        fit(student, texts, chosen, 0, tmp_path)
 
 
 def test_a_training_comes_nearer_to_its_teacher_and_repeats(byte_tokenizer, tmp_path, monkeypatch) -> None:

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.config.base import read_prompt_limit
+from stages.config.base import ADAPTERS, read_prompt_limit
 from stages.config.method import read_method
 from stages.config.run import Axes
 from stages.records.completion import Completion, iter_completions
+from stages.records.jsonl import read_object
 from stages.text.formats import system_of
 from tools.export.citations import Citations, table
 
@@ -68,18 +69,36 @@ def asking_lines(told: Exported) -> list[str]:
     return found
 
 
+def is_encoder_decoder(student: Path) -> bool:
+    """What the student's folder says."""
+    told = {path.name: read_object(path) for path in student.glob("*config.json")}
+    halves = told.get("config.json", {}).get("is_encoder_decoder", False)
+    return bool(halves) or told.get(ADAPTERS, {}).get("task_type") == "SEQ_2_SEQ_LM"
+
+
 def use_lines(told: Exported) -> list[str]:
+    """Python that asks it as it was trained."""
+    halves = is_encoder_decoder(told.source)
+    kind = "ForSeq2SeqLM" if halves else "ForCausalLM"
     if told.adapter:
-        return ["```python", "from peft import AutoPeftModelForCausalLM", "",
-                'model = AutoPeftModelForCausalLM.from_pretrained("THIS FOLDER")', "```", ""]  # fmt: skip
+        return ["```python", f"from peft import AutoPeftModel{kind}", "",
+                f'model = AutoPeftModel{kind}.from_pretrained("THIS FOLDER")', "```", ""]  # fmt: skip
+    _, settings, _ = read_method(told.at["method"])
+    system = system_of(settings)
+    turns = [{"role": "system", "content": system}] if system else []
+    asked = "tokenizer(PROMPT"
+    if system is not None:
+        listed = ", ".join([*map(str, turns), '{"role": "user", "content": PROMPT}'])
+        asked = f"tokenizer.apply_chat_template([{listed}], add_generation_prompt=True, return_dict=True"
+    behind = "" if halves else ', ids["input_ids"].shape[1] :'
     return [
         "```python",
-        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        f"from transformers import AutoModel{kind}, AutoTokenizer",
         "",
         'tokenizer = AutoTokenizer.from_pretrained("THIS FOLDER")',
-        'model = AutoModelForCausalLM.from_pretrained("THIS FOLDER")',
-        'ids = tokenizer(PROMPT, return_tensors="pt")',
-        'said = model.generate(**ids)[0, ids["input_ids"].shape[1] :]',
+        f'model = AutoModel{kind}.from_pretrained("THIS FOLDER")',
+        f'ids = {asked}, return_tensors="pt")',
+        f"said = model.generate(**ids)[0{behind}]",
         "print(tokenizer.decode(said, skip_special_tokens=True))",
         "```",
         "",

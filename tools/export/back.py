@@ -18,6 +18,8 @@ def cannot_import(rows: list[Row]) -> str | None:
         return "its answers are among a few, which `columns` has no place for"
     if any(row["stem"] is None for row in rows):
         return "its options stand in its questions in another form than `columns.choices` writes them"
+    if len({row["rationalised"] for row in rows}) > 1:
+        return "some of its rows are rationalised and some are not, and `columns.responses` marks all or none"
     if any(row["given"] is not None for row in rows):
         return "it holds counterfactual rationales, which `columns.responses` has no place for"
     return None

@@ -10,6 +10,7 @@ from stages.records.example import LEARNED
 from tools.export.citations import Citations, card_text, table
 from tools.export.licences import dataset_licence, dataset_line, hub_datasets, hub_licence, teacher_terms
 from tools.export.provenance import Origin, told_origin
+from tools.show import funnel_of
 
 Rows = Mapping[str, Mapping[str, list[dict[str, Any]]]]
 WHAT = {
@@ -47,9 +48,8 @@ def header(axes: Mapping[str, Any], rows: Rows) -> DatasetCardData:
     )
 
 
-def funnel_lines(name: str, citations: Citations) -> list[str]:
-    """What became of the teacher's completions, part by part."""
-    path = Path(f"metrics/funnels/{name}.json")
+def funnel_lines(path: Path, citations: Citations) -> list[str]:
+    """What became of the completions, part by part."""
     funnel = citations.read(path)
     if funnel is None:
         return [f"There is no {path}: what was left out is not known.", ""]
@@ -158,16 +158,17 @@ def corpus_card(
         f"{model} ({citations.cited(n, asked)})" for model, n in teacher.get("models", {}).items()
     )
     at, stale = made
+    mentor = f" and of the student `{axes['mentor']}`, its mentor," if axes["mentor"] else ""
     lines = [
         f"# {name}",
         "",
-        f"Rationales of the teacher `{axes['teacher']}` to questions of `{axes['dataset']}`, as the curation"
-        f" `{axes['curation']}` keeps them; the texts are those of the method `{axes['method']}`.",
+        f"Rationales of the teacher `{axes['teacher']}`{mentor} to questions of `{axes['dataset']}`, as the"
+        f" curation `{axes['curation']}` keeps them; the texts are those of the method `{axes['method']}`.",
         "",
         *table(("files", "a row is", *LEARNED), counts),
-        "## What became of the teacher's completions",
+        f"## What became of the {'mentor' if mentor else 'teacher'}'s completions",
         "",
-        *funnel_lines(name, citations),
+        *funnel_lines(funnel_of(axes), citations),
         "## What to mind",
         "",
         *mark_lines(rows),

@@ -18,7 +18,7 @@ from tools.export.licences import (
     teacher_terms,
 )
 from tools.export.provenance import Origin, told_origin
-from tools.show import corpus_of
+from tools.show import funnel_of
 
 SCORES = {
     "accuracy": "accuracy, by the method's reader",
@@ -123,8 +123,7 @@ def learned_lines(told: Exported, citations: Citations) -> list[str]:
 
 def rationalised_lines(told: Exported, citations: Citations) -> list[str]:
     """Whether teachers had been shown the gold answers of what was learned."""
-    at = {**told.at}
-    path = Path("metrics/funnels", f"{corpus_of(at).stem}.json")
+    path = funnel_of(told.at)
     funnel = citations.read(path) or {}
     shown = funnel.get("train", {}).get("rationalised")
     if not shown:

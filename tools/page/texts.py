@@ -78,6 +78,11 @@ def notes_of(row: Completion) -> str:
     return ", ".join(notes)
 
 
+def is_shown(row: Completion) -> bool:
+    """Rows of kept epochs are not."""
+    return row.origin == SELECTED or not row.origin.startswith("epoch ")
+
+
 def parts_of(run: Run, dataset: str) -> dict[str, dict[str, str]]:
     """Of each question its part in every split of the run, where the split is there."""
     found: dict[str, dict[str, str]] = {}
@@ -109,7 +114,8 @@ def run_texts(run: Run, limit: int) -> dict[str, Any]:
     files = [(CompletionsByQuestion(path), who) for path, who in said if path.is_file()]
     sizes: Counter[str] = Counter()
     for file, _ in files:
-        sizes.update({question: count for question, count in file.sizes.items() if question in examples})
+        shown = {question: sum(map(is_shown, file[question])) for question in file if question in examples}
+        sizes.update({question: count for question, count in shown.items() if count})
     chosen = chosen_questions(sizes, limit)
     ids = [question for question in examples if question in chosen]
     place = {question: number for number, question in enumerate(ids)}
@@ -125,7 +131,7 @@ def run_texts(run: Run, limit: int) -> dict[str, Any]:
         for question in file
         if question in chosen
         for row in file[question]
-        if row.origin == SELECTED or not row.origin.startswith("epoch ")
+        if is_shown(row)
     ]
     parts = {
         question: part
