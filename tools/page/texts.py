@@ -83,6 +83,15 @@ def is_shown(row: Completion) -> bool:
     return row.origin == SELECTED or not row.origin.startswith("epoch ")
 
 
+def shown_sizes(file: CompletionsByQuestion) -> dict[str, int]:
+    """Question -> how many of its rows are shown. Where epochs were kept, each question has rows of them."""
+    first = next(iter(file), None)
+    if first is None or all(map(is_shown, file[first])):
+        return dict(file.sizes)
+    counts = {question: sum(map(is_shown, file[question])) for question in file}
+    return {question: count for question, count in counts.items() if count}
+
+
 def parts_of(run: Run, dataset: str) -> dict[str, dict[str, str]]:
     """Of each question its part in every split of the run, where the split is there."""
     found: dict[str, dict[str, str]] = {}
@@ -114,8 +123,9 @@ def run_texts(run: Run, limit: int) -> dict[str, Any]:
     files = [(CompletionsByQuestion(path), who) for path, who in said if path.is_file()]
     sizes: Counter[str] = Counter()
     for file, _ in files:
-        shown = {question: sum(map(is_shown, file[question])) for question in file if question in examples}
-        sizes.update({question: count for question, count in shown.items() if count})
+        sizes.update(
+            {question: count for question, count in shown_sizes(file).items() if question in examples}
+        )
     chosen = chosen_questions(sizes, limit)
     ids = [question for question in examples if question in chosen]
     place = {question: number for number, question in enumerate(ids)}
