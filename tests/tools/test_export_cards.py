@@ -1,4 +1,4 @@
-"""What cards and exports say, each function alone; whole ones: test_export_student.py, test_export_corpus.py."""
+"""Cards and exports, each function alone; whole ones: test_export_student.py, test_export_corpus.py."""
 
 import json
 from pathlib import Path
