@@ -157,25 +157,28 @@ LINES = {  # a row of docs/results.md -> the cells whose marks are kept
     "the labels alone": "*-fine_tune-*",
     "CasCoD, the same answers": "*-cascod-*",
     "Mix, the longest or the shortest right one, 1:4": "*-mix_long_short-*",
-    "Fine-tune-CoT, all right ones": "*-mentor_kd-answer-*-tiny_steps-?-greedy",
+    "Fine-tune-CoT, all right ones": "*-mentor_kd-answer-fine_tune_cot-*_steps-?-greedy",
     "Mentor, and Flan-T5-large's right ones": "*-mentor_kd_and_mentor-*",
     "EDIT after Std-CoT, all right ones, then both kinds": "*-edit_half-*",
     "Std-CoT twice, all right ones": "*-std_cot_half-*",
-    "STaR, its own right ones, one round with hints": "*-tiny_steps-?-tiny_steps-*",
+    "STaR, its own right ones, one round with hints": "*_steps-?-*_steps-*",
 }
 
 
-def test_seven_methods_are_what_their_kept_marks_say() -> None:
-    folder = ROOT / "metrics/kept/beyond/seven_methods"
+@pytest.mark.parametrize(("place", "kept"), [(0, "seven_methods"), (1, "seven_methods_smol")])
+def test_seven_methods_are_what_their_kept_marks_say(place: int, kept: str) -> None:
+    """The page's two tables of them, one after the other."""
+    folder = ROOT / "metrics/kept/beyond" / kept
     lines = [read_line(folder / "cells", pattern) for pattern in LINES.values()]
     told = [
         row.split(" | ")[1].removesuffix(" |") for row in table_of(lines, folder / "splits").split("\n")[2:19]
     ]
-    shown = {row[1]: row[2:] for row in table_rows(RESULTS) if row[1] in LINES}
-    assert [*shown] == [*LINES]
+    rows = [row[1:] for row in table_rows(RESULTS) if row[1] in LINES]
+    shown = rows[len(LINES) * place :][: len(LINES)]
+    assert [label for label, *_ in shown] == [*LINES]
     scores = [text.rsplit(", ", 1)[0] for text in [told[0], *told[1::2]]]  # without least and largest
-    assert [accuracy for accuracy, _ in shown.values()] == scores
-    assert [difference for _, difference in shown.values()] == ["", *told[2::2]]
+    assert [accuracy for _, accuracy, _ in shown] == scores
+    assert [difference for *_, difference in shown] == ["", *told[2::2]]
 
 
 PAIRS = {  # CasCoD's figures by the loss: two lines of metrics/kept -> what docs/results.md says of them
