@@ -146,11 +146,9 @@ def fit(
     shape, why = row_shape(student, outlines, longest, settings, args)
     policy = None
     if settings.distil and settings.distil.on_policy:
-        from stages.training.on_policy import with_teacher
-        from stages.training.teacher import check_text
+        from stages.training.on_policy import check_texts, with_teacher
 
-        for text in (text for part in texts.values() for text in part):
-            check_text(text)
+        check_texts(texts)
         policy, shape = with_teacher(student, settings, seed, shape, longest)
     as_rows = (lambda units, _: list(units)) if policy else step_rows
     steps = Steps(texts["train"], settings, seed, shape, as_rows)

@@ -11,7 +11,7 @@ Differs: the paper draws once whether a whole step is sampled; here it is drawn 
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -32,7 +32,7 @@ from stages.training.distil import divergence
 from stages.training.layout import choose_layout
 from stages.training.objective import Batch, label_logits
 from stages.training.steps import Shape, step_rows
-from stages.training.teacher import check_teacher, load_teacher
+from stages.training.teacher import check_teacher, check_text, load_teacher
 
 
 def generalised_jsd(log_p: torch.Tensor, log_q: torch.Tensor, beta: float) -> torch.Tensor:
@@ -139,6 +139,15 @@ class StudentPolicy:
             said = label_logits(self.teacher.model, batch)
         loss = partial(live_losses, self.distil, not batch.get("sampled"))
         return rows_at_a_time(loss, logits, batch["labels"], said)
+
+
+def check_texts(texts: Mapping[str, Sequence[Tokens]]) -> None:
+    """Raises ValueError where a method weighs single tokens: what is said in place of a text to be unlearnt
+    would be unlearnt whole.
+    """
+    for part in texts.values():
+        for text in part:
+            check_text(text)
 
 
 def with_teacher(

@@ -754,18 +754,19 @@ def test_a_disk_that_is_full_is_one_line_and_keeps_the_state(random_student, tmp
 
 
 def test_what_is_kept_goes_after_a_week_and_never_while_it_is_trained(tmp_path) -> None:
-    for name in ("old", "running", "new", "unfinished"):
+    old, running, new, unfinished = (letter * 32 for letter in "abcd")
+    for name in (old, running, new, unfinished):
         (tmp_path / name).mkdir()
         kept.keep_finished(tmp_path / name, {"best": 1})
-    (tmp_path / "unfinished" / kept.FINISHED).unlink()
+    (tmp_path / unfinished / kept.FINISHED).unlink()
     week_ago = time.time() - kept.DAYS * 24 * 3600 - 60
-    for name in ("old", "running", "unfinished"):
+    for name in (old, running, unfinished):
         for path in (*(tmp_path / name).iterdir(), tmp_path / name):
             os.utime(path, (week_ago, week_ago))
-    with (tmp_path / "running.lock").open("w") as lock:
+    with (tmp_path / f"{running}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept.clear_recorded(tmp_path, tmp_path / "dvc.lock")
-    assert {path.name for path in kept.trainings(tmp_path)} == {"running", "new", "unfinished"}
+    assert {path.name for path in kept.trainings(tmp_path)} == {running, new, unfinished}
 
 
 def test_only_the_same_training_continues(tmp_path, monkeypatch) -> None:
