@@ -4,7 +4,6 @@ In: metrics/ and params.yaml as they stand. Out: NAME.json, of cells, LAS, split
 the report shows, with their axes, and NAME.md, the tables. The report reads what is kept.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 
 from stages.config.load import check, read_params
 from stages.config.run import AXES, Run, as_fields
-from stages.records.jsonl import write_json, write_text
+from stages.records.jsonl import read_object, write_json, write_text
 from stages.reporting.pools import (
     Result,
     is_declared,
@@ -41,6 +40,7 @@ from stages.results.revisions import field_at
 from stages.results.statistics import rounded
 from tools.terminal import checkout
 
+KEPT = Path("metrics/kept")  # the report reads what lies here, and nothing below
 NEEDED = ("summary.json", "table.md", "transfers.md")
 
 
@@ -101,7 +101,7 @@ def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:
     own = group_seeds(read_own(metrics / "cells", run))
     targets = group_targets(read_transfers(metrics / "transfers", run), run)
     path = metrics / "summary.json"
-    if json.loads(path.read_text(encoding="utf-8")) != summarize_cells(own, targets):
+    if read_object(path) != summarize_cells(own, targets):
         raise ValueError(f"{path} is not of the cells that params.yaml declares: `dvc repro` first")
     elsewhere = [groups_elsewhere(targets, dataset) for dataset in run.datasets]
     fields = kept_fields("cells")
@@ -116,7 +116,7 @@ def kept_rows(metrics: Path, run: Run) -> list[dict[str, Any]]:
 def main(
     name: Annotated[str, typer.Argument(help="Of a-z, 0-9 and _, such as my_first_run.")],
     metrics: Annotated[Path, typer.Option(help="Where the results are.")] = Path("metrics"),
-    out: Annotated[Path, typer.Option(help="Where they are kept.")] = Path("metrics/kept"),
+    out: Annotated[Path, typer.Option(help="Where they are kept.")] = KEPT,
     force: Annotated[bool, typer.Option("--force", help="Write over what is kept under this name.")] = False,
 ) -> None:
     """Keep this run's summary and tables under a name, with the settings of params.yaml, for the report."""

@@ -22,7 +22,7 @@ from stages.records.types import shortened
 
 BATCH = 1000  # requests a transaction: others wait for it
 KEY = re.compile("[0-9a-f]{64}")
-PACKED_STEP = re.compile(r"(?P<key>[0-9a-f]{64})/(?P<sample>\d+)(?:\?(?P<told>\S*))?")
+PACKED_STEP = re.compile(rf"(?P<key>{KEY.pattern})/(?P<sample>\d+)(?:\?(?P<told>\S*))?")
 Samples = dict[str, dict[int, Answer]]  # key -> sample -> answer
 
 
@@ -97,13 +97,13 @@ def read_export(row: dict[str, Any], found: Found) -> None:
     """One row of `cot store export` into `found`. Raises ValueError for a request whose key is not the row's,
     and for values of another kind.
     """
+    if not isinstance(row["key"], str) or not KEY.fullmatch(row["key"]):
+        raise ValueError(f"key is {shortened(row['key'])}, wanted 64 hexadecimal digits")
     request = None if row["request"] is None else read_request(json.dumps(row["request"]))
     if request and request.key != row["key"]:
         raise ValueError(f"the request's key is {request.key[:12]}..., the row says {row['key'][:12]}...")
     if request:
         found.requests[request.key] = request
-    if not KEY.fullmatch(row["key"]):
-        raise ValueError(f"key is {shortened(row['key'])}, wanted 64 hexadecimal digits")
     if type(row["sample"]) is not int or row["sample"] < 0:
         raise ValueError(f"sample is {shortened(row['sample'])}, wanted a number from 0 on")
     answer = record(Answer, row["answer"], "answer")

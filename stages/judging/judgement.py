@@ -25,6 +25,7 @@ SIDES = {"A": "B", "B": "A", "tie": "tie"}  # what a choice means where the judg
 Sheet = dict[str, Any]
 SIDE = r"(?<![\w'])[AB](?![\w'])"
 TIE = re.compile(r"(?P<denied>\b(?:not|no|isn't|never)\s+)?\b(?:ties?|tied)\b", re.IGNORECASE)
+BUT = re.compile(r"\b(?:but|however|though|although|yet)\b", re.IGNORECASE)  # "they tie on facts, but ..."
 DENIED = r"\b(?:not|no|never|hardly|barely|scarcely|neither)\b"
 # "A is clearly better than B", "B is worse than A"; "I prefer A over B"
 ABOVE = re.compile(
@@ -117,7 +118,7 @@ def read_choice(reply: str | None) -> str | None:
     words = re.sub(r"\ba (?=tie\b)", "", reply or "", flags=re.IGNORECASE)  # an article
     sides = set(re.findall(SIDE, words))
     if ties := {one["denied"] is None for one in TIE.finditer(words)}:
-        return "tie" if ties == {True} and len(sides) != 1 else None
+        return "tie" if ties == {True} and len(sides) != 1 and not BUT.search(words) else None
     if len(sides) == 2:
         sides = {one["first"] if one["more"] else one["last"] for one in ABOVE.finditer(words)}
         sides |= {one["side"] for one in PREFERRED.finditer(words)}

@@ -4,13 +4,13 @@ Needs no data and no cache.
 """
 
 import io
-import json
 import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
 
 from stages.config.load import parse_yaml
+from stages.records.jsonl import parse_json
 
 COST = ("completions", "tokens_in", "tokens_out", "dollars")
 FUNNEL = (
@@ -60,7 +60,7 @@ def read_objects(files: Files, folder: str) -> dict[str, dict[str, Any]]:
     """The objects of metrics/FOLDER/*.json by their name."""
     start = f"metrics/{folder}/"
     return {
-        path.removeprefix(start).removesuffix(".json"): json.loads(text)
+        path.removeprefix(start).removesuffix(".json"): parse_json(text, path)
         for path, text in files.items()
         if path.startswith(start)
     }

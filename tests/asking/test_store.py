@@ -827,7 +827,7 @@ def test_an_edited_export_is_refused(filled, tmp_path):
     ("values", "told"),
     [
         ({"request": None, "key": "zz"}, "key is 'zz', wanted 64 hexadecimal digits"),
-        ({"request": None, "key": 5}, "row 2: "),
+        ({"key": 5}, "key is 5, wanted 64 hexadecimal digits"),
         ({"sample": "0"}, "sample is '0', wanted a number from 0 on"),
         ({"sample": -1}, "sample is -1, wanted a number from 0 on"),
         ({"answer": {"text": None, "finish_reason": "stop"}}, "answer: text is None, wanted str"),

@@ -1,11 +1,13 @@
 """Figures in the documentation are those of the committed files, or of the published data they speak of."""
 
 import json
+from fnmatch import fnmatchcase
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import ROOT, table_rows
+from pages import ROOT, prose, table_rows
 
 from stages.config.dataset import read_dataset
 from stages.config.load import read_params
@@ -179,6 +181,60 @@ def test_seven_methods_are_what_their_kept_marks_say(place: int, kept: str) -> N
     scores = [text.rsplit(", ", 1)[0] for text in [told[0], *told[1::2]]]  # without least and largest
     assert [accuracy for _, accuracy, _ in shown] == scores
     assert [difference for *_, difference in shown] == ["", *told[2::2]]
+
+
+SMOL = ROOT / "metrics/kept/beyond/seven_methods_smol"
+
+
+def tokens_trained(pattern: str) -> set[int]:
+    """Of a line's trainings, one a seed, the labels of all their steps, in thousands."""
+    found = set()
+    for path in SMOL.glob("training/*.json"):
+        if not fnmatchcase(f"{path.stem}-greedy", pattern):
+            continue
+        told = json.loads(path.read_text())
+        units = max(task["texts_per_epoch"] for task in told["tasks"].values())
+        found.add(round(told["steps"] * told["tokens_trained_per_epoch"] / ceil(units / 8) / 1000))
+    return found
+
+
+def test_tokens_of_seven_methods_are_those_of_their_trainings() -> None:
+    rows = [row for row in table_rows(RESULTS) if row[1] in LINES][len(LINES) :]
+    for told, label, *_ in rows:
+        found = tokens_trained(LINES[label])
+        after = tokens_trained("*-dual-std_cot-*") if "," in told else set()
+        if " to " in told:
+            assert told == f"{min(found)} to {max(found)}"
+        else:
+            assert [{int(one)} for one in told.split(", ")] == [*([after] if after else []), found]
+
+
+def test_star_learned_from_as_many_of_its_own_as_are_told() -> None:
+    funnels = [json.loads(path.read_text())["train"] for path in SMOL.glob("mentored/*.json")]
+    kept, shown = ([one[name] for one in funnels] for name in ("rows_out", "rationalised"))
+    assert (
+        f"{min(kept)} to {max(kept)} of the student's own, {min(shown)} to {max(shown)} of them said"
+        in " ".join(prose(RESULTS).split())
+    )
+
+
+SECONDS = {  # lines of second trainings behind what they are compared with -> what the page says
+    ("*-dual-std_cot-*", "*-edit_half-*", "*-std_cot_half-*"): (
+        "+3.1 (+0.9 to +5.6, p 0.058)",
+        "+2.9 (+0.2 to +5.8, p 0.093)",
+    ),
+    ("*-std_cot_half-*", "*-edit_half-*"): ("+0.2 points (-2.2 to +2.9, p 1.000)",),
+}
+
+
+@pytest.mark.parametrize(("patterns", "said"), SECONDS.items())
+def test_what_second_trainings_add(patterns: tuple[str, ...], said: tuple[str, ...]) -> None:
+    lines = [read_line(SMOL / "cells", pattern) for pattern in patterns]
+    rows = table_of(lines, SMOL / "splits").split("\n")[4 : 1 + 2 * len(patterns) : 2]
+    told = [row.split(" | ")[1].removesuffix(" |") for row in rows]
+    assert told == [one.replace(" points", "") for one in said]
+    page = " ".join(prose(RESULTS).split())
+    assert [one for one in said if one not in page] == []
 
 
 PAIRS = {  # CasCoD's figures by the loss: two lines of metrics/kept -> what docs/results.md says of them

@@ -254,6 +254,7 @@ def test_an_edited_key_is_refused(place: Path, text: str, told: str) -> None:
             ("A and B are tied.", "tie"),
             ("It is a tie between A and B", "tie"),
             ("no tie", None),
+            ("A and B tie on facts, but A is clearer than B.", None),
             ("Reasoning A is better than Reasoning B.", "A"),
             ("B is worse than A", "A"),
             ("I prefer B over A", "B"),

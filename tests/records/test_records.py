@@ -4,6 +4,7 @@ says so.
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from stages.records.completion import (
     write_completions,
 )
 from stages.records.example import Example, read_examples, write_examples
+from stages.records.jsonl import read_object
 from stages.records.sequence import Segment, Sequence, read_sequences, write_sequences
 
 EXAMPLE = Example("made-0", "made", "2 + 2?\n\u2028", "4", "number", subtask="sums")
@@ -145,3 +147,22 @@ def test_completions_are_found_by_question(tmp_path):
     rows.sort(key=lambda row: row.example_id)
     write_completions(path, rows)
     assert [row for those in iter_questions(path) for row in those] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "not JSON"),
+        ("<<<<<<< HEAD\n{}", "not JSON"),
+        ("", "not JSON"),
+        ("[]", "got list, wanted an object with named fields"),
+        ("null", "got NoneType, wanted an object"),
+        ("\xff", "not text in UTF-8"),
+    ],
+)
+def test_a_file_that_holds_no_object_is_named(text: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=told) as error:
+        read_object(file)
+    assert str(error.value).startswith(f"{file}: ")

@@ -181,6 +181,12 @@ def test_failures_are_told_by_dataset_and_split(tmp_path: Path) -> None:
             call("failures", "--folder", tmp_path, *names)
 
 
+def test_readers_of_nothing(place: Path) -> None:
+    (place / "none.jsonl").touch()
+    with pytest.raises(ValueError, match=r"none\.jsonl: no completion to read"):
+        call("readers", "none.jsonl")
+
+
 def test_readers_side_by_side(place: Path) -> None:
     """The strict rule takes the first number behind the arrow, the stated one what the text comes to."""
     said = ["Then 1 + 1 = 2. --> 0", "--> 5, no: 1", "The answer is 2."]

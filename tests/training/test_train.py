@@ -777,6 +777,7 @@ def test_only_the_same_training_continues(tmp_path, monkeypatch) -> None:
         path.write_text(text)
     rows, others, code, newer, same = files
     first = train.work_folder(settings(), 5, rows, code)
+    assert kept.KEY.fullmatch(first.name)  # by which it is told from what is not a training's
     assert first.parent == tmp_path / "work"
     assert train.work_folder(settings(), 5, same, code) == first
     changed = [

@@ -1,6 +1,5 @@
 """How an exported student is asked, for its card: through its chat template or by plain texts."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,6 +115,6 @@ def gguf_lines(citations: Citations) -> list[str]:
     path = citations.folder / "gguf.json"
     if not path.is_file():
         return [*lines, "Nobody asked it there.", ""]
-    told = json.loads(path.read_text(encoding="utf-8"))
+    told = read_object(path)
     shown = [(what, citations.cited(told[key], Path(path.name))) for key, what in AGREED.items()]
     return [*lines, *table(("asked greedily, keys and values in float32", "test questions"), [*shown])]

@@ -2,12 +2,13 @@
 copied beside the card.
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CardData
+
+from stages.records.jsonl import read_object
 
 
 class Citations:
@@ -22,8 +23,7 @@ class Citations:
             return None
         (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, self.folder / path)
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return read_object(path)
 
     @staticmethod
     def cited(value: object, path: Path) -> str:

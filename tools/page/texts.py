@@ -14,7 +14,6 @@ from stages.records.completion import Completion, CompletionsByQuestion
 from stages.records.example import PARTS, Example, read_examples
 from stages.records.jsonl import read_object
 from stages.results.cells import cell_label
-from stages.results.predictions import SELECTED
 from stages.text.answers import is_correct, reading_of
 
 DATA = Path("data")
@@ -80,7 +79,7 @@ def notes_of(row: Completion) -> str:
 
 def is_shown(row: Completion) -> bool:
     """Rows of kept epochs are not."""
-    return row.origin == SELECTED or not row.origin.startswith("epoch ")
+    return not row.origin.startswith("epoch ")
 
 
 def shown_sizes(file: CompletionsByQuestion) -> dict[str, int]:

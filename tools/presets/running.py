@@ -11,8 +11,6 @@ from tools import keep, repro
 from tools.presets.reading import is_beyond, label, read_items, read_preset
 from tools.presets.writing import PARAMS, write_preset
 
-KEPT = Path("metrics/kept")  # the report reads what lies here, and nothing below
-
 
 def refuse_own_changes(root: Path) -> None:
     """Raises ValueError where params.yaml is not as committed: a run that is killed cannot put it back."""
@@ -44,7 +42,7 @@ def run_grids(root: Path, name: str, size: str, jobs: int | None) -> list[str]:
     """
     refuse_own_changes(root)
     papers = read_items(name)
-    out = KEPT / "beyond" if is_beyond(name) else KEPT
+    out = keep.KEPT / "beyond" if is_beyond(name) else keep.KEPT
     with put_back(root / PARAMS), repro.ended_by_signals():
         committed = (root / PARAMS).read_bytes()
         for grid, overlay in read_preset(name, size).items():

@@ -1,6 +1,5 @@
 """Inspection: what the store holds, and whether it is sound."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +13,9 @@ DOLLARS = ("endpoint", "dollars paid", "nobody knows", "set aside")
 GROUPS = ("model", "source", "answers", "tokens in", "cached", "out", "first", "last")
 
 
-def open_store(path: Path | None = None) -> Store:
+def open_store() -> Store:
     """A store that must be there. Raises ValueError where there is none."""
-    path = path or default_path()
+    path = default_path()
     if not path.exists():
         raise ValueError(
             f"{path}: no store there yet; the first `dvc repro` with an openai teacher makes one, and so does"
