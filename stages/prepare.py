@@ -21,7 +21,7 @@ from stages.text.answer_types import rules_of
 
 
 def check_examples(dataset: str, examples: list[Example], rows: int | None) -> None:
-    """Raises ValueError for a wrong count, an id that occurs twice, an empty question or
+    """Raises ValueError for a wrong count, an id that occurs twice or is no word, an empty question or
     an illegal answer.
     """
     if not examples or (rows is not None and len(examples) != rows):
@@ -35,6 +35,8 @@ def check_examples(dataset: str, examples: list[Example], rows: int | None) -> N
     if twice:
         raise ValueError(f"{dataset}: {len(twice)} ids occur more than once, first {twice[0]!r}")
     for example in examples:
+        if len(example.id.split()) != 1:  # reports list them with blanks between
+            raise ValueError(f"{dataset}: an id is {example.id!r}, wanted one word")
         if not example.question.strip():
             raise ValueError(
                 f"{example.id}: question is {example.question!r}, wanted a text that is not empty"

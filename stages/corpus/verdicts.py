@@ -1,6 +1,5 @@
 """Verdicts: what a verifier of yours made of each completion, one row each in a file of JSON lines or CSV."""
 
-import csv
 import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import Any, NamedTuple
 
 from stages.config.choosing import Verdicts, pinned
 from stages.records.completion import Completion
-from stages.records.jsonl import lines_of, numbered_rows
+from stages.records.csv_rows import read_csv
+from stages.records.jsonl import numbered_rows
 
 WORDS = {"true": 1.0, "false": 0.0}  # of a CSV, in small letters
 
@@ -22,12 +22,11 @@ Found = Mapping[tuple[str, int], Verdict]  # by question and sample
 
 
 def rows_of(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file and line, row) of a .csv with a header, else of JSON lines."""
-    if path.suffix != ".csv":
+    """(file and line or row, what stands there) of a .csv with a header, else of JSON lines."""
+    if path.suffix == ".csv":
+        yield from read_csv(path)
+    else:
         yield from ((f"{path} line {number}", row) for number, row in numbered_rows(path))
-        return
-    reader = csv.DictReader(lines_of(path))
-    yield from ((f"{path} line {reader.line_num}", row) for row in reader)
 
 
 def score_of(value: Any, where: str) -> float:

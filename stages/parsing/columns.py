@@ -2,7 +2,6 @@
 parser.
 """
 
-import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from stages.config.dataset import Columns
 from stages.parsing.fields import RawRow, field, rows_with_place, with_choices
 from stages.parsing.responses import Answered, Response, gold_answer, question_text, responses_of
+from stages.records.csv_rows import read_csv
 from stages.records.example import PARTS, Example
 from stages.text.answer_types import ANSWER_TYPES, AnswerRules
 from stages.text.gold import LETTERS
@@ -27,34 +27,6 @@ def read_table(path: Path, under: str | None = None) -> Iterator[tuple[str, RawR
         yield from read_csv(path)
     else:
         raise ValueError(f"{path}: got {path.suffix!r}, wanted .jsonl, .csv or .json")
-
-
-def read_csv(path: Path) -> Iterator[tuple[str, RawRow]]:
-    """Cells with one kind of line end. Raises ValueError for what is not UTF-8, for cells without a name, for
-    a name that stands twice, and for a quote that is not closed, which makes one cell of all that follows.
-    """
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            names = table.fieldnames or []
-            if twice := [name for name in names if names.count(name) > 1]:
-                raise ValueError(f"{path}: two columns are named {twice[0]!r}")
-            for number, row in enumerate(table):
-                if None in row:
-                    raise ValueError(
-                        f"{path} row {number}: more cells than the header names, left over {row[None]!r}"
-                    )
-                yield f"{path} row {number}", {name: one_line_end(cell) for name, cell in row.items()}
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not text in UTF-8 ({error})") from error
-    except csv.Error as error:
-        raise ValueError(f"{path} after row {number}: {error}; is a quote not closed?") from error
-
-
-def one_line_end(cell: str | None) -> str | None:
-    """Without the last line's; what else parts lines in Unicode is text."""
-    return cell and cell.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
 def read_choices(row: RawRow, name: str, where: str) -> list[str]:

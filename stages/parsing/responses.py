@@ -22,7 +22,7 @@ ROLES = {
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt"), "assistant"),
     **dict.fromkeys(("system", "developer"), "system"),
 }
-ENDED = (True, "stop", "eos", "end_turn")  # in a column that says how a response ended
+ENDED = ("true", "1", "stop", "eos", "end_turn")  # in a column that says how a response ended, in any case
 
 
 class Response(NamedTuple):
@@ -92,7 +92,8 @@ def responses_of(row: RawRow, columns: Responses, where: str) -> list[Response]:
     """A row's responses that say or think anything, in the order of the columns."""
     said = [text for name in columns.columns for text in texts_of(row, name, where)]
     thoughts = [text for name in columns.thoughts for text in texts_of(row, name, where)]
-    ended = list(row.get(columns.finished) or []) if columns.finished else []
+    told = row.get(columns.finished) if columns.finished else None
+    ended = told if isinstance(told, list) else [told] * len(said) * (told is not None)
     for what, values in (("thoughts", thoughts), ("finished", ended)):
         if values and len(values) != len(said):
             raise ValueError(f"{where}: {len(said)} responses and {len(values)} `{what}`, wanted as many")
@@ -100,10 +101,14 @@ def responses_of(row: RawRow, columns: Responses, where: str) -> list[Response]:
     for place, text in enumerate(said):
         spoken_text, inline = taken_apart(text, columns)
         thought = "\n\n".join(filter(None, [thoughts[place].strip() if thoughts else "", inline]))
-        told = ("stop" if ended[place] in ENDED else "length") if ended else UNKNOWN
+        reason = ("stop" if has_ended(ended[place]) else "length") if ended else UNKNOWN
         if spoken_text.strip() or thought:
-            found.append(Response(spoken_text.strip(), thought, told))
+            found.append(Response(spoken_text.strip(), thought, reason))
     return found
+
+
+def has_ended(told: object) -> bool:
+    return str(told).strip().lower() in ENDED
 
 
 def taken_apart(text: str, columns: Responses) -> tuple[str, str]:

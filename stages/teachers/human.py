@@ -14,7 +14,7 @@ from stages.records.completion import Completion
 from stages.records.example import Example
 from stages.text.mathematics import boxes
 from stages.text.stated import stated_answer
-from stages.text.statements import HASHES
+from stages.text.statements import hashed
 
 
 class Settings(Block):
@@ -32,7 +32,7 @@ def cannot_teach(dataset: str, settings: Settings) -> str | None:
 def answer_of(example: Example) -> str:
     """What the rationale marks as its answer and as nothing else; without a mark, the gold answer."""
     text = example.rationale or ""
-    if not HASHES.search(text) and not any(content.strip() for content in boxes(text)):
+    if not hashed(text) and not any(content.strip() for content in boxes(text)):
         return example.answer
     return stated_answer(text, example.answer_type, example.choices or ()) or example.answer
 

@@ -146,7 +146,7 @@ ANSWER_TYPES: dict[str, AnswerRules] = {
         stated=stated_words.stated_date,
     ),
     "latex": AnswerRules(  # "$2n-2$"
-        canonical=gold.canonical_text,
+        canonical=gold.canonical_latex,
         wanted=gold.wanted_latex,
         strict=strict_latex,
         lenient=lenient_latex,

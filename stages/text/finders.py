@@ -133,12 +133,26 @@ def strict_dates(text: str, choices: Sequence[str] = ()) -> list[str]:
     return found
 
 
+def day_of(written: str) -> str:
+    """MM/DD/YYYY of a written date; years of two digits are 1976 to 2075, whenever they are read. Raises
+    ParserError or OverflowError for no date.
+    """
+    from dateutil.parser import parser, parserinfo
+
+    class Years(parserinfo):
+        def convertyear(self, year: int, century_specified: bool = False) -> int:
+            """The library counts from the year of the clock."""
+            return year if year >= 100 or century_specified else year + (2000 if year <= 75 else 1900)
+
+    return f"{parser(Years()).parse(written):%m/%d/%Y}"
+
+
 def lenient_dates(text: str, choices: Sequence[str] = ()) -> list[str]:
     """Written months, ISO and short years too: "May 1st, 2021 or 5/2/21" -> ["05/01/2021", "05/02/2021"]."""
-    from dateutil.parser import ParserError, parse
+    from dateutil.parser import ParserError
 
     found = []
     for written in WRITTEN_DATE.findall(text):
         with suppress(ParserError, OverflowError):
-            found.append(f"{parse(written):%m/%d/%Y}")
+            found.append(day_of(written))
     return found

@@ -5,14 +5,16 @@ type: `canonical_*` takes what a source holds, and raises ValueError with the pl
 was wanted; `wanted_*` says what an answer that is not legal ought to be, and None of one that is.
 """
 
-import math
 import re
 import string
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Context, Decimal
 
 LETTERS = string.ascii_uppercase  # of the choices, in their order
 NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+LONGEST = 400  # digits of a number: what is longer is none that anybody means
+PRECISE = Context(prec=2 * LONGEST)
 LETTERED = re.compile(r"\(?([A-Za-z])[).]?")
 
 # what a source holds, its place, the option texts -> the answer as an Example holds it
@@ -29,10 +31,10 @@ def canonical_number(value: object, where: str, choices: Sequence[str] = ()) -> 
     bare = text.replace(",", "")
     if re.fullmatch(r"[+-]?\d+", bare):
         return str(int(bare))
-    number = float(bare)
-    if not math.isfinite(number):
-        raise ValueError(f"{where}: answer is {value!r}, wanted a finite number")
-    return str(int(number)) if number.is_integer() else repr(number)
+    number = Decimal(bare)
+    if abs(number.adjusted()) > LONGEST:
+        raise ValueError(f"{where}: answer is {value!r}, wanted a number of at most {LONGEST} digits")
+    return f"{number.normalize(PRECISE):f}" if number else "0"
 
 
 def canonical_choice(value: object, where: str, choices: Sequence[str]) -> str:
@@ -64,6 +66,11 @@ def canonical_text(value: object, where: str, choices: Sequence[str] = ()) -> st
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{where}: answer is {value!r}, wanted a text that is not empty")
     return value.strip()
+
+
+def canonical_latex(value: object, where: str, choices: Sequence[str] = ()) -> str:
+    """As a text; files of competitions hold numbers too."""
+    return canonical_text(str(value) if type(value) in (int, float) else value, where)
 
 
 def canonical_date(value: object, where: str, choices: Sequence[str] = ()) -> str:

@@ -27,6 +27,7 @@ FACTORIAL = re.compile(
 WORD = re.compile(r"(?<![\\A-Za-z])(?:[A-Za-z]{3,}|is|it|of|or|so|to|we)(?![A-Za-z])", re.IGNORECASE)
 
 
+IN_WORDS = re.compile(r"\\(?:text|textbf|textit|texttt|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 MIXED = re.compile(r"(?<![\d.,/)}])(\d+) (\d+)/(\d+)(?![\d/])")  # 1 1/4
 DOTS = re.compile(r"\\(?:[lc]?dots|dotsc|dotsb)|\.\.\.|…")  # a list that goes on is compared whole
 
@@ -112,26 +113,27 @@ def find_answer(text: str) -> list[str]:
 def strict_latex(text: str, choices: Sequence[str] = ()) -> list[str]:
     """The last box; without one the first line.
 
-    In a line with words it is what the library finds: "so 12 pens" -> ["12"].
+    In a line with words it is what the library finds: "so 12 pens" -> ["12"]; where it finds nothing, words
+    that are set as such are the answer: "\text{even}".
     """
     box = last_box(text)
     if box is not None:
         return [box.strip()] if parse_answer(box) else []
     line = text.strip(" *_\n").split("\n")[0].rstrip(". *_")
     if WORD.search(line):
-        return find_answer(line)
+        return find_answer(line) or [line] * (not WORD.search(IN_WORDS.sub("", line)))
     return [line] if any(not isinstance(found, str) for found in parse_answer(line)) else []
 
 
 def lenient_latex(text: str, choices: Sequence[str] = ()) -> list[str]:
     """As the strict rule where there is a box or a bare answer; else what the library finds in the text."""
-    alone = "\n" not in text.strip(" *_\n") and not WORD.search(text)
+    alone = "\n" not in text.strip(" *_\n") and not WORD.search(IN_WORDS.sub("", text))
     return strict_latex(text) if alone or last_box(text) is not None else find_answer(text)
 
 
 def in_words(answer: str) -> str:
     r"""An answer without dollars, \text{} and doubled blanks."""
-    return " ".join(re.sub(r"\\text\s*\{([^}]*)\}", r"\1", answer.replace("$", "")).split())
+    return " ".join(IN_WORDS.sub(r"\1", answer.replace("$", "")).split())
 
 
 def listed(answer: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from stages.text.numerals import SCALES, Numeral
+from stages.text.numerals import SCALES, Numeral, dozens
 
 UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -46,7 +46,7 @@ def spelled(text: str) -> list[Numeral]:
         if run["minus"] and numbers and not subtracted:
             numbers[0] = numbers[0]._replace(value=-numbers[0].value, start=run.start())
         found += numbers
-    return found
+    return dozens(text, found)
 
 
 def half_of(run: re.Match[str]) -> Fraction:

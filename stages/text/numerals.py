@@ -8,6 +8,7 @@ published rule reads less, and stays as it is: stages/text/finders.py.
 
 import re
 import unicodedata
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -52,6 +53,13 @@ LATEX = (
 PER = re.compile(r"/(?:(?!pi\b|sqrt|sin|cos|tan|log|ln|exp)[^\W\d_]{2,}|h\b)")
 
 
+# of scripts that put no blanks between words: a number may touch them
+UNSPACED = "\u0e00-\u0e7f\u2e80-\u9fff\uac00-\ud7af"
+IN_WORD = re.compile(rf"[^\W{UNSPACED}]")
+TENFOLD = "十百千万萬亿億兆"  # behind digits they are part of the number, which is not read
+DOZEN = re.compile(r"\s+dozen\b", re.IGNORECASE)
+
+
 class Numeral(NamedTuple):
     value: Fraction
     start: int  # where it stands in the text that `plain_signs` gives
@@ -83,7 +91,9 @@ def numerals(text: str) -> list[Numeral]:
     found = []
     for match in NUMERAL.finditer(text):
         before = text[match.start() - 1 : match.start()]
-        if before.isalnum() or before in ("/", "_") or dated(text, match):
+        if IN_WORD.match(before) or before == "/" or dated(text, match):
+            continue
+        if text[match.end() :].lstrip()[:1] in [*TENFOLD]:
             continue
         if text.startswith("/", match.end()) and not PER.match(text, match.end()):
             continue
@@ -92,7 +102,17 @@ def numerals(text: str) -> list[Numeral]:
         value = in_digits(match)
         if value is not None:
             found.append(Numeral(-value if match["sign"] or match["late"] else value, *match.span()))
-    return found
+    return dozens(text, found)
+
+
+def dozens(text: str, found: list[Numeral]) -> list[Numeral]:
+    """Numbers of dozens twelvefold."""
+    return [
+        Numeral(12 * number.value, number.start, dozen.end())
+        if (dozen := DOZEN.match(text, number.end))
+        else number
+        for number in found
+    ]
 
 
 def dated(text: str, match: re.Match[str]) -> bool:
@@ -155,7 +175,7 @@ def written(value: Fraction) -> str:
         while left % prime == 0:
             left //= prime
     if left != 1:
-        return repr(float(value))
+        return f"{Decimal(repr(float(value))):f}"
     digits = next(place for place in range(1, LONGEST * 4) if (value * 10**place).denominator == 1)
     whole = str(abs(value.numerator) * 10**digits // value.denominator).rjust(digits + 1, "0")
     return f"{'-' if value < 0 else ''}{whole[:-digits]}.{whole[-digits:]}"

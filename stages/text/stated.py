@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from stages.text.answer_types import rules_of
+from stages.text.mathematics import IN_WORDS
 from stages.text.stated_values import EMPHASIS, first_sentence, sentences
 from stages.text.statements import find_statement, only_reply
 from stages.text.thoughts import split_thoughts
@@ -25,8 +26,7 @@ DECLINES = re.compile(
     r"|\b(?:do|does|would)(?: not|n't) make sense|\bis not possible",
     re.IGNORECASE,
 )
-IN_WORDS = re.compile(r"\\(?:text|textbf|textit|texttt|mathrm|mathbf)\s*\{([^{}]*)\}")
-LISTED = re.compile(r"\s*\d+[.)]\s")  # "1. Mia"
+LISTED = re.compile(r"[\s#*_]*\d+[.)]\s")  # "1. Mia"
 # "He has 3.": a step of the reasoning, short as it is
 TOLD = re.compile(
     r"\W*(?:(?!Option|Choice|Answer|Letter)[A-Z]\w*|[tT]h\w+|[iI]t|[sS]?[hH]e|[wW]e|[yY]ou)\s+"

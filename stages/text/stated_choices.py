@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from stages.text.gold import LETTERS
 from stages.text.hedges import BESIDE, POSSIBLE, side_by_side
 from stages.text.number_words import spelled
-from stages.text.numerals import numerals, plain_signs
+from stages.text.numerals import UNSPACED, numerals, plain_signs
 from stages.text.stated_values import NOT, SEVERAL, bare, before
 
 DENIED = re.compile(
@@ -27,6 +27,7 @@ LEFT_OUT = re.compile(
 ARTICLE = re.compile(r"^(?:an?|the)\s+")
 NO_ARTICLE = re.compile(r"\s+(?:and|or|nor|is|are|was|were|but|because|since|would|must|seems)\b")
 
+WORD = rf"(?:[^\W{UNSPACED}]|')"  # a letter that is part of one is no option's
 AMONG = re.compile(r"\b(?:between|of|among)\s+[\"'*(\[]*$", re.IGNORECASE)
 AND = re.compile(r"\b(?:and|or|nor)\b|[/&]", re.IGNORECASE)
 
@@ -99,9 +100,9 @@ def option_places(part: str, choices: Sequence[str]) -> list[Place]:
     if lettered and whole_option(lettered[2], choices) == lettered[1].upper():  # "(a) (a + b)(a - b)"
         return [(0, len(part), lettered[1].upper())]
     pattern = re.compile(
-        rf"[(\[]\s*([{both}])\s*[)\]]?(?![\w'])|(?<![\w'])([{both}])[).:](?=\s|$|[*_\"'])"
-        rf"|\b(?:option|choice|answer|letter)\s+[\"'*(]*([{both}])\b|(?<![\w'])([{legal}])(?![\w'])"
-        rf"|(?<![\w'])([{small}])(?=[.!]?$)",
+        rf"[(\[]\s*([{both}])\s*[)\]]?(?!{WORD})|(?<!{WORD})([{both}])[).:](?=\s|$|[*_\"'])"
+        rf"|\b(?:option|choice|answer|letter)\s+[\"'*(]*([{both}])\b|(?<!{WORD})([{legal}])(?!{WORD})"
+        rf"|(?<!{WORD})([{small}])(?=[.!]?$)",
     )
     letters = []
     for found in pattern.finditer(part):

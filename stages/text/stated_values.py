@@ -17,9 +17,11 @@ from stages.text.numerals import Numeral, numerals, plain_signs, written
 StatedValue = Callable[[str, bool, Sequence[str]], str | None]
 SEVERAL = ""
 EMPHASIS = " \t\n\"'“”‘’„«»‹›『』「」`*_~"
+# between a denial and what it denies: "not necessarily true", "cannot be 5"
+SOFTENED = r"(?:(?:really|quite|at all|be|been|even|always|(?!only\b)\w+ly)\s+){0,3}"
 NOT = re.compile(
-    r"\b(?:not|never|neither|nor|isn't|instead of|rather than|than|except|excluding"
-    r"|(?:all|any|every)(?:thing)? but)\s+"
+    r"\b(?:not|cannot|never|neither|nor|no longer|\w+n['’]t|instead of|rather than|than|except|excluding"
+    rf"|(?:all|any|every)(?:thing)? but)\s+{SOFTENED}"
     r"(?:option |choice )?[\"'“‘*(\[]*$",
     re.IGNORECASE,
 )
@@ -29,7 +31,24 @@ YEARS = range(1500, 2100)
 BEFORE = 40  # characters
 # of "14 = 2 * 7" what comes to 14, not the 14; not over the end of a line, where "- 5" is of a list
 TERM = re.compile(r"[ \t]*(?P<operator>[-+*/x×÷·])[ \t]*\$?\d")
+EQUALS = re.compile(
+    r"(?:[=≈]|\bequals?|\bis equal to|\bcomes to|\bmakes)[\s*_`\"'“‘(\[\\]*\$?[\s*_`\"'“‘(\[\\]*$"
+)
+# what begins a reason, a condition or a check, whose equals sign is its own
+ASIDE = re.compile(
+    r"\b(?:since|because|as|with|when|where|if|given|for|check\w*|verif\w+|note)\b", re.IGNORECASE
+)
+# of what is to be worked out a number is a piece: \sqrt{4}, 2\pi
+MATHS = re.compile(r"\s*(?:\\(?:sqrt|pi|log|ln|sin|cos|tan)(?![a-z])|[√π])")
+MATHS_BEFORE = re.compile(r"(?:\\(?:sqrt|log|ln|sin|cos|tan)(?![a-z])|√)[\s\d_{(\[]*$")
 UNIT = re.compile(r"\s*(%|[^\W\d_]+)")
+# not behind an initial, "U.S." and "St."
+ABBREVIATED = "".join(
+    rf"(?<!\b{short}\.)" for short in ("St", "Dr", "Mr", "Mrs", "Ms", "Mt", "Ft", "Jr", "Sr", "Prof", "vs")
+)
+SENTENCES = re.compile(
+    r"(?<=[.!?])(?<!^[A-Z]\.)(?<![\s(*][A-Z]\.)(?<!\b[A-Z]\.[A-Z]\.)" rf"{ABBREVIATED}[*_\"']*\s+(?=\S)"
+)
 AFFIRMED = ("yes", "true", "correct", "y")
 NOUNS = (
     "one|body|doubt|way|evidence|reason|need|problem|matter|such|other|more|longer|idea|clue|answer|further"
@@ -40,7 +59,9 @@ OWN = "".join(  # "he has no apples"
 )
 EITHER = re.compile(r"^\W*(?:yes|true)\s*(?:/|or)\s*(?:no|false)\s*[?:]\s*(?=\S)", re.IGNORECASE)
 YES_NO = re.compile(
-    r"(?<![\w-])(?P<denied>(?:not|never|\w+n['’]t)\s+(?:really |quite |at all )?)?"
+    r"(?<![\w-])(?P<denied>(?:(?:(?:not|never|\w+n['’]t) (?:think|believe|find)|neither(?: of \w+)?)"
+    r" (?:(?:that|it|this|statement|the|is|was|are|were|be) ){0,4}"
+    rf"|(?:not|cannot|never|no longer|\w+n['’]t)\s+){SOFTENED})?"
     rf"(?P<word>yes|true|correct|false|incorrect|untrue|{OWN}no(?!\s+(?:{NOUNS})\b))(?![\w-])",
     re.IGNORECASE,
 )
@@ -51,13 +72,13 @@ def bare(text: str) -> str:
     before = None
     while before != text:
         before = text
-        text = text.strip(EMPHASIS).removesuffix(".").removesuffix("!").strip(EMPHASIS)
+        text = text.strip(EMPHASIS).removesuffix(".").removesuffix("!").removesuffix("。").strip(EMPHASIS)
     return text
 
 
 def sentences(text: str) -> list[str]:
     """Parts that end in a period, question or exclamation mark with a blank behind it; at least one."""
-    return re.split(r"(?<=[.!?])(?<!^[A-Z]\.)(?<![\s(*][A-Z]\.)[*_\"']*\s+(?=\S)", text.strip())
+    return SENTENCES.split(text.strip())
 
 
 def before(text: str, place: int) -> str:
@@ -82,19 +103,30 @@ def stated_number(part: str, announced: bool, choices: Sequence[str]) -> str | N
     kept = [number for number in found if not NOT.search(before(sentence, number.start))]
     if not kept:
         return None
-    equals = [
-        number
-        for number in found
-        if re.search(r"=\s*\$?\s*$", before(sentence, number.start)) and not TERM.match(sentence, number.end)
-    ]
+    equals = [number for number in found if comes_out(sentence, number)]
+    if announced:
+        equals = [number for number in equals if not of_another(sentence, kept[0], number)]
     if equals:
         return written(equals[-1].value)
     if announced:
+        if MATHS_BEFORE.search(before(sentence, kept[0].start)) or MATHS.match(sentence, kept[0].end):
+            return None
         none = several(sentence, kept[:2]) or left_to_do(sentence, kept)
         return SEVERAL if none else written(kept[0].value)
     own = [number for number in kept if not aside(sentence, number)] or kept
     none = several(sentence, own[-2:], either=True) or ends_in_terms(sentence, found)
     return SEVERAL if none else written(own[-1].value)
+
+
+def comes_out(sentence: str, number: Numeral) -> bool:
+    """3 + 4 = 7: what an equals sign comes to, and no term of what goes on."""
+    return bool(EQUALS.search(before(sentence, number.start))) and not TERM.match(sentence, number.end)
+
+
+def of_another(sentence: str, first: Numeral, number: Numeral) -> bool:
+    """42 (check: 42 / 6 = 7), 6 with n = 3: the equals sign belongs to what is said of the first number."""
+    between = sentence[first.end : max(first.end, number.start)]
+    return between.count("(") > between.count(")") or bool(ASIDE.search(between))
 
 
 def operators(sentence: str, found: Sequence[Numeral]) -> list[str]:

@@ -70,7 +70,7 @@ def stated_text(part: str, announced: bool, choices: Sequence[str]) -> str | Non
 # other forms of dates, as those that are known
 DATES = (
     (r"(?<=\d)\s*\\?/\s*(?=\d)", "/"),
-    (r"\b(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?(?!\w)", r"\1-\2-\3"),
+    (r"(?<!\d)(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?(?!\w)", r"\1-\2-\3"),
     (r"(?<![\w./-])(\d{1,2})[.-](\d{1,2})[.-](\d{4})(?![\w-])", r"\1/\2/\3"),
     (r"\b(\d{1,2})-([A-Za-z]{3,9})-(\d{4})\b", r"\1 \2 \3"),
     (r"\b(\d{1,2})-([A-Za-z]{3,9})-(\d\d)\b", r"\1 \2 20\3"),
@@ -106,10 +106,16 @@ UNITS = re.compile(
 ALL_WORDS = re.compile(r"\\(?:text|textrm|textbf|mathrm|mbox)\s*\{\s*(-?[$€£]?\d[\d,.]*)\s+[a-z ]+\}")
 
 
+# behind an answer a reason or a check, with mathematics of its own
+NAMED = 3  # words of an answer that is no mathematics: "no real solution"
+REASON = re.compile(r",?\s+(?:since|because)\s|\s\((?:check|since|because|as|verified)\b", re.IGNORECASE)
+
+
 def stated_latex(part: str, announced: bool, choices: Sequence[str]) -> str | None:
-    part = re.sub(r"[€£¥]|\\pounds|\\euro", "", ALL_WORDS.sub(r"\1", part))
+    part = REASON.split(re.sub(r"[€£¥]|\\pounds|\\euro", "", ALL_WORDS.sub(r"\1", part)))[0]
     if (value := UNITS.sub("", part)).strip(" $\\,;!."):
         part = value
     with suppress(IndexError):
         return strict_latex(part)[0]
-    return None
+    named = bare(first_sentence(part))
+    return named if announced and 0 < len(named.split()) <= NAMED else None

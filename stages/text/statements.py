@@ -16,7 +16,8 @@ MARK = re.compile(
     r"(?:\s+(?:to|for)\s+(?:this|the)\s+(?:question|problem|riddle))?"
     r"\s*(?:choice|option|letter)?\s*[\"'*_)]*\s*"
     r"(?::|(?:is|are|was|would be|will be|must be|should be)\b)\s*:?"
-    r"|\banswer\s*[:=]\s*|^[ \t#*_>]*(?:final\s+)?answer\s*(?:[-=]+>?|[–—→])\s+)",
+    r"|\banswer\s*[:=]\s*|^[ \t#*_>]*(?:final\s+)?answer\s*(?:[-=]+>?|[–—→])\s+"
+    r"|^(?:#{1,6}[ \t]*|\*\*|__)(?:(?:the|my)[ \t]+)?(?:(?:final|correct)[ \t]+)?answer[*_ \t]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
 # what is said about an answer, and announces none: "the reason for this answer is", "this answer is right"
@@ -52,7 +53,11 @@ BOLD = re.compile(r"\*\*(.+?)\*\*|__(.+?)__", re.DOTALL)
 EXPLAINED = re.compile(
     r"\n\W*(?:Explanation|Reasoning|Reason|Rationale|Justification|Note)\W*:.*\Z", re.DOTALL
 )
-HASHES = re.compile(r"^#{4}\s*(\S.*)$", re.MULTILINE)
+HASHES = re.compile(r"^#{4}[ \t]*(\S.*)$", re.MULTILINE)
+# a number with a unit, a letter, yes or no: behind "####" an answer, and no heading of what follows
+VALUE = re.compile(
+    r"\W*(?:\d(?:[\d.,/]*\d)?(?:\s?[^\W\d]+%?| ?%){0,2}|[A-Z]|yes|no|true|false)\W*", re.IGNORECASE
+)
 
 
 class Statement(NamedTuple):
@@ -67,9 +72,8 @@ def find_statement(text: str) -> Statement:
     """What is stated as the answer, the last line where nothing is announced as one."""
     if box := next((content for content in boxes(text) if content.strip(" $\\,;!")), ""):
         return Statement(box, True, text.rindex(f"{{{box}}}"))
-    for marks in (TAGGED, HASHES):
-        if tagged := [mark for mark in marks.finditer(text) if mark[1]]:
-            return Statement(tagged[-1][1], True, tagged[-1].start())
+    if tagged := [mark for mark in TAGGED.finditer(text) if mark[1]] or hashed(text):
+        return Statement(tagged[-1][1], True, tagged[-1].start())
     announced = list(announcements(text))
     if announced:
         return next((one for one, of_it in announced if not of_it), announced[0][0])
@@ -82,13 +86,25 @@ def find_statement(text: str) -> Statement:
     return Statement(lines[-1] if lines else "", False, len(text))
 
 
+def hashed(text: str) -> list[re.Match[str]]:
+    """GSM8K's marks of an answer, "#### 18". A line of "####" with text under it is a heading of Markdown,
+    unless it is a value and no more.
+    """
+    return [
+        mark
+        for mark in HASHES.finditer(text)
+        if not text[mark.end() :].strip(EMPHASIS) or VALUE.fullmatch(mark[1])
+    ]
+
+
 def announcements(text: str) -> Iterator[tuple[Statement, bool]]:
     """What follows each "the answer is", the last one first; and whether that is said of the answer only."""
     for mark in reversed(list(MARK.finditer(text))):
         line = line_behind(text[mark.start() + len(mark[0].rstrip()) :])
         if line.strip(OPENED):
             of_it = OF_IT.search(text[max(0, mark.start() - 20) : mark.start()]) or SAID_OF_IT.match(line)
-            yield Statement(line, True, mark.start()), bool(of_it)
+            begins = mark.end() - len(mark[0].lstrip())  # blanks before it may end the line before
+            yield Statement(line, True, begins), bool(of_it)
 
 
 def line_behind(text: str) -> str:

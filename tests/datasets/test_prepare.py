@@ -108,6 +108,8 @@ def example(**changed: Any) -> Example:
         ([], 0, "x: got 0 examples"),
         ([example()], 2, "x: got 1 examples, wanted 2"),
         ([example(), example(question="!")], None, "x: 1 ids occur more than once, first 'x-0'"),
+        ([example(id="row 3")], None, "x: an id is 'row 3', wanted one word"),
+        ([example(id="")], None, "x: an id is '', wanted one word"),
         ([example(question=" \n")], None, r"x-0: question is ' \\n', wanted a text"),
         ([example(answer="seven")], None, "x-0: answer is 'seven', wanted a number"),
         ([example(answer="007")], None, "x-0: answer is '007', wanted 7"),

@@ -96,6 +96,19 @@ def test_a_quote_that_is_not_closed(tmp_path: Path) -> None:
         parse_columns(tmp_path, "mine", columns("number"), ["m.csv"])
 
 
+# the row with the open quote would take the others in
+@pytest.mark.parametrize("rest", ["2,two\n3,three\n", '2,two\n3,"three"\n'])
+def test_a_quote_that_takes_in_the_last_rows(tmp_path: Path, rest: str) -> None:
+    (tmp_path / "m.csv").write_text(f'a,q\n0,zero\n1,"one\n{rest}')
+    with pytest.raises(ValueError, match=r"m\.csv after row 0: .*quote"):
+        parse_columns(tmp_path, "mine", columns("number"), ["m.csv"])
+
+
+def test_a_cell_as_long_as_a_thought(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"q,a\n{'long ' * 50_000},1\n")
+    assert len(parse_columns(tmp_path, "mine", columns("number"), ["m.csv"])[0].question) > 131_072
+
+
 def test_true_and_false_are_yes_and_no(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("q,a\nCan it?,True\nAnd it?,False\nIt?,yes\n")
     found = parse_columns(tmp_path, "mine", columns("yes_no"), ["m.csv"])

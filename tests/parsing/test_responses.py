@@ -13,10 +13,11 @@ from curated import curate
 from ruamel.yaml import YAML
 
 from stages.config.curation import Curation
-from stages.config.dataset import Columns, Dataset
+from stages.config.dataset import Columns, Dataset, Responses
 from stages.config.load import check
 from stages.corpus.funnel import Corpus
 from stages.parsing.checks import check_columns
+from stages.parsing.responses import responses_of
 from stages.records.completion import Completion, read_completions, write_completions
 from stages.records.example import Example
 from stages.teach import counted
@@ -247,3 +248,21 @@ def test_a_rationale_with_an_answer_of_its_own_is_read_with_it(
     example = Example("made-0", "made", "2 + 2?", answer, "number", rationale=rationale)
     rows = list(human.complete([example], human.Settings(backend="human"), Path("none"), ""))
     assert right([example], rows) == [kept]
+
+
+@pytest.mark.parametrize(
+    ("told", "reasons"),
+    [
+        (True, ["stop", "stop"]),
+        (False, ["length", "length"]),
+        ("stop", ["stop", "stop"]),
+        ("True", ["stop", "stop"]),
+        ("length", ["length", "length"]),
+        ([True, False], ["stop", "length"]),
+        (None, ["unknown", "unknown"]),
+    ],
+)
+def test_how_responses_ended_is_told_for_each_or_for_all(told: Any, reasons: list[str]) -> None:
+    columns = Responses(columns=["r"], finished="f", model="m")
+    found = responses_of({"r": ["It is 4.", "It is 5."], "f": told}, columns, "row 0")
+    assert [response.finish_reason for response in found] == reasons

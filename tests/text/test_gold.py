@@ -25,7 +25,9 @@ from stages.text.gold import canonical_number
         (-3, "-3"),
         (".5", "0.5"),
         ("7.", "7"),
-        (1e-7, "1e-07"),
+        ("12345678901234567890.5", "12345678901234567890.5"),
+        (1e23, "100000000000000000000000"),
+        (1e-7, "0.0000001"),  # the readers know no powers of ten
         ("99999999999999999999", "99999999999999999999"),
     ],
 )
@@ -58,6 +60,7 @@ def test_number_keeps_the_value_of_any_float() -> None:
         ("text", " yajo ", [], "yajo"),
         ("exact", " ] ) ", [], "] )"),
         ("latex", " $2n$ ", [], "$2n$"),
+        ("latex", 5, [], "5"),
         ("date", "5/1/2021", [], "05/01/2021"),
         ("choice", " B ", ["red", "blue"], "B"),
         ("choice", "blue", ["red", "blue"], "B"),
@@ -82,7 +85,7 @@ def test_canonical(answer_type: str, value: object, choices: list[str], wanted: 
         ("yes_no", 1, [], "answer is 1, wanted yes or no"),
         ("text", " ", [], "wanted a text that is not empty"),
         ("exact", None, [], "wanted a text that is not empty"),
-        ("latex", 3, [], "answer is 3, wanted a text that is not empty"),
+        ("latex", True, [], "answer is True, wanted a text that is not empty"),
         ("date", "2021-05-01", [], "wanted a date as MM/DD/YYYY"),
         ("choice", "C", ["red", "blue"], "wanted a letter of 'AB' or one of"),
         ("choice", "red", ["red", "red"], "answer is 'red', wanted a letter"),
