@@ -38,6 +38,7 @@ from stages.results.cells import (
 )
 from stages.results.revisions import field_at
 from stages.results.statistics import rounded
+from tools.doctor.cells import made_otherwise
 from tools.terminal import checkout
 
 KEPT = Path("metrics/kept")  # the report reads what lies here, and nothing below
@@ -126,6 +127,11 @@ def main(
     if missing:
         raise ValueError(f"{metrics}: no {', '.join(missing)}: `dvc repro` makes them")
     params = read_params()
+    if stale := made_otherwise(params):
+        raise ValueError(
+            f"params.yaml: {len(stale)} stages were run with other parameters, first {stale[0]}, and would be"
+            " kept under these: `dvc repro` first"
+        )
     settings = settings_of(params, read_learns_from(metrics / "rendered"))
     kept: dict[str, Any] = {"cells": kept_rows(metrics, check("run", params["run"], Run))}
     others: tuple[Kind, ...] = ("las", "splits", "funnels", "appraisals")

@@ -169,7 +169,8 @@ def check_blocks(params: Params) -> Checked:
     teachers = check_teachers(params)
     check_consulted(params)
     methods = check_methods(params)
-    for name in params.get("mentors") or {}:
+    for name in find(params, "mentors") if params.get("mentors") else {}:
+        find(params, f"students.{name}")
         mentor_of(name, params)
     for axis, model in PLAIN.items():
         for name, values in find(params, axis).items():

@@ -204,10 +204,15 @@ def check_splits(checked: Checked, run: Run) -> None:
 def check_teaching(checked: Checked, run: Run) -> None:
     """Each data set can be taught by each teacher, as far as its backend knows before work."""
     for dataset, teacher in product(run.datasets, run.teachers):
-        backend, settings = checked.teachers[teacher]
-        cannot_teach = getattr(backend, "cannot_teach", None)
-        if cannot_teach and (why := cannot_teach(dataset, settings)):
-            raise ValueError(f"params.yaml: `run` pairs data set {dataset!r} with teacher {teacher!r}: {why}")
+        own = checked.teachers[teacher][1]
+        for name in own.teachers if own.backend == "joined" else [teacher]:
+            backend, settings = checked.teachers[name]
+            cannot_teach = getattr(backend, "cannot_teach", None)
+            if cannot_teach and (why := cannot_teach(dataset, settings)):
+                of = "" if name == teacher else f"teachers.{name}: "
+                raise ValueError(
+                    f"params.yaml: `run` pairs data set {dataset!r} with teacher {teacher!r}: {of}{why}"
+                )
 
 
 def check_samples(params: Params, checked: Checked, run: Run) -> None:

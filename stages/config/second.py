@@ -20,4 +20,6 @@ def second_settings(name: str, methods: Mapping[str, Any], student: Student) -> 
     """A student's settings for a second training with a method, by the name of its block under `methods`."""
     where = f"methods.{name}.second"
     own = check(where, second_block(name, methods), SecondTraining)
-    return check(where, {**student.model_dump(), **own.model_dump(exclude_none=True)}, Student)
+    told = own.model_dump(exclude_none=True)
+    steps = {"max_steps": None} if "epochs" in told else {}  # the first training's would end it
+    return check(where, {**student.model_dump(), **steps, **told}, Student)

@@ -20,8 +20,8 @@ FACTOR = 1 << 31  # above every number of a word or of a gram, and its square is
 NONE = -1  # no word, no gram, no question
 
 # Marks of prose are left out (of Unicode: general punctuation). Brackets, signs and pictures are words: of
-# dyck_languages, boolean_expressions and emoji_movie nothing else is asked
-WORD = re.compile(r"[^\W_]+|[^\w\s.,;:!?'\"`«»\u2010-\u205e$\\-]")
+# dyck_languages, boolean_expressions and emoji_movie nothing else is asked. So is a minus before a number
+WORD = re.compile(r"[^\W_]+|-(?=\s?[\d(])|[^\w\s.,;:!?'\"`«»\u2010-\u205e$\\-]")
 # of texts in small letters
 LABEL = re.compile(r"\A\s*(?:q|question):\s")
 OPTIONS = re.compile(r"(?:options|answer choices):\s*(?=\(a\)|- )")
@@ -37,7 +37,7 @@ class Wording(NamedTuple):
 
 def plain(text: str) -> str:
     """Of compatible characters one form (NFKC), small letters."""
-    return normalize("NFKC", text).casefold()
+    return normalize("NFKC", text).casefold().replace("\N{MINUS SIGN}", "-")
 
 
 def words_of(text: str) -> str:

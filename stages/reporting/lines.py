@@ -83,16 +83,22 @@ def setting_departures(result: Result, paper: Made, trained: bool, decoding: str
     ]
 
 
-def rank(result: Result, presets: Collection[str]) -> tuple[bool, bool, str]:
-    """Least first: the tree's own, kept runs of the item's presets (any grid and size), others; by name."""
+Rank = tuple[bool, bool, bool, str]
+
+
+def rank(result: Result, presets: Collection[str]) -> Rank:
+    """Least first: the tree's own, kept runs of the item's presets (any grid and size), others; by name. Last
+    what another run left in the tree: nothing says what made it.
+    """
     preset = result["settings"].get("preset", result.get("kept", ""))
     own = any(preset == one or preset.startswith(f"{one}_") for one in presets)
-    return "kept" in result, not own, result.get("kept", "")
+    kept = "kept" in result
+    return not (kept or result["settings"]), kept, not own, result.get("kept", "")
 
 
 def that_stand(results: Sequence[Result], presets: Collection[str]) -> list[Result]:
     """Of results on the same axes those that stand in an item: all of the tree's own, or one kept run's."""
-    least: dict[Words, tuple[bool, bool, str]] = {}
+    least: dict[Words, Rank] = {}
     places = [tuple(result[axis] for axis in LINE_AXES) for result in results]
     ranks = [rank(result, presets) for result in results]
     for place, its_rank in zip(places, ranks, strict=True):

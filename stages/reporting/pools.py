@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from stages.config.load import find
-from stages.config.method import resolve_method
+from stages.config.method import method_block, resolve_method
 from stages.config.run import AXES
 from stages.records.jsonl import read_object
 from stages.results.cells import read_cell
@@ -42,6 +42,7 @@ LISTS = {  # axis -> the lists of `run` that its names stand in
     "mentor": ("mentors",),
     "first": ("first_methods",),
     "decoding": ("decodings",),
+    "seed": ("seeds",),
     "target": ("transfers",),
     "simulator": ("simulators",),
 }
@@ -63,15 +64,16 @@ def settings_of(params: dict[str, Any], learns_from: dict[str, str]) -> Settings
     def blocks(kind: str, *lists: str) -> dict[str, Any]:
         return {name: find(params, f"{kind}.{name}") for listed in lists for name in run.get(listed, [])}
 
-    varied = params["datasets"]  # of a data set what people vary; the rest of it is in stages/datasets
+    # of a data set what people vary; the rest of it is in stages/datasets
+    varied = params.get("datasets") or {}
     datasets = [name for listed in LISTS["dataset"] for name in run.get(listed, [])]
-    known = find(params, "methods")
-    methods = blocks("methods", *LISTS["method"])
+    known = params.get("methods") or {}  # where a block may be missing
+    methods = {name: method_block(name, known) for listed in LISTS["method"] for name in run.get(listed, [])}
     bases = {name: resolve_method(name, known)[0] for name in methods}
     return {
         "preset": run["preset"],
         "students": blocks("students", *LISTS["student"]),
-        "methods": {**{base: known[base] for base in bases.values()}, **methods},
+        "methods": {**{base: method_block(base, known) for base in bases.values()}, **methods},
         "learns_from": {base: learns_from[name] for name, base in bases.items() if name in learns_from},
         "decodings": blocks("decodings", *LISTS["decoding"]),
         "subtasks": {name: chosen for name in datasets if (chosen := varied.get(name, {}).get("subtasks"))},
@@ -85,7 +87,7 @@ def is_declared(result: Result, run: dict[str, Any]) -> bool:
     One that it does not was left by another run, with settings that params.yaml no longer tells.
     """
     return all(
-        not result[axis] or any(result[axis] in run.get(listed, []) for listed in lists)
+        result.get(axis) in (None, "") or any(result[axis] in run.get(listed, []) for listed in lists)
         for axis, lists in LISTS.items()
     )
 
@@ -144,7 +146,7 @@ def unseen_means(cells: list[Result]) -> list[Result]:
         if one["target"] not in ("", one["dataset"]):
             student = (one[axis] for axis in LINE_AXES if axis != "target")
             groups[*student, one[ALPHA], one.get("seed")].append(one)
-    shared = {*LINE_AXES, "seed", ALPHA, "settings", "kept"}
+    shared = {*LINE_AXES, "seed", ALPHA, "settings", "kept", "n_seeds"}
     return [
         {
             **{name: value for name, value in group[0].items() if name in shared},
@@ -165,14 +167,13 @@ def read_dollars(path: Path) -> dict[str, float]:
 def read_results(metrics: Path, params: dict[str, Any]) -> dict[str, list[Result]]:
     """Everything that tables are made of, by the kind that an item asks for.
 
-    `params` (params.yaml) says what the tree's own results were made with.
+    `params` (params.yaml) says what the tree's own results were made with, those that it declares.
     """
     made = settings_of(params, read_learns_from(metrics / "rendered"))
     dollars = read_dollars(metrics / "cost_accuracy.csv")
 
     def known(results: list[Result]) -> list[Result]:
-        declared = [is_declared(one, params["run"]) for one in results]
-        return [made_with(one, made if its else {}) for one, its in zip(results, declared, strict=True)]
+        return [made_with(one, made if is_declared(one, params["run"]) else {}) for one in results]
 
     def scored(folder: str) -> list[Result]:
         paths = sorted((metrics / folder).glob("*.json"))

@@ -46,13 +46,6 @@ def members(settings: Settings, params: dict[str, Any] | None = None) -> dict[st
     return found
 
 
-def cannot_teach(dataset: str, settings: Settings) -> str | None:
-    for name, (backend, own) in members(settings).items():
-        if hasattr(backend, "cannot_teach") and (why := backend.cannot_teach(dataset, own)):
-            return f"teachers.{name}: {why}"
-    return None
-
-
 def complete(
     examples: list[Example], settings: Settings, raw: Path, demonstrations: str
 ) -> Iterator[Completion]:

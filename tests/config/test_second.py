@@ -29,6 +29,13 @@ def test_a_methods_block_says_how_a_second_training_differs(name: str) -> None:
     method_of(name, METHODS)  # the method itself takes such a block
 
 
+def test_its_own_epochs_are_not_ended_by_the_first_trainings_steps() -> None:
+    steps = STUDENT.model_copy(update={"max_steps": 400})
+    for second, wanted in (({"epochs": 10}, (10, None)), ({"lr": 0.1}, (5, 400)), ({"max_steps": 7}, (5, 7))):
+        found = second_settings("std_cot", {"std_cot": {"second": second}}, steps)
+        assert (found.epochs, found.max_steps) == wanted
+
+
 @pytest.mark.parametrize(
     ("second", "told"),
     [

@@ -23,6 +23,8 @@ def questions(*texts: str, choices: list[str] | None = None) -> list[Example]:
         ("  IS it — “so” …", "is it so"),
         ("Ｈｅ paid ½", "he paid 1 2"),  # noqa: RUF001 - wide letters and a fraction: NFKC
         ("a_b c-d", "a b c d"),
+        ("What is \N{MINUS SIGN}5 plus (7 - 3)?", "what is - 5 plus ( 7 - 3 )"),
+        ("x^2-4", "x ^ 2 - 4"),
         ("$x^2 = \\frac{1}{3}$", "x ^ 2 = frac { 1 } { 3 }"),
         ("( [ < > ] )", "( [ < > ] )"),
         ("not ( True )", "not ( true )"),

@@ -147,6 +147,17 @@ def keep(metrics: Path, name: str, accuracy: float, **settings: Any) -> None:
     write_kept(metrics, name, rows, **settings)
 
 
+def test_what_another_run_left_counts_last(metrics: Path) -> None:
+    """Of seeds that params.yaml does not declare nothing is averaged in; of a student whose settings nothing
+    tells, what was kept with its settings stands.
+    """
+    before = lines(metrics, "Direct")
+    write_cell(metrics / "cells", "a-official-fine_tune-tiny-7-greedy", **CELL | {"accuracy": 0.0})
+    other = "a-official-fine_tune-other-0-greedy-c"
+    write_cell(metrics / "transfers", other, **CELL | {"accuracy": 0.9, "n": 50})
+    assert lines(metrics, "Direct") == before
+
+
 def alpha(value: float, preset: str = "other", **more: Any) -> dict[str, Any]:
     """Settings of a run with this alpha."""
     return {"preset": preset, "methods": {"fine_tune_cot": {"alpha": value}}, **more}

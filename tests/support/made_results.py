@@ -6,7 +6,7 @@ from typing import Any
 
 from made_cells import axes_of, write_cell
 
-RUN: dict[str, list[str]] = {
+RUN: dict[str, list[Any]] = {
     "datasets": ["a", "b"],
     "splits": ["official", "sample"],
     "teachers": ["small"],
@@ -14,6 +14,7 @@ RUN: dict[str, list[str]] = {
     "methods": ["fine_tune_cot"],
     "baselines": ["fine_tune", "zero_shot_cot"],
     "students": ["tiny"],
+    "seeds": [0, 1, 2],
     "decodings": ["greedy", "short"],
     "transfers": ["c", "e"],
 }

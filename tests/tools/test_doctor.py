@@ -1,6 +1,7 @@
 """`cot doctor`: each concern with and without its fault, no network, no secret told."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -67,7 +68,7 @@ def changed(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def findings(changes: dict[str, Any]) -> list[Finding]:
     with new_shelf() as shelf:
-        return examine(changed(read_params(), changes), shelf)[0]
+        return examine({"": changed(read_params(), changes)}, shelf)[0][""]
 
 
 def of(concern: str, changes: dict[str, Any]) -> tuple[str, str]:
@@ -85,6 +86,11 @@ LLAMA = runs(students=["llama2_7b"])
 SERVED = {**runs(teachers=["served"]), "endpoints.local.base_url": NOBODY}
 NAMED = {**SERVED, "teachers.served.model": "mine"}
 GPT = runs(teachers=["gpt"], curations=["d1"])
+TAUGHT_SOFTLY = {
+    **runs(students=["gpt2"]),
+    "students.gpt2.distil": {"teacher": "llama2_7b", "on_policy": {"share": 1.0}},
+}
+RELEASED_TINY = {**RELEASED, **runs(teachers=["human"], curations=["d1"], methods=["fine_tune_cot"])}
 BY_LIKELIHOOD = {"filter": "answer", "select": {"by": "likelihood", "keep": 1}}
 HOSTED = {"kind": "openai", "endpoint": "openai", "model": "gpt-4-of-nobody"}
 CASES = [
@@ -122,11 +128,14 @@ CASES = [
     ("weights", runs(students=["opt_125m"]), "stops", "has no safetensors at this commit"),
     ("weights", LLAMA, "stops", "is gated (Llama 2 Community License), and no token is here"),
     ("weights", runs(students=["gpt2"]), "ok", ""),
+    ("weights", TAUGHT_SOFTLY, "stops", "is gated (Llama 2 Community License), and no token is here"),
     ("disk", {**runs(students=["gpt2_large"]), "students.gpt2_large.keep_epochs": True}, "stops", "at most"),
     ("disk", runs(students=["gpt2_large"]), "ok", "1,024.0 GiB are free"),
     ("memory", runs(students=["gpt2"]), "ok", "training holds 1.9 GiB of weights"),
+    ("memory", TAUGHT_SOFTLY, "ok", "training holds 27.0 GiB of weights"),
     ("hours", runs(students=["gpt2_large"]), "warning", "take a GPU, or a smaller size"),
     ("hours", {}, "ok", "of one core by measured rates"),
+    ("hours", RELEASED_TINY, "ok", "unknown: of gsm8k nothing is here yet"),
     ("placeholders", SERVED, "stops", "set `teachers.served.model` to the name"),
     ("placeholders", NAMED, "ok", ""),
     ("keys", GPT, "stops", "$OPENAI_API_KEY is not set"),
@@ -179,17 +188,46 @@ def test_each_concern_with_and_without_its_fault(
     assert said in text
 
 
+def test_grids_take_from_one_budget_and_one_disk() -> None:
+    """Of a preset: each alone has enough."""
+    of_one = {**GPT, "endpoints.openai.budget": 10.0}
+    grids = {name: changed(read_params(), {**of_one, "run.datasets": [name]}) for name in GENERATED}
+    with new_shelf() as shelf:
+        alone = [of_dollars(examine({name: params}, shelf)[0][name]) for name, params in grids.items()]
+        together = {of_dollars(found) for found in examine(grids, shelf)[0].values()}
+    assert list(together) == [pytest.approx(sum(alone), abs=0.02)]
+
+
+GENERATED = ("gen_last_letter", "gen_coin_flip")
+
+
+def of_dollars(found: list[Finding]) -> float:
+    (told,) = [finding.why for finding in found if finding.concern == "costs"]
+    return float(re.search(r"at most \$([\d.]+)", told)[1])  # type: ignore[index]
+
+
+def test_cells_that_grids_share_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").write_text("stages: {train: {matrix: {student: '${run.students}'}}}")
+    grids = [{"run": {"students": names}, "students": {}} for names in (["a", "b"], ["b", "c"])]
+    cells.print_stages([*grids, {**grids[0], "students": {"a": {"lr": 1}}}])
+    assert re.search(r"train \D*5 ", capsys.readouterr().out)
+
+
 def test_every_concern_is_in_the_table() -> None:
     seen = {(concern, verdict == "ok") for concern, _, verdict, _ in CASES}
     assert seen >= {
-        (name, well) for name in [*CONCERNS, *OF_QUESTIONS] if name != "memory" for well in (0, 1)
+        (name, well) for name in ["disk", *CONCERNS, *OF_QUESTIONS] if name != "memory" for well in (0, 1)
     }
 
 
 def test_the_default_is_well_and_says_so_of_every_concern() -> None:
     found = findings({})
     assert worst(found) == "ok"
-    assert [*dict.fromkeys(finding.concern for finding in found)] == ["check", *CONCERNS, *OF_QUESTIONS]
+    concerns = [*dict.fromkeys(finding.concern for finding in found)]
+    assert concerns == ["check", "disk", *CONCERNS, *OF_QUESTIONS]
 
 
 def test_memory_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

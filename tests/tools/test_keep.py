@@ -112,6 +112,17 @@ def test_what_is_kept(folder: Path) -> None:
     assert (folder / "elsewhere/other.json").exists()
 
 
+def test_settings_that_were_not_run_are_not_kept(folder: Path) -> None:
+    """The cells are there under the same names, and params.yaml says since how else they were to be made."""
+    (folder / "dvc.yaml").write_text("stages: {train: {matrix: {student: '${run.students}'}}}")
+    for lr, code in ((SETTINGS["students"]["tiny"].get("lr"), 0), (0.5, 1)):
+        entry = {"params": {"params.yaml": {"students.tiny.lr": lr}}}
+        (folder / "dvc.lock").write_text(json.dumps({"stages": {"train@tiny": entry}}))
+        found = call(f"kept_{code}")
+        assert found.exit_code == code
+    assert "1 stages were run with other parameters, first train@tiny" in str(found.exception)
+
+
 def test_what_stands_before_and_beside_the_students_is_kept(folder: Path) -> None:
     """What the report shows of it, under its axes; nothing of another run's."""
     metrics = folder / "metrics"

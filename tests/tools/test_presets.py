@@ -200,6 +200,49 @@ def test_a_preset_of_a_wrong_shape(said: str, copy: Path) -> None:
     assert SHAPES[said] in str(caught.value)
 
 
+def test_a_size_drops_grids_that_there_are(copy: Path) -> None:
+    (copy / "presets" / "wrong.yaml").write_text("grids: {scott: {}}\nsizes: {tiny: {grids: {scot: null}}}")
+    with pytest.raises(ValueError, match=r"wrong\.yaml: `sizes\.tiny\.grids` drops \['scot'\], .*: scott$"):
+        read_preset("wrong", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ("teachers: {scripted: {error_rate: {letters: 0.1}}}", "teachers.scripted.error_rate"),
+        ("run: {splits: {sample: 1}}", "run.splits"),
+    ],
+)
+def test_a_block_in_place_of_a_value(said: str, place: str, copy: Path) -> None:
+    (copy / "presets" / "wrong.yaml").write_text(said)
+    before = (copy / "params.yaml").read_bytes()
+    assert f"presets/wrong.yaml: `{place}` is a block, wanted a value" in str(call("use", "wrong").exception)
+    assert (copy / "params.yaml").read_bytes() == before
+
+
+def test_an_empty_preset_is_named(copy: Path) -> None:
+    (copy / "presets" / "nothing.yaml").write_text("")
+    assert "presets/nothing.yaml: got NoneType, wanted blocks" in str(call("list").exception)
+
+
+def test_what_stays_of_ones_own_is_said(committed: list[str], copy: Path) -> None:
+    (copy / "presets" / "mine.yaml").write_text("students: {tiny: {weight_decay: 0.5}}")
+    assert "stays" not in call("use", "mine").output
+    told = call("use", "quickstart").output
+    assert (
+        "students.tiny.weight_decay: 0.5 stays, which neither the preset says nor what is committed" in told
+    )
+    subprocess.run([*GIT, "checkout", "--quiet", "params.yaml"], cwd=copy, check=True)
+
+
+def test_a_name_that_cannot_be_kept_is_refused_before_the_first_grid(
+    committed: list[str], copy: Path
+) -> None:
+    (copy / "presets" / "my-own.yaml").write_text("run: {seeds: [0]}")
+    assert "name 'my-own': wanted a-z, 0-9 and _ only" in str(call("run", "my-own").exception)
+    assert committed == []
+
+
 @pytest.fixture
 def committed(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The folder as a repository, and what `run` does there: a cell of a grid fails where it is said so."""

@@ -31,12 +31,9 @@ class Examined(NamedTuple):
 
 
 def examine_grids(grids: Mapping[str, Params], shelf: Shelf) -> Examined:
-    found = {}
-    asked: dict[Question, None] = {}
-    for grid, params in grids.items():
-        found[grid], questions = examine(params, shelf)
-        asked |= dict.fromkeys(questions)
-    return Examined(grids, of_all_grids(found), list(asked))
+    found, asked = examine(grids, shelf)
+    questions = dict.fromkeys(one for there in asked.values() for one in there)
+    return Examined(grids, of_all_grids(found), list(questions))
 
 
 def print_findings(findings: list[Finding]) -> None:
@@ -55,8 +52,8 @@ def print_findings(findings: list[Finding]) -> None:
 def print_briefly(params: Params) -> None:
     """What stops a run and what is worth a warning, a line each; on stderr, for `cot presets use`."""
     with new_shelf() as shelf:
-        findings, _ = examine(params, shelf)
-    for finding in findings:
+        findings, _ = examine({"": params}, shelf)
+    for finding in findings[""]:
         if finding.verdict != "ok":
             line = f"{finding.verdict}: {finding.concern}, {finding.where}: {cell_text(finding)}"
             print(line, file=sys.stderr)

@@ -3,6 +3,7 @@
 DVC itself is not asked: it knows one params.yaml, this one any.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -61,18 +62,38 @@ def read_stages() -> tuple[dict[str, Any], dict[str, Any]]:
     return read_yaml(Path("dvc.yaml"))["stages"], read_yaml(lock)["stages"] if lock.is_file() else {}
 
 
+def made_otherwise(params: dict[str, Any]) -> list[str]:
+    """The cells of this grid that dvc.lock has with other parameters, NAME@CELL."""
+    if not Path("dvc.lock").is_file():
+        return []
+    stages, entries = read_stages()
+    names = [
+        f"{name}@{key}" if key else name
+        for name, stage in stages.items()
+        for key in matrix_keys(stage, params)
+    ]
+    return [name for name in names if name in entries and not has_same_params(entries[name], params)]
+
+
 def count_stages(
-    params: dict[str, Any], stages: Mapping[str, Any], entries: Mapping[str, Any]
+    params: dict[str, Any],
+    stages: Mapping[str, Any],
+    entries: Mapping[str, Any],
+    counted: set[tuple[str, str, str]] | None = None,
 ) -> dict[str, Count]:
-    """Stage -> its cells, in the order of dvc.yaml.
+    """Stage -> its cells, in the order of dvc.yaml, but for those that are `counted`: grids with the same
+    blocks share cells.
 
     What dvc.lock has may run anew all the same, if its code or files moved: `dvc repro --dry` knows.
     """
     counts = {}
+    blocks = json.dumps({kind: block for kind, block in params.items() if kind != "run"}, sort_keys=True)
+    counted = set() if counted is None else counted
     for name, stage in stages.items():
         if name in LEFT_OUT:
             continue
-        keys = matrix_keys(stage, params)
+        keys = [key for key in matrix_keys(stage, params) if (name, key, blocks) not in counted]
+        counted |= {(name, key, blocks) for key in keys}
         recorded = [
             entry
             for key in keys
@@ -87,8 +108,9 @@ def print_stages(grids: Iterable[dict[str, Any]]) -> None:
     """What a run has to do, stage by stage."""
     counts: dict[str, Count] = {}
     read = read_stages()
+    counted: set[tuple[str, str, str]] = set()
     for params in grids:
-        for stage, count in count_stages(params, *read).items():
+        for stage, count in count_stages(params, *read, counted).items():
             counts[stage] = counts.get(stage, Count()) + count
     rows = [(stage, count.cells, count.recorded, count.here) for stage, count in counts.items()]
     print_table(("stage", "cells", "in dvc.lock", "and here"), rows)

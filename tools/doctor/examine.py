@@ -28,7 +28,6 @@ CONCERNS = {
     "curations": find_curations,
     "packages": find_packages,
     "weights": find_weights,
-    "disk": find_disk,
     "memory": find_memory,
     "hours": find_hours,
 }
@@ -47,22 +46,32 @@ def new_shelf(new: bool = False) -> Iterator[Shelf]:
         yield Shelf(place, new)
 
 
-def examine(params: Params, shelf: Shelf) -> tuple[list[Finding], list[Question]]:
-    """The findings of one setting, each concern with at least one, and who is asked what. A setting that
-    `cot check` refuses is examined no further.
+def examine(
+    grids: Mapping[str, Params], shelf: Shelf
+) -> tuple[dict[str, list[Finding]], dict[str, list[Question]]]:
+    """Grid -> its findings, each concern with at least one; grid -> who is asked what. What is asked and what
+    a disk holds is counted over all grids. One that `cot check` refuses is examined no further.
     """
-    try:
-        checked = check_blocks(params)
-        check_grid(params, checked)
-    except ValueError as error:
-        return [Finding("check", "stops", "params.yaml", str(error))], []
-    setting = Setting(params, checked, shelf)
-    asked = questions(setting)
-    found = [Finding("check", "ok", "", "")]
-    for concern, find in CONCERNS.items():
-        found += list(find(setting)) or [Finding(concern, "ok", "", "")]
-    for concern, find_of in OF_QUESTIONS.items():
-        found += list(find_of(setting, asked)) or [Finding(concern, "ok", "", "")]
+    found: dict[str, list[Finding]] = {}
+    settings = {}
+    for grid, params in grids.items():
+        try:
+            checked = check_blocks(params)
+            check_grid(params, checked)
+        except ValueError as error:
+            found[grid] = [Finding("check", "stops", "params.yaml", str(error))]
+        else:
+            settings[grid] = Setting(params, checked, shelf)
+    asked = {grid: questions(setting) for grid, setting in settings.items()}
+    of_all = list(dict.fromkeys(one for there in asked.values() for one in there))
+    disk = list(find_disk(list(settings.values())))
+    for grid, setting in settings.items():
+        found[grid] = [Finding("check", "ok", "", ""), *disk]
+        for concern, find in CONCERNS.items():
+            found[grid] += list(find(setting)) or [Finding(concern, "ok", "", "")]
+        for concern, find_of in OF_QUESTIONS.items():
+            there = of_all if find_of is find_costs else asked[grid]
+            found[grid] += list(find_of(setting, there)) or [Finding(concern, "ok", "", "")]
     return found, asked
 
 

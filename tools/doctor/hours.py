@@ -203,8 +203,12 @@ def find_hours(setting: Setting) -> Iterator[Finding]:
         )
         if work.assumed:
             told += f"; rationales of {', '.join(work.assumed)} are taken to be as long as published ones"
-        if work.unknown:
-            told += f" (without {', '.join(work.unknown)}, not here yet)"
+        if {*work.unknown} >= {*setting.run.datasets}:
+            told = f"unknown: of {', '.join(work.unknown)} nothing is here yet; `dvc repro split` fetches it"
+        elif work.unknown:
+            told += f" (without {', '.join(work.unknown)}, not here yet: it is more)"
+        if student.distil:
+            told += f"; without what students.{student.distil.teacher} computes to teach it"
         slow = device == "CPU" and core > DAY * HOUR
         remedy = "take a GPU, or a smaller size" if slow else ""
         yield Finding("hours", "warning" if slow else "ok", where, told, remedy)

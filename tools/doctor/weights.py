@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -21,11 +21,29 @@ COPIES = 2  # of what a stage makes: in data/ and in DVC's cache, where the disk
 GIB = 2**30
 
 
-def bases(setting: Setting) -> Iterator[tuple[str, Base]]:
-    """(block, base) of the run's students here, and of its teachers in this process."""
+def here(setting: Setting) -> Iterator[tuple[str, Student]]:
+    """(name, settings) of the run's students in this process."""
     for name in setting.run.students:
         if isinstance(student := setting.checked.students[name], Student):
-            yield f"students.{name}", student.base
+            yield name, student
+
+
+def soft_teachers(setting: Setting) -> Iterator[tuple[str, Student, Student]]:
+    """(name, settings, who learns its distribution) of students that teach others so (`distil`)."""
+    for _, student in here(setting):
+        if student.distil:
+            teacher = setting.checked.students[student.distil.teacher]
+            if isinstance(teacher, Student):
+                yield student.distil.teacher, teacher, student
+
+
+def bases(setting: Setting) -> Iterator[tuple[str, Base]]:
+    """(block, base) of the run's students here, of who teaches them its distribution, and of its teachers in
+    this process.
+    """
+    students = dict(here(setting)) | {name: teacher for name, teacher, _ in soft_teachers(setting)}
+    for name, student in students.items():
+        yield f"students.{name}", student.base
     for name, settings in setting.teachers():
         if settings.backend == "transformers":
             yield f"teachers.{name}", settings.base
@@ -113,23 +131,41 @@ def trainings_of(setting: Setting, where: str) -> int:
     return len(run.datasets) * len(run.splits) * (taught + len(learning)) * len(run.seeds)
 
 
+def base_bytes(base: Base, parameters: int, new: bool = False) -> int:
+    """Bytes of a base that is fetched, and made into a student. new: of a machine that has none yet."""
+    there = base.path or (not new and cached_on_disk(base))
+    fetched = 0 if there else base.bytes or parameters * FLOAT32
+    return fetched + (COPIES * parameters * FLOAT32 if base.gguf else 0)
+
+
+def left_bytes(setting: Setting, where: str, student: Student, parameters: int, new: bool = False) -> int:
+    """Bytes of what every training of a student leaves, in data/ and in DVC's cache."""
+    if student.lora and not student.lora.merge:
+        return 0
+    # a GPU's student is saved in bfloat16
+    half = not new and student.precision != "float32" and free_memory()[1] == "GPU"
+    each = parameters * (BFLOAT16 if half else FLOAT32)
+    return COPIES * saved_states(student) * trainings_of(setting, where) * each
+
+
+def state_bytes(student: Student, parameters: int) -> int:
+    """Bytes of a student's state while it is trained."""
+    if student.lora and not student.lora.merge:
+        return 0
+    return (saved_states(student) + 2) * parameters * FLOAT32
+
+
+def saved_states(student: Student) -> int:
+    return student.epochs if student.keep_epochs else 1
+
+
 def disk_bytes(setting: Setting, where: str, student: Student, parameters: int, new: bool = False) -> int:
     """Bytes for one student: its base, its state while it is trained, and what every training leaves.
 
     new: of a machine that has no base yet, and computes in float32.
     """
-    base = student.base
-    here = base.path or (not new and cached_on_disk(base))
-    fetched = 0 if here else base.bytes or parameters * FLOAT32
-    made = COPIES * parameters * FLOAT32 if base.gguf else 0
-    if student.lora and not student.lora.merge:
-        return fetched + made
-    saved = student.epochs if student.keep_epochs else 1
-    state = (saved + 2) * parameters * FLOAT32
-    # a GPU's student is saved in bfloat16
-    half = not new and student.precision != "float32" and free_memory()[1] == "GPU"
-    left = saved * trainings_of(setting, where) * parameters * (BFLOAT16 if half else FLOAT32)
-    return fetched + made + state + COPIES * left
+    once = base_bytes(student.base, parameters, new) + state_bytes(student, parameters)
+    return once + left_bytes(setting, where, student, parameters, new)
 
 
 def memory_bytes(student: Student, parameters: int) -> int:
@@ -152,19 +188,32 @@ def free_memory() -> tuple[int, str]:
 
 def sized(setting: Setting) -> Iterator[tuple[str, Student, int | None]]:
     """(block, student, parameters) of the run's students here."""
-    for name in setting.run.students:
-        if isinstance(student := setting.checked.students[name], Student):
-            yield f"students.{name}", student, parameters_of(student.base)
+    for name, student in here(setting):
+        yield f"students.{name}", student, parameters_of(student.base)
 
 
-def find_disk(setting: Setting) -> Iterator[Finding]:
-    needed = 0
-    for where, student, parameters in sized(setting):
-        if parameters is None:
-            remedy = f"say `{where}.base.parameters`"
-            yield Finding("disk", "warning", where, "the size of its weights is unknown", remedy)
-        else:
-            needed += disk_bytes(setting, where, student, parameters)
+def find_disk(settings: Sequence[Setting]) -> Iterator[Finding]:
+    """Of grids that are run one after the other: what they leave adds up, a base is there once."""
+    once: dict[str, int] = {}
+    unknown: dict[str, None] = {}
+    left = 0
+    for setting in settings:
+        for where, student, parameters in sized(setting):
+            if parameters is None:
+                unknown[where] = None
+                continue
+            own = base_bytes(student.base, parameters) + state_bytes(student, parameters)
+            once[where] = max(once.get(where, 0), own)
+            left += left_bytes(setting, where, student, parameters)
+        for name, teacher, _ in soft_teachers(setting):
+            if parameters := parameters_of(teacher.base):
+                once.setdefault(f"students.{name}", base_bytes(teacher.base, parameters))
+            else:
+                unknown[f"students.{name}"] = None
+    for where in unknown:
+        remedy = f"say `{where}.base.parameters`"
+        yield Finding("disk", "warning", where, "the size of its weights is unknown", remedy)
+    needed = sum(once.values()) + left
     free = shutil.disk_usage(Path.cwd()).free
     told = f"weights take at most {gib(needed)}, {gib(free)} are free"
     yield Finding("disk", "stops" if needed > free else "ok", "this disk", told)
@@ -175,6 +224,12 @@ def find_memory(setting: Setting) -> Iterator[Finding]:
     for where, student, parameters in sized(setting):
         if parameters is not None and trainings_of(setting, where):
             needed = memory_bytes(student, parameters)
+            if student.distil and student.distil.on_policy:  # its teacher is asked beside it
+                needed += sum(
+                    FLOAT32 * (parameters_of(teacher.base) or 0)
+                    for _, teacher, learner in soft_teachers(setting)
+                    if learner is student
+                )
             told = f"training holds {gib(needed)} of weights; the {device} has {gib(free)}"
             if free:
                 yield Finding("memory", "stops" if needed > free else "ok", where, told)

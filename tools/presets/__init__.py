@@ -14,7 +14,7 @@ from tools.presets.reading import (
     read_items,
     sizes_of,
 )
-from tools.presets.writing import PARAMS, is_new_block, leaves, merge, write_preset
+from tools.presets.writing import PARAMS, is_new_block, leaves, merge, stays, write_preset
 from tools.tables import console
 from tools.terminal import checkout, command_group
 
@@ -35,7 +35,7 @@ def list_presets() -> None:
     """Show the presets, their sizes and the items that they make."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for name in preset_names():
-        first_comment = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        first_comment = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
         items = [f"{paper} {', '.join(keys)}" for paper, keys in read_items(name).items()]
         table.add_row(name, " ".join(sizes_of(name)), "\n".join([first_comment, *items]))
     console().print(table)
@@ -50,6 +50,8 @@ def use(name: Name, size: Size = FULL, grid: Grid = None) -> None:
     overlay = read_grid(name, size, grid)
     write_preset(overlay, name)
     typer.echo(f"params.yaml now holds the preset {overlay['run']['preset']}: `dvc repro` builds it")
+    for value in stays(overlay, name):
+        typer.echo(f"{value} stays, which neither the preset says nor what is committed", err=True)
     from tools.doctor import print_briefly
 
     print_briefly(read_params())

@@ -115,7 +115,14 @@ def read_preset(name: str, size: str = FULL) -> dict[str, Overlay]:
         raise ValueError(f"presets/{name}.yaml has no size {size!r}; it has: {', '.join(sizes_of(name))}")
     overlay = read_overlay(name)
     sizes = overlay.pop("sizes", None) or {}
-    overlay = laid_over(overlay, sizes.get(size) or {})
+    own = sizes.get(size) or {}
+    nulls = [grid for grid, values in (own.get("grids") or {}).items() if values is None]
+    if unknown := [grid for grid in nulls if grid not in (overlay.get("grids") or {})]:
+        raise ValueError(
+            f"presets/{name}.yaml: `sizes.{size}.grids` drops {unknown}, wanted some of:"
+            f" {', '.join(overlay.get('grids') or {}) or 'none, it has no grids'}"
+        )
+    overlay = laid_over(overlay, own)
     overlay = {key: value for key, value in overlay.items() if key not in ("items", "beyond")}
     grids = {grid: own for grid, own in (overlay.pop("grids", None) or {"": {}}).items() if own is not None}
     if not grids:

@@ -43,10 +43,12 @@ def run_grids(root: Path, name: str, size: str, jobs: int | None) -> list[str]:
     refuse_own_changes(root)
     papers = read_items(name)
     out = keep.KEPT / "beyond" if is_beyond(name) else keep.KEPT
+    grids = {label(name, grid, size): overlay for grid, overlay in read_preset(name, size).items()}
+    for kept in grids:
+        keep.check_name(kept, out, force=True)
     with put_back(root / PARAMS), repro.ended_by_signals():
         committed = (root / PARAMS).read_bytes()
-        for grid, overlay in read_preset(name, size).items():
-            kept = label(name, grid, size)
+        for kept, overlay in grids.items():
             typer.echo(f"{kept}: `dvc repro` with this preset")
             (root / PARAMS).write_bytes(committed)  # without the blocks of the grid before
             write_preset(overlay, name)

@@ -1,5 +1,7 @@
 """A preset into parameters: every key known, comments of params.yaml kept."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -52,12 +54,17 @@ def merge(params: Any, overlay: Overlay, name: str) -> None:
     a block is not. Of REPLACED_WHOLE a block takes the place of what another preset left.
     """
     for kind in REPLACED_WHOLE:
-        for block in overlay.get(kind, {}):
+        for block in overlay.get(kind) or {}:
             (params.get(kind) or {}).pop(block, None)
     new = {at[:2] for at, _ in leaves(overlay) if at[0] in params and is_new_block(params, at)}
     for at, value in leaves(overlay):
         where = params
         for depth, key in enumerate(at):
+            if not isinstance(where, dict):
+                raise ValueError(
+                    f"presets/{name}.yaml: `{'.'.join(at[:depth])}` is a block, wanted a value as in"
+                    f" params.yaml: {where!r}"
+                )
             if key not in where and at[:2] not in new:
                 raise ValueError(
                     f"presets/{name}.yaml: unknown key `{'.'.join(at[: depth + 1])}`; params.yaml has:"
@@ -87,12 +94,35 @@ def preset_params(name: str, size: str = FULL) -> dict[str, Overlay]:
     return made
 
 
-def write_preset(overlay: Overlay, name: str) -> None:
-    """Write an overlay into params.yaml, once all of it is checked."""
+def overlaid(source: Path | str, where: str, overlay: Overlay, name: str) -> str:
+    """The text of params.yaml with an overlay in it, comments kept."""
     yaml = comment_keeping_yaml()
-    params = parse_yaml(PARAMS, str(PARAMS), yaml)
+    params = parse_yaml(source, where, yaml)
     merge(params, overlay, name)
     text = StringIO()
     yaml.dump(params, text)
-    check_all(parse_yaml(text.getvalue(), str(PARAMS)))
-    write_text(PARAMS, text.getvalue())
+    return text.getvalue()
+
+
+def stays(overlay: Overlay, name: str) -> list[str]:
+    """Values of params.yaml that neither the preset nor the committed file says: changes of one's own, or
+    what another preset of one's own left. None where git has no such file.
+    """
+    if not shutil.which("git"):
+        return []
+    words = ["git", "show", f"HEAD:./{PARAMS}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return []
+    text = overlaid(done.stdout, "HEAD:params.yaml", overlay, name)
+    known = dict(leaves(parse_yaml(text, "HEAD:params.yaml")))
+    here = dict(leaves(parse_yaml(PARAMS, str(PARAMS))))
+    own = [at for at, value in here.items() if at not in known or known[at] != value]
+    return [f"{'.'.join(map(str, at))}: {here[at]}" for at in own]
+
+
+def write_preset(overlay: Overlay, name: str) -> None:
+    """Write an overlay into params.yaml, once all of it is checked."""
+    text = overlaid(PARAMS, str(PARAMS), overlay, name)
+    check_all(parse_yaml(text, str(PARAMS)))
+    write_text(PARAMS, text)
