@@ -25,6 +25,8 @@ WRITTEN_DATE = re.compile(
     re.IGNORECASE,
 )
 
+SHORT_YEAR = re.compile(r"(?<=/)\d\d$")
+
 
 def option_letters(choices: Sequence[str]) -> str:
     """Of three choices "ABC". Raises ValueError for none and for more than 26."""
@@ -133,26 +135,17 @@ def strict_dates(text: str, choices: Sequence[str] = ()) -> list[str]:
     return found
 
 
-def day_of(written: str) -> str:
-    """MM/DD/YYYY of a written date; years of two digits are 1976 to 2075, whenever they are read. Raises
-    ParserError or OverflowError for no date.
-    """
-    from dateutil.parser import parser, parserinfo
-
-    class Years(parserinfo):
-        def convertyear(self, year: int, century_specified: bool = False) -> int:
-            """The library counts from the year of the clock."""
-            return year if year >= 100 or century_specified else year + (2000 if year <= 75 else 1900)
-
-    return f"{parser(Years()).parse(written):%m/%d/%Y}"
+def in_full(year: re.Match[str]) -> str:
+    """Of two digits: 1976 to 2075, where the library counts from the year of the clock."""
+    return f"{20 if year[0] <= '75' else 19}{year[0]}"
 
 
 def lenient_dates(text: str, choices: Sequence[str] = ()) -> list[str]:
     """Written months, ISO and short years too: "May 1st, 2021 or 5/2/21" -> ["05/01/2021", "05/02/2021"]."""
-    from dateutil.parser import ParserError
+    from dateutil.parser import ParserError, parse
 
     found = []
     for written in WRITTEN_DATE.findall(text):
         with suppress(ParserError, OverflowError):
-            found.append(day_of(written))
+            found.append(f"{parse(SHORT_YEAR.sub(in_full, written)):%m/%d/%Y}")
     return found
