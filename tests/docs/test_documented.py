@@ -154,42 +154,54 @@ def test_what_came_after_the_papers_is_kept(label: str) -> None:
     assert row[2].split(" ±")[0] == f"{100 * cell['accuracy']:.1f}"
 
 
-LINES = {  # a row of docs/results.md -> the cells whose marks are kept
+LINES = {  # a row of docs/results.md -> the cells whose marks are kept, by their teacher
     "Std-CoT, the first answer if right": "*-d1-std_cot-*",
     "the labels alone": "*-fine_tune-*",
     "CasCoD, the same answers": "*-cascod-*",
     "Mix, the longest or the shortest right one, 1:4": "*-mix_long_short-*",
-    "Fine-tune-CoT, all right ones": "*-mentor_kd-answer-fine_tune_cot-*_steps-?-greedy",
-    "Mentor, and Flan-T5-large's right ones": "*-mentor_kd_and_mentor-*",
+    "Fine-tune-CoT, all right ones": "*-{teacher}-answer-fine_tune_cot-*_steps-?-greedy",
+    "Mentor, and Flan-T5-large's right ones": "*-{teacher}_and_mentor-*",
     "EDIT after Std-CoT, all right ones, then both kinds": "*-edit_half-*",
     "Std-CoT twice, all right ones": "*-std_cot_half-*",
     "STaR, its own right ones, one round with hints": "*_steps-?-*_steps-*",
 }
+SEVEN = {  # the page's tables of them, one after the other: what is kept of each -> its teacher
+    "seven_methods": "mentor_kd",
+    "seven_methods_smol": "mentor_kd",
+    "seven_methods_svamp_smol": "six_models",
+}
+BEYOND_KEPT = ROOT / "metrics/kept/beyond"
 
 
-@pytest.mark.parametrize(("place", "kept"), [(0, "seven_methods"), (1, "seven_methods_smol")])
-def test_seven_methods_are_what_their_kept_marks_say(place: int, kept: str) -> None:
-    """The page's two tables of them, one after the other."""
-    folder = ROOT / "metrics/kept/beyond" / kept
-    lines = [read_line(folder / "cells", pattern) for pattern in LINES.values()]
+def rows_of_seven(kept: str) -> list[list[str]]:
+    rows = [row for row in table_rows(RESULTS) if row[1] in LINES]
+    place = [*SEVEN].index(kept)
+    assert len(rows) == len(LINES) * len(SEVEN)
+    return rows[len(LINES) * place :][: len(LINES)]
+
+
+@pytest.mark.parametrize("kept", SEVEN)
+def test_seven_methods_are_what_their_kept_marks_say(kept: str) -> None:
+    folder = BEYOND_KEPT / kept
+    patterns = [pattern.format(teacher=SEVEN[kept]) for pattern in LINES.values()]
+    lines = [read_line(folder / "cells", pattern) for pattern in patterns]
     told = [
         row.split(" | ")[1].removesuffix(" |") for row in table_of(lines, folder / "splits").split("\n")[2:19]
     ]
-    rows = [row[1:] for row in table_rows(RESULTS) if row[1] in LINES]
-    shown = rows[len(LINES) * place :][: len(LINES)]
+    shown = [row[1:] for row in rows_of_seven(kept)]
     assert [label for label, *_ in shown] == [*LINES]
     scores = [text.rsplit(", ", 1)[0] for text in [told[0], *told[1::2]]]  # without least and largest
     assert [accuracy for _, accuracy, _ in shown] == scores
     assert [difference for *_, difference in shown] == ["", *told[2::2]]
 
 
-SMOL = ROOT / "metrics/kept/beyond/seven_methods_smol"
+SMOL = BEYOND_KEPT / "seven_methods_smol"
 
 
-def tokens_trained(pattern: str) -> set[int]:
+def tokens_trained(folder: Path, pattern: str) -> set[int]:
     """Of a line's trainings, one a seed, the labels of all their steps, in thousands."""
     found = set()
-    for path in SMOL.glob("training/*.json"):
+    for path in folder.glob("training/*.json"):
         if not fnmatchcase(f"{path.stem}-greedy", pattern):
             continue
         told = json.loads(path.read_text())
@@ -198,24 +210,23 @@ def tokens_trained(pattern: str) -> set[int]:
     return found
 
 
-def test_tokens_of_seven_methods_are_those_of_their_trainings() -> None:
-    rows = [row for row in table_rows(RESULTS) if row[1] in LINES][len(LINES) :]
-    for told, label, *_ in rows:
-        found = tokens_trained(LINES[label])
-        after = tokens_trained("*-dual-std_cot-*") if "," in told else set()
+@pytest.mark.parametrize("kept", ["seven_methods_smol", "seven_methods_svamp_smol"])
+def test_tokens_of_seven_methods_are_those_of_their_trainings(kept: str) -> None:
+    for told, label, *_ in rows_of_seven(kept):
+        found = tokens_trained(BEYOND_KEPT / kept, LINES[label].format(teacher=SEVEN[kept]))
+        after = tokens_trained(BEYOND_KEPT / kept, "*-dual-std_cot-*") if "," in told else set()
         if " to " in told:
             assert told == f"{min(found)} to {max(found)}"
         else:
             assert [{int(one)} for one in told.split(", ")] == [*([after] if after else []), found]
 
 
-def test_star_learned_from_as_many_of_its_own_as_are_told() -> None:
-    funnels = [json.loads(path.read_text())["train"] for path in SMOL.glob("mentored/*.json")]
-    kept, shown = ([one[name] for one in funnels] for name in ("rows_out", "rationalised"))
-    assert (
-        f"{min(kept)} to {max(kept)} of the student's own, {min(shown)} to {max(shown)} of them said"
-        in " ".join(prose(RESULTS).split())
-    )
+@pytest.mark.parametrize("kept", ["seven_methods_smol", "seven_methods_svamp_smol"])
+def test_star_learned_from_as_many_of_its_own_as_are_told(kept: str) -> None:
+    funnels = [json.loads(path.read_text())["train"] for path in BEYOND_KEPT.glob(f"{kept}/mentored/*.json")]
+    numbers = ([one[name] for one in funnels] for name in ("rows_out", "rationalised"))
+    rows, shown = (f"{min(found)} to {max(found)}" for found in numbers)
+    assert f"{rows} of the student's own, {shown} of them said" in " ".join(prose(RESULTS).split())
 
 
 SECONDS = {  # lines of second trainings behind what they are compared with -> what the page says

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages.config.decoding import Decoding
 from stages.config.load import check
@@ -106,8 +106,17 @@ def decodings_of(setting: Setting) -> list[Decoding]:
     return [check(f"decodings.{name}", blocks[name], Decoding) for name in setting.run.decodings]
 
 
-def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] | None:
-    """(train questions, test questions, tokens of a question); None: not here."""
+class Texts(NamedTuple):
+    """Questions of a split's parts, and tokens of one."""
+
+    train: int
+    learned: int  # of train and validation
+    test: int
+    question: float
+
+
+def texts(setting: Setting, dataset: str, split: str) -> Texts | None:
+    """None: not here."""
     book = setting.book(dataset)
     try:
         parts = book.parts(setting.checked.splits[split])
@@ -115,7 +124,8 @@ def texts(setting: Setting, dataset: str, split: str) -> tuple[int, int, float] 
         return None
     if parts is None:
         return None
-    return len(parts["train"]), len(parts["test"]), book.characters / CHARACTERS
+    train, validation, test = (len(parts[part]) for part in ("train", "validation", "test"))
+    return Texts(train, train + validation, test, book.characters / CHARACTERS)
 
 
 def cells_of(setting: Setting, name: str, student: Student) -> list[tuple[str, int, Student]]:
@@ -136,13 +146,16 @@ def cells_of(setting: Setting, name: str, student: Student) -> list[tuple[str, i
     return cells + [(method, 1, student) for method in run.baselines]
 
 
-def asked_as_mentor(setting: Setting, name: str, dataset: str, train: int) -> float:
-    """Tokens that a student writes for others, or for itself, about a data set's train questions."""
+def asked_as_mentor(setting: Setting, name: str, dataset: str, learned: int) -> float:
+    """Tokens that a student writes for others, or for itself, about questions of a data set; with hints at
+    most twice.
+    """
     run = setting.run
     if name not in run.mentors:
         return 0.0
     mentor = mentor_of(name, setting.params)
-    each = train * mentor.rounds * mentor.samples * len(run.teachers) * len(run.curations)
+    asked = learned * mentor.rounds * mentor.samples * (1 + mentor.hints)
+    each = asked * len(run.teachers) * len(run.curations)
     return sum(each * target_tokens(setting, dataset, method) for method in run.methods)
 
 
@@ -157,17 +170,17 @@ def work_of(setting: Setting, name: str, student: Student) -> Work:
         targets += [texts(setting, target, split_of(setting, target, split)) for target in run.transfers]
         if targets[0] is None or None in targets:
             unknown.append(dataset)
-        train, _, question = targets[0] or (0, 0, 0.0)
-        tests = sum(one[1] for one in targets if one)
+        own = targets[0] or Texts(0, 0, 0, 0.0)
+        tests = sum(one.test for one in targets if one)
         for method, kept, how in cells:
             learns = setting.method(method)[0].LEARNS_FROM != "nothing"
             target = target_tokens(setting, dataset, method)
             if learns:
-                trained += seen(how, train * kept) * (question + target)
+                trained += seen(how, own.train * kept) * (own.question + target)
             for one in decodings:
                 length = min(target, one.max_new_tokens) if learns else one.max_new_tokens
                 written += tests * one.samples * length
-        written += asked_as_mentor(setting, name, dataset, train)
+        written += asked_as_mentor(setting, name, dataset, own.learned)
     known = rendered_tokens(setting.shelf.new)
     assumed = [name for name in run.datasets if not any(at == name for at, _ in known)]
     seeds = len(run.seeds)
