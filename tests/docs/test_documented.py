@@ -195,9 +195,6 @@ def test_seven_methods_are_what_their_kept_marks_say(kept: str) -> None:
     assert [difference for *_, difference in shown] == ["", *told[2::2]]
 
 
-SMOL = BEYOND_KEPT / "seven_methods_smol"
-
-
 def tokens_trained(folder: Path, pattern: str) -> set[int]:
     """Of a line's trainings, one a seed, the labels of all their steps, in thousands."""
     found = set()
@@ -229,19 +226,30 @@ def test_star_learned_from_as_many_of_its_own_as_are_told(kept: str) -> None:
     assert f"{rows} of the student's own, {shown} of them said" in " ".join(prose(RESULTS).split())
 
 
-SECONDS = {  # lines of second trainings behind what they are compared with -> what the page says
-    ("*-dual-std_cot-*", "*-edit_half-*", "*-std_cot_half-*"): (
+ALL_RIGHT = "*-six_models-answer-fine_tune_cot-*_steps-?-greedy"
+COMPARED = {  # what is kept, lines behind what they are compared with -> what the page says
+    ("seven_methods_smol", "*-dual-std_cot-*", "*-edit_half-*", "*-std_cot_half-*"): (
         "+3.1 (+0.9 to +5.6, p 0.058)",
         "+2.9 (+0.2 to +5.8, p 0.093)",
     ),
-    ("*-std_cot_half-*", "*-edit_half-*"): ("+0.2 points (-2.2 to +2.9, p 1.000)",),
+    ("seven_methods_smol", "*-std_cot_half-*", "*-edit_half-*"): ("+0.2 points (-2.2 to +2.9, p 1.000)",),
+    ("seven_methods_svamp_smol", "*-dual-std_cot-*", "*-edit_half-*", "*-std_cot_half-*"): (
+        "-1.2 (-3.4 to +1.1, p 0.763)",
+        "-1.0 (-3.1 to +1.1, p 0.763)",
+    ),
+    ("seven_methods_svamp_smol", "*-std_cot_half-*", "*-edit_half-*"): (
+        "-0.2 points (-1.9 to +1.6, p 1.000)",
+    ),
+    ("seven_methods_svamp_smol", "*-mix_long_short-*", ALL_RIGHT): ("-0.3 points (-3.6 to +2.8, p 1.000)",),
+    ("seven_methods_svamp_smol", ALL_RIGHT, "*-six_models_and_mentor-*"): ("+1.2 (-2.0 to +4.4, p 0.572)",),
 }
 
 
-@pytest.mark.parametrize(("patterns", "said"), SECONDS.items())
-def test_what_second_trainings_add(patterns: tuple[str, ...], said: tuple[str, ...]) -> None:
-    lines = [read_line(SMOL / "cells", pattern) for pattern in patterns]
-    rows = table_of(lines, SMOL / "splits").split("\n")[4 : 1 + 2 * len(patterns) : 2]
+@pytest.mark.parametrize(("lines_of", "said"), COMPARED.items())
+def test_what_else_is_compared(lines_of: tuple[str, ...], said: tuple[str, ...]) -> None:
+    kept, *patterns = lines_of
+    lines = [read_line(BEYOND_KEPT / kept / "cells", pattern) for pattern in patterns]
+    rows = table_of(lines, BEYOND_KEPT / kept / "splits").split("\n")[4 : 1 + 2 * len(patterns) : 2]
     told = [row.split(" | ")[1].removesuffix(" |") for row in rows]
     assert told == [one.replace(" points", "") for one in said]
     page = " ".join(prose(RESULTS).split())
