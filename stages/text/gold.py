@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Context, Decimal
 
+from stages.text.numerals import LONGEST
+
 LETTERS = string.ascii_uppercase  # of the choices, in their order
 NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
-LONGEST = 400  # digits of a number: what is longer is none that anybody means
 PRECISE = Context(prec=2 * LONGEST)
 LETTERED = re.compile(r"\(?([A-Za-z])[).]?")
 

@@ -56,7 +56,7 @@ PER = re.compile(r"/(?:(?!pi\b|sqrt|sin|cos|tan|log|ln|exp)[^\W\d_]{2,}|h\b)")
 # of scripts that put no blanks between words: a number may touch them
 UNSPACED = "\u0e00-\u0e7f\u2e80-\u9fff\uac00-\ud7af"
 IN_WORD = re.compile(rf"[^\W{UNSPACED}]")
-TENFOLD = "十百千万萬亿億兆"  # behind digits they are part of the number, which is not read
+TENFOLD = re.compile("\\s*[十百千万萬亿億兆]")  # behind digits it is part of the number, which is not read
 DOZEN = re.compile(r"\s+dozen\b", re.IGNORECASE)
 
 
@@ -93,7 +93,7 @@ def numerals(text: str) -> list[Numeral]:
         before = text[match.start() - 1 : match.start()]
         if IN_WORD.match(before) or before == "/" or dated(text, match):
             continue
-        if text[match.end() :].lstrip()[:1] in [*TENFOLD]:
+        if TENFOLD.match(text, match.end()):
             continue
         if text.startswith("/", match.end()) and not PER.match(text, match.end()):
             continue

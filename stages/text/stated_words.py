@@ -106,8 +106,8 @@ UNITS = re.compile(
 ALL_WORDS = re.compile(r"\\(?:text|textrm|textbf|mathrm|mbox)\s*\{\s*(-?[$€£]?\d[\d,.]*)\s+[a-z ]+\}")
 
 
-# behind an answer a reason or a check, with mathematics of its own
 NAMED = 3  # words of an answer that is no mathematics: "no real solution"
+# behind an answer a reason or a check, with mathematics of its own
 REASON = re.compile(r",?\s+(?:since|because)\s|\s\((?:check|since|because|as|verified)\b", re.IGNORECASE)
 
 
