@@ -1,9 +1,9 @@
 r"""Stated: the answer that a text of today's chat and reasoning models states, never one that it passes.
 
 Thoughts are no answer. Then the place where the answer is stated, the first of these that there is: the last
-\boxed{} that is not empty, the last "####" that is no heading, what follows the last "answer is" or "answer:",
-what the last paragraph sets in bold, the last line. Of what stands there, the value: "not (A) but (B)" is B, "A or B"
-is no answer, and of "12 apples, now has 8" it is 8.
+\boxed{} that is not empty, the last "####" that is no heading, what follows the last "answer is" or
+"answer:", what the last paragraph sets in bold, the last line. Of what stands there, the value: "not (A) but
+(B)" is B, "A or B" is no answer, and of "12 apples, now has 8" it is 8.
 """
 
 import re
